@@ -1,0 +1,1 @@
+"""Progressive delivery for models on Azure Machine Learning endpoints: the controller."""

@@ -1,0 +1,1 @@
+"""Counts in, verdict out: the statistics, which know nothing of rollouts."""

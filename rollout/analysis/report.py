@@ -1,0 +1,131 @@
+"""What may be asked of the samples, and what is answered: guards, findings, verdicts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class Verdict(IntEnum):
+    """Ordered best to worst, so that the worst of many is their `max`."""
+
+    PASS = 0
+    INCONCLUSIVE = 1
+    NOT_MEASURED = 2
+    FAIL = 3
+
+
+class Severity(StrEnum):
+    """What a failed guard means: give the traffic back, wait here, or only say it."""
+
+    FAIL = "fail"
+    HOLD = "hold"
+    WATCH = "watch"
+
+
+class Metric(StrEnum):
+    ERROR_RATE = "error_rate"
+    UNAVAILABLE_RATE = "unavailable_rate"
+    PLATFORM_RATE = "platform_rate"
+    LATENCY_P50 = "latency_p50"
+    LATENCY_P90 = "latency_p90"
+    LATENCY_P95 = "latency_p95"
+    LATENCY_P99 = "latency_p99"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One limit on one metric: relative to the baseline by a margin, or absolute (`at_most`).
+
+    A rate is a number from 0 to 1, a latency is in milliseconds. `worse_by_ratio` 1.25 allows a
+    quarter more than the baseline, `worse_by_points` 0.01 one percentage point more; with both,
+    the canary may be worse by either.
+    """
+
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "allow_inf_nan": False,
+    }  # read where policies are parsed
+
+    metric: Metric
+    worse_by_ratio: float | None = None
+    worse_by_points: float | None = None
+    at_most: float | None = None
+    severity: Severity = Severity.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm's numbers behind a finding; `bad` is None where the metric is not a rate."""
+
+    requests: int
+    value: float | None
+    bad: int | None = None
+
+
+class Kind(StrEnum):
+    """Which test the evidence comes from."""
+
+    SPLITS = "splits"  # how each minute's failures split between the arms: exact
+    HISTOGRAMS = "histograms"  # where the canary's durations lie among all: exact
+    PERCENTILES = "percentiles"  # each minute's percentiles: approximate
+    LIMIT = "limit"  # the canary's own rate against a number: exact
+    MINUTES = "minutes"  # in which minutes the percentile is above a number: a rule, not a test
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The numbers behind a finding, for a record that can be checked years later.
+
+    Evidence is told as its natural logarithm: exp(`ln_e`) : 1 against a canary within the margin.
+    `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's.
+    A field is None where the kind of evidence has no such number.
+    """
+
+    kind: Kind
+    ln_e: float
+    ln_e_most: float
+    threshold: float
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    phi: float = 1.0
+    excess_bound: float | None = None
+    excess_allowed: float | None = None
+    proved: bool = False
+    minutes_used: int = 0
+    watermark: datetime | None = None
+    requests_needed: int = 0
+
+    @property
+    def enough(self) -> bool:
+        """Whether the evidence has ever reached what was asked for."""
+        return self.ln_e_most >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one guard found, with the numbers it rests on and one sentence that tells it.
+
+    A pass with `evidence.proved` shows the canary within the margin; one without says only that
+    enough was seen and nothing speaks against it.
+    """
+
+    guard: Guard
+    verdict: Verdict
+    because: str
+    canary: Arm
+    baseline: Arm | None = None
+    minutes: int = 0
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The worst finding is the verdict; no finding at all is not measured."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        return max((found.verdict for found in self.findings), default=Verdict.NOT_MEASURED)

@@ -1,0 +1,73 @@
+"""What was counted, minute by minute, in the two arms."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import inf
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of one arm's minute in milliseconds; None where the source has none.
+
+    Raises ValueError for one that is negative or not a number.
+    """
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+    def __post_init__(self) -> None:
+        for each in (self.p50, self.p90, self.p95, self.p99):
+            if each is not None and not 0 <= each < inf:
+                raise ValueError(f"a latency is a number of milliseconds, not {each}")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one arm did in one minute: answers by HTTP status, and how long they took.
+
+    ``bins`` is the 10 % log-histogram of the total duration, where the source has rows: bin k holds
+    the answers that took from 5 ms x 1.1^k up to 5 ms x 1.1^(k+1). Raises ValueError for a count
+    that is negative or not a number.
+    """
+
+    statuses: Mapping[int, int] = field(default_factory=dict)
+    latency: Latency | None = None
+    bins: Mapping[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        for counted in (self.statuses, self.bins or {}):
+            for name, count in counted.items():
+                if not 0 <= count < inf:
+                    raise ValueError(f"{count} answers under {name}: a count is 0 or more")
+
+    @property
+    def requests(self) -> int:
+        return sum(self.statuses.values())
+
+    def having(self, statuses: Collection[int]) -> int:
+        """How many answers had one of these statuses."""
+        return sum(self.statuses.get(status, 0) for status in statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One minute of both arms; an arm is None where the minute is a gap in its record.
+
+    ``share`` is the canary's share of the traffic in percent, as asked for in that minute.
+    """
+
+    at: datetime
+    share: int
+    canary: Counts | None
+    baseline: Counts | None
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Readable minutes, oldest first: those of the trial, and the baseline's before it."""
+
+    minutes: tuple[Minute, ...] = ()
+    history: tuple[Minute, ...] = ()

@@ -1,0 +1,175 @@
+"""What has happened: facts, in the past tense. Each has an id, by which a repeat is known."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from rollout.analysis.report import Report
+from rollout.core.endpoint import EndpointView
+from rollout.core.frozen import Frozen
+from rollout.core.policy import AlertSeverity, Policy
+from rollout.core.rollout import Order
+from rollout.core.traffic import Traffic
+
+Text = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class Event(Frozen):
+    id: str
+
+
+class Beginning(Event):
+    """A wish to roll out, with all that is needed to answer it at once."""
+
+    order: Order
+    policy: Policy
+    policy_name: str
+    view: EndpointView
+    owner: str = Field(description="the name of this installation")
+    minute: timedelta = timedelta(minutes=1)
+
+
+class StartRequested(Beginning):
+    type: Literal["start_requested"] = "start_requested"
+
+
+class RetryRequested(Beginning):
+    """The last order again; or, where a rollout holds, its stage from the beginning."""
+
+    type: Literal["retry_requested"] = "retry_requested"
+
+
+class Looked(Event):
+    """What one look at the world showed.
+
+    `report` is the judge's, on the readable minutes; None in phases that measure nothing.
+    """
+
+    type: Literal["looked"] = "looked"
+    view: EndpointView
+    report: Report | None = None
+    readable_until: datetime | None = Field(None, description="minutes before it can be read")
+    heard_until: datetime | None = Field(None, description="end of the last minute with a point")
+    lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
+    operation_failed: str | None = Field(None, description="why the accepted write failed")
+
+
+class EndpointGone(Event):
+    """Azure knows no such endpoint any more."""
+
+    type: Literal["endpoint_gone"] = "endpoint_gone"
+
+
+class SmokeFinished(Event):
+    type: Literal["smoke_finished"] = "smoke_finished"
+    passed: int
+    failures: tuple[str, ...] = ()
+
+
+class TrafficAccepted(Event):
+    """Azure has taken a traffic write; whether it holds, only a later look shows."""
+
+    type: Literal["traffic_accepted"] = "traffic_accepted"
+    traffic: Traffic
+    operation: str | None = None
+
+
+class ForeignChangeFound(Event):
+    """Before a write another map was found than the one expected; nothing was written."""
+
+    type: Literal["foreign_change_found"] = "foreign_change_found"
+    found: Traffic
+
+
+class ActionRefused(Event):
+    """Azure said no to an owed action."""
+
+    type: Literal["action_refused"] = "action_refused"
+    action: str
+    reason: str
+    remedy: str = Field("", description="the command a person can run")
+
+
+class OrderFailed(Event):
+    """The order that waited cannot start: its endpoint, deployment or policy is not there."""
+
+    type: Literal["order_failed"] = "order_failed"
+    order: Order
+    reason: str
+
+
+class AlertFired(Event):
+    type: Literal["alert_fired"] = "alert_fired"
+    rule: str
+    severity: AlertSeverity
+    deployment: str | None = Field(None, description="the deployment it names, if any")
+    fired_at: datetime
+
+
+class Command(Event):
+    """Something a person asks of a live or ended rollout."""
+
+    who: Text
+    why: Text = ""
+
+
+class PauseRequested(Command):
+    type: Literal["pause_requested"] = "pause_requested"
+
+
+class ResumeRequested(Command):
+    type: Literal["resume_requested"] = "resume_requested"
+
+
+class SkipRequested(Command):
+    """On to the next stage, without this one's verdict."""
+
+    type: Literal["skip_requested"] = "skip_requested"
+
+
+class PromoteRequested(Command):
+    """All traffic to the canary now."""
+
+    type: Literal["promote_requested"] = "promote_requested"
+
+
+class AbortRequested(Command):
+    type: Literal["abort_requested"] = "abort_requested"
+
+
+class ApprovalGiven(Command):
+    type: Literal["approval_given"] = "approval_given"
+
+
+class ApprovalRefused(Command):
+    type: Literal["approval_refused"] = "approval_refused"
+
+
+class UndoRequested(Command):
+    """After a promotion: traffic back to the previous baseline."""
+
+    type: Literal["undo_requested"] = "undo_requested"
+
+
+AnyEvent = Annotated[
+    StartRequested
+    | RetryRequested
+    | Looked
+    | EndpointGone
+    | SmokeFinished
+    | TrafficAccepted
+    | ForeignChangeFound
+    | ActionRefused
+    | OrderFailed
+    | AlertFired
+    | PauseRequested
+    | ResumeRequested
+    | SkipRequested
+    | PromoteRequested
+    | AbortRequested
+    | ApprovalGiven
+    | ApprovalRefused
+    | UndoRequested,
+    Field(discriminator="type"),
+]

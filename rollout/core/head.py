@@ -1,0 +1,89 @@
+"""The one row of an endpoint, what one save leaves behind, and the marks by which time is told."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from rollout.core.actions import Action
+from rollout.core.endpoint import EndpointId
+from rollout.core.frozen import Frozen
+from rollout.core.rollout import OVER, Order, Phase, Rollout
+
+SCHEMA_VERSION = 1
+SEEN_MAX = 200
+
+
+class Debt(Frozen):
+    """An action that is decided, saved, and not yet known to be done."""
+
+    id: str
+    action: Action
+    generation: int
+    not_before: datetime
+    attempts: int = 0
+    last_error: str | None = None
+
+
+class Head(Frozen):
+    """All that is alive on one endpoint.
+
+    `generation` grows with every new rollout and every decision to roll back: a debt or a wake-up
+    of an older one is past. `turn` grows with every look, so that a late wake-up is known.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    endpoint: EndpointId
+    generation: int = 0
+    turn: int = 0
+    rollout: Rollout | None = Field(None, description="the live one, or the last that ended")
+    queued: Order | None = Field(None, description="what starts when this one is over")
+    owed: tuple[Debt, ...] = ()
+    due_at: datetime | None = Field(None, description="when the world is looked at next")
+    seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
+    trouble: str | None = Field(None, description="why the last look failed, if it did")
+    entries: int = Field(0, description="history entries written so far")
+
+    @property
+    def phase(self) -> Phase:
+        return self.rollout.phase if self.rollout else Phase.IDLE
+
+    @property
+    def live(self) -> bool:
+        return self.phase not in OVER
+
+    def remembering(self, event_id: str) -> "Head":
+        return self.model_copy(update={"seen": (*self.seen, event_id)[-SEEN_MAX:]})
+
+
+class HistoryEntry(Frozen):
+    """What one decision leaves for people: what came in, the numbers, the rule, who, what was done.
+
+    `number` counts the endpoint's entries from 1.
+    """
+
+    number: int
+    at: datetime
+    rollout_id: str | None
+    event: str
+    event_id: str
+    who: str
+    before: Phase
+    after: Phase
+    stage: str = ""
+    why: str
+    actions: tuple[str, ...] = ()
+    numbers: dict[str, Any] = Field(default_factory=dict)
+
+
+class Wake(Frozen):
+    """A message to ourselves: look at this endpoint, unless it was looked at since."""
+
+    endpoint: EndpointId
+    generation: int
+    turn: int
+    attempt: int = 0
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.endpoint.key}:{self.generation}:{self.turn}:{self.attempt}"

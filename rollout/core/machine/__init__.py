@@ -1,0 +1,1 @@
+"""The state machine: one table, and the moves it names."""

@@ -1,0 +1,174 @@
+"""How a rollout begins: who is turned away, and what is recorded before anything is changed."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from rollout.core.actions import ClaimEndpoint
+from rollout.core.endpoint import Provisioning
+from rollout.core.events import Beginning, OrderFailed, StartRequested
+from rollout.core.head import Head
+from rollout.core.machine import back
+from rollout.core.machine.decision import Decision, refuse
+from rollout.core.policy import Kind
+from rollout.core.rollout import Outcome, Phase, Rollout
+
+Objection = Callable[[Beginning], str | None]
+
+
+def begin(head: Head, event: Beginning, now: datetime) -> Decision:
+    """Start a rollout on an endpoint where none is live, or say why not."""
+    for objection in _OBJECTIONS:
+        why = objection(event)
+        if why is not None:
+            return refuse(_without_queued(head, event), why)
+    generation = head.generation + 1
+    rollout = _born(event, f"{head.endpoint.key}-{generation}", now)
+    begun = head.model_copy(update={"generation": generation, "rollout": rollout, "owed": ()})
+    over = rollout.baseline or "nothing"
+    why = f"{event.order.who} starts {rollout.canary} against {over} under {event.policy_name}"
+    claim = ClaimEndpoint(endpoint=head.endpoint)
+    return Decision(_without_queued(begun, event), why, (claim,))
+
+
+def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
+    canary, baseline = event.order.deployment, _baseline(event)
+    found = event.view.traffic
+    recorded = found.with_canary(canary, baseline, 0) if baseline else found
+    return Rollout(
+        id=rollout_id,
+        order=event.order,
+        policy=event.policy,
+        policy_name=event.policy_name,
+        minute=event.minute,
+        baseline=baseline,
+        phase=Phase.PREPARING,
+        started_at=now,
+        phase_since=now,
+        recorded=recorded,
+        before=found,
+        wanted=found,
+        observed=found,
+        fingerprints={
+            name: view.fingerprint
+            for name, view in event.view.deployments.items()
+            if name == baseline
+        },
+    )
+
+
+def _without_queued(head: Head, event: Beginning) -> Head:
+    queued = None if head.queued == event.order else head.queued
+    return head.model_copy(update={"queued": queued})
+
+
+def _baseline(event: Beginning) -> str | None:
+    """The deployment serving now, or the one that the policy names; None: nothing serves."""
+    if event.policy.baseline != "current":
+        return event.policy.baseline
+    live = [name for name in event.view.live if name != event.order.deployment]
+    return live[0] if live else None
+
+
+# -- objections: each a sentence that names what is wrong and what to do ------------------------
+
+
+def _other_owner(event: Beginning) -> str | None:
+    owner = event.view.owner
+    if owner in {None, event.owner} or event.order.take_over:
+        return None
+    return f"{event.view.id} is worked on by {owner!r}; if that is over, start with --take-over"
+
+
+def _no_canary(event: Beginning) -> str | None:
+    view = event.view.deployments.get(event.order.deployment)
+    if view is None:
+        there = ", ".join(sorted(event.view.deployments)) or "none yet"
+        return (
+            f"{event.view.id} has no deployment {event.order.deployment!r}: it has {there};"
+            " create it first, it may still be on its way when the rollout starts"
+        )
+    if view.state in {Provisioning.FAILED, Provisioning.CANCELED, Provisioning.DELETING}:
+        return f"{view.name} is {view.state}: create it again, then start"
+    return None
+
+
+def _already_live(event: Beginning) -> str | None:
+    canary, traffic = event.order.deployment, event.view.traffic
+    if traffic.share(canary) == 100:
+        return f"{canary} serves all traffic already: there is nothing to roll out"
+    if traffic.share(canary) and not event.order.adopt:
+        return f"{canary} has live traffic already ({traffic}); start with --adopt to go on from it"
+    return None
+
+
+def _no_single_baseline(event: Beginning) -> str | None:
+    canary, traffic = event.order.deployment, event.view.traffic
+    named = event.policy.baseline
+    if named == "current":
+        live = [name for name in event.view.live if name != canary]
+        if len(live) > 1:
+            return (
+                f"more than one deployment is live ({traffic});"
+                " name the one to compare with: baseline, in the policy"
+            )
+        return None
+    if named == canary:
+        return f"{canary} is the policy's baseline: it cannot be the canary as well"
+    if not traffic.share(named):
+        return f"the policy's baseline {named!r} has no live traffic ({traffic})"
+    return None
+
+
+def _cannot_mirror(event: Beginning) -> str | None:
+    kinds = {entry.stage.kind for entry in event.policy.stages}
+    if Kind.MIRROR not in kinds or event.view.managed:
+        return None
+    return (
+        f"{event.view.id} is a Kubernetes endpoint, which cannot mirror;"
+        " use a policy that starts with a small canary weight"
+    )
+
+
+def _leaving(event: Beginning) -> str | None:
+    state = event.view.state
+    return f"{event.view.id} is being deleted" if state is Provisioning.DELETING else None
+
+
+_OBJECTIONS_TO_WAITING: tuple[Objection, ...] = (_leaving, _other_owner, _no_canary)
+_OBJECTIONS: tuple[Objection, ...] = (
+    *_OBJECTIONS_TO_WAITING,
+    _already_live,
+    _no_single_baseline,
+    _cannot_mirror,
+)
+
+
+# -- a newer deployment while one is on its way -------------------------------------------------
+
+
+def newer(head: Head, rollout: Rollout, event: StartRequested, now: datetime) -> Decision:
+    """Queue it, let it take over, or turn it away, as the running rollout's policy says."""
+    if event.order.deployment == rollout.canary:
+        return refuse(head, f"{rollout.canary} is being rolled out already: {rollout.id}")
+    for objection in _OBJECTIONS_TO_WAITING:
+        why = objection(event)
+        if why is not None:
+            return refuse(head, why)
+    if rollout.policy.on_newer == "refuse":
+        return refuse(head, f"{rollout.id} is live and its policy refuses newer deployments")
+    queued = head.model_copy(update={"queued": event.order})
+    name = event.order.deployment
+    ending = rollout.proven or rollout.phase is Phase.ROLLING_BACK
+    if rollout.policy.on_newer == "supersede" and not ending:
+        why = f"{name} is newer and takes over"
+        return back.roll_back(queued, rollout, why, now, Outcome.SUPERSEDED, event.order.who)
+    instead = f" in place of {head.queued.deployment}" if head.queued else ""
+    return Decision(queued, f"{name} waits{instead} until {rollout.id} is over")
+
+
+def order_failed(head: Head, event: OrderFailed, _now: datetime) -> Decision:
+    """What waited cannot start: it is dropped, and said."""
+    if head.queued != event.order:
+        return refuse(head, "it does not wait any more")
+    dropped = head.model_copy(update={"queued": None})
+    return Decision(dropped, f"{event.order.deployment} cannot start: {event.reason}")

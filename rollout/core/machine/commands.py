@@ -1,0 +1,153 @@
+"""What a person may ask of a rollout, and what comes back from our own requests."""
+
+from datetime import datetime
+
+from rollout.core.events import (
+    ActionRefused,
+    ApprovalGiven,
+    ApprovalRefused,
+    Command,
+    ForeignChangeFound,
+    RetryRequested,
+    SmokeFinished,
+    TrafficAccepted,
+)
+from rollout.core.head import Head
+from rollout.core.machine import back
+from rollout.core.machine.decision import Decision, hold, refuse, stay
+from rollout.core.machine.looked import ASKS_MAX
+from rollout.core.machine.others import foreign_change
+from rollout.core.machine.stages import carry_on, enter_stage, go_on, goal, next_stage
+from rollout.core.policy import Kind, Then
+from rollout.core.rollout import HoldCause, Outcome, Rollout, StageClock
+
+FAILURES_TOLD = 3
+
+
+def pause(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
+    """Stand still; the stage's clock stops, the evidence and the alerts go on."""
+    return hold(head, rollout, HoldCause.PAUSED, _said(event, "paused"), now)
+
+
+def resume(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
+    """Go on where the hold began: the stage's clock runs on, its map is asked for if it is lost."""
+    return carry_on(head, _overruled(rollout, now), now, _said(event, "resumed"))
+
+
+def _overruled(rollout: Rollout, now: datetime) -> Rollout:
+    """A person goes on in spite of what was found.
+
+    Evidence that failed counts no more; a stage that stayed undecided gets its time again.
+    """
+    cause = rollout.hold.cause if rollout.hold else None
+    if cause is HoldCause.FAILED:
+        anew = {"evidence_since": now, "report": None, "clock": StageClock()}
+        return rollout.model_copy(update=anew)
+    if cause is HoldCause.INCONCLUSIVE:
+        return rollout.model_copy(update={"clock": StageClock()})
+    return rollout
+
+
+def skip(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
+    """On to the next stage without this one's verdict."""
+    why = _said(event, f"skipped {rollout.here}")
+    return _move_to(head, rollout, rollout.stage + 1, now, why)
+
+
+def promote(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
+    """All traffic to the canary now: straight to the stage at 100 %, or out of it."""
+    kinds = [stage.kind for stage in rollout.stages]
+    full = kinds.index(Kind.BAKE)
+    index = full if rollout.stage < full else rollout.stage + 1
+    return _move_to(head, rollout, index, now, _said(event, "promoted"))
+
+
+def _move_to(head: Head, rollout: Rollout, index: int, now: datetime, why: str) -> Decision:
+    """To a later stage by a person's word; the end only from the map of the last."""
+    if not rollout.ready:
+        return refuse(head, f"{rollout.canary} is not ready")
+    wish, found = goal(rollout), rollout.observed
+    if index == len(rollout.stages) and found != wish:
+        return refuse(head, f"the endpoint has {found}; it ends when {wish} is seen")
+    return enter_stage(head, _overruled(rollout, now), index, now, why)
+
+
+def abort(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
+    why = _said(event, "aborted")
+    return back.roll_back(head, rollout, why, now, Outcome.ABORTED, event.who)
+
+
+def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -> Decision:
+    """Count a yes; with enough of them the rollout goes on."""
+    asked = rollout.asked
+    assert asked is not None, rollout.phase
+    if asked.by and event.who not in asked.by:
+        return refuse(head, f"{event.who} may not approve; ask {', '.join(asked.by)}")
+    if event.who in asked.approved_by:
+        return refuse(head, f"{event.who} has approved already; {asked.quorum} are needed")
+    approved = asked.model_copy(update={"approved_by": (*asked.approved_by, event.who)})
+    why = _said(event, "approved")
+    if len(approved.approved_by) >= asked.quorum:
+        return (carry_on if asked.resumes else next_stage)(head, rollout, now, why)
+    some = f"{why}; {len(approved.approved_by)} of {asked.quorum}"
+    return stay(head, rollout.model_copy(update={"asked": approved}), some)
+
+
+def reject(head: Head, rollout: Rollout, event: ApprovalRefused, now: datetime) -> Decision:
+    asked = rollout.asked
+    assert asked is not None, rollout.phase
+    if asked.by and event.who not in asked.by:
+        return refuse(head, f"{event.who} may not reject; ask {', '.join(asked.by)}, or abort")
+    return back.roll_back(head, rollout, _said(event, "rejected"), now, who=event.who)
+
+
+def retry_stage(head: Head, rollout: Rollout, event: RetryRequested, now: datetime) -> Decision:
+    """The stage from its beginning, with fresh evidence."""
+    if not rollout.ready:
+        return refuse(head, f"{rollout.canary} is not ready; resume goes on waiting for it")
+    fresh = {"evidence_since": now, "report": None, "asked_times": 0}
+    why = f"{event.order.who} starts {rollout.here} again"
+    return enter_stage(head, rollout.model_copy(update=fresh), rollout.stage, now, why)
+
+
+def smoked(head: Head, rollout: Rollout, event: SmokeFinished, now: datetime) -> Decision:
+    """All answers as expected: on. One not: back."""
+    if not event.failures:
+        why = f"all {event.passed} smoke requests were answered as expected"
+        return next_stage(head, rollout, now, why)
+    some = "; ".join(event.failures[:FAILURES_TOLD])
+    total = event.passed + len(event.failures)
+    why = f"{len(event.failures)} of {total} smoke requests failed: {some}"
+    if rollout.policy.on_failure is Then.ROLL_BACK:
+        return back.roll_back(head, rollout, why, now)
+    return hold(head, rollout, HoldCause.FAILED, why, now)
+
+
+def accepted(head: Head, rollout: Rollout, event: TrafficAccepted, now: datetime) -> Decision:
+    """Azure took a map; it counts when it is seen."""
+    if event.traffic != rollout.wanted:
+        return refuse(head, f"{event.traffic} is not what is wanted now")
+    taken = rollout.model_copy(update={"operation": event.operation, "asked_at": now})
+    return stay(head, taken, f"Azure accepted {event.traffic}")
+
+
+def foreign(head: Head, rollout: Rollout, event: ForeignChangeFound, now: datetime) -> Decision:
+    """Another map stood before the write: our own of before that landed late, or someone else's."""
+    ours = event.found == rollout.before and rollout.asked_times < ASKS_MAX
+    if not ours:
+        return foreign_change(head, rollout, event.found, now)
+    landed = rollout.model_copy(update={"observed": event.found})
+    return go_on(head, landed, now, f"{event.found} landed late")
+
+
+def refused(head: Head, rollout: Rollout, event: ActionRefused, now: datetime) -> Decision:
+    """Azure said no to a step forward: wait for a person."""
+    why = f"Azure refuses to {event.action}: {event.reason}"
+    if event.remedy:
+        why = f"{why}. Run: {event.remedy}"
+    troubled = rollout.model_copy(update={"trouble": why})
+    return hold(head, troubled, HoldCause.REFUSED, why, now)
+
+
+def _said(event: Command, what: str) -> str:
+    return f"{what} by {event.who}" + (f": {event.why}" if event.why else "")

@@ -1,0 +1,367 @@
+"""What a look at the world means: an ordered list of concerns for each phase, first come wins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from rollout.analysis.report import Finding, Report, Severity, Verdict
+from rollout.core.endpoint import Provisioning
+from rollout.core.events import Looked
+from rollout.core.head import Head
+from rollout.core.machine import back
+from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
+from rollout.core.machine.others import (
+    STALE,
+    baseline_changed,
+    canary_changed,
+    canary_gone,
+    canary_seen,
+    foreign_map,
+    with_map,
+)
+from rollout.core.machine.stages import (
+    ask_for,
+    ask_people,
+    carry_on,
+    enter_stage,
+    go_on,
+    next_stage,
+    question,
+)
+from rollout.core.policy import Approval, Bake, Canary, Mirror, Then, Trial
+from rollout.core.rollout import HoldCause, Phase, Rollout
+
+ASKS_MAX = 5
+SILENT_LAGS = 3
+
+Concern = Callable[[Head, Rollout, Looked, datetime], Decision | None]
+
+
+def looked(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision:
+    """Weigh the phase's concerns in order; the last of each list always answers."""
+    seen = _noticed(rollout, event)
+    for concern in CONCERNS[rollout.phase]:
+        decision = concern(head, seen, event, now)
+        if decision is not None:
+            return decision
+    return stay(head, seen, "nothing new")
+
+
+def _noticed(rollout: Rollout, event: Looked) -> Rollout:
+    return rollout.model_copy(
+        update={
+            "report": event.report or rollout.report,
+            "readable_until": event.readable_until or rollout.readable_until,
+        }
+    )
+
+
+# -- what time brings -------------------------------------------------------------------------
+
+
+def _deadline(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
+    """It comes once: what a person lets go on after it is not stopped again."""
+    limit = rollout.policy.on_deadline
+    passed = now >= rollout.started_at + limit.minutes * rollout.minute
+    if not passed or rollout.deadline_passed or rollout.proven:
+        return None
+    why = f"not decided within {limit.minutes} minutes"
+    late = rollout.model_copy(update={"deadline_passed": True})
+    if limit.then is not Then.ASK:
+        return _way_out(head, late, limit.then, HoldCause.DEADLINE, why, now)
+    if rollout.phase is Phase.APPROVING:
+        return stay(head, late, f"{why}; people are asked already")
+    asked = question(rollout, f"{why}: go on?", Approval(), now)
+    return ask_people(head, late, asked.model_copy(update={"resumes": True}), now, why)
+
+
+def _way_out(
+    head: Head, rollout: Rollout, then: Then, cause: HoldCause, why: str, now: datetime
+) -> Decision:
+    """Patience is over: do what the policy names."""
+    match then:
+        case Then.ROLL_BACK:
+            return back.roll_back(head, rollout, why, now)
+        case Then.HOLD:
+            return hold(head, rollout, cause, why, now)
+        case Then.ASK:
+            asked = question(rollout, f"{why}: go on?", Approval(), now)
+            return ask_people(head, rollout, asked, now, why)
+        case Then.ADVANCE:
+            return next_stage(head, rollout, now, f"{why}; the policy says to go on")
+
+
+def _never_ready(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    canary = canary_seen(rollout, event)
+    limit = rollout.policy.ready_within_minutes
+    late = now >= rollout.phase_since + limit * rollout.minute
+    state = canary.state if canary else None
+    if canary is not None and not late and state is not Provisioning.FAILED:
+        return None
+    still = f"it is {state}, the endpoint is {event.view.state}"
+    why = {
+        None: f"{rollout.canary} is gone before it was ready",
+        Provisioning.FAILED: f"Azure could not create {rollout.canary}",
+    }.get(state, f"{rollout.canary} was not ready within {limit} minutes: {still}")
+    return Decision(with_rollout(head, entered(rollout, Phase.REFUSED, now)), why)
+
+
+def _ready(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    canary = canary_seen(rollout, event)
+    settled = event.view.state is Provisioning.SUCCEEDED
+    if canary is None or canary.state is not Provisioning.SUCCEEDED or not settled:
+        return None
+    prints = {
+        name: view.fingerprint
+        for name, view in event.view.deployments.items()
+        if name in {rollout.canary, rollout.baseline}
+    }
+    ready = rollout.model_copy(update={"fingerprints": prints, "evidence_since": now})
+    return enter_stage(head, ready, 0, now, f"{rollout.canary} is ready")
+
+
+def _waiting_for_it(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
+    canary = canary_seen(rollout, event)
+    state = canary.state if canary else "not there"
+    why = f"{rollout.canary} is {state}, the endpoint is {event.view.state}"
+    return stay(head, rollout, why)
+
+
+# -- a map that was asked for -----------------------------------------------------------------
+
+
+def _arrived(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    settled = event.view.state.settled
+    if event.view.traffic != rollout.wanted or not settled:
+        return None
+    there = with_map(rollout, rollout.wanted)
+    return go_on(head, there, now, f"the endpoint has {rollout.wanted}")
+
+
+def _not_yet(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """Ask again when the write was accepted but is not seen, a bounded number of times."""
+    owed = any(debt.action.type == "set_traffic" for debt in head.owed)
+    late = rollout.asked_at is not None and now - rollout.asked_at > STALE
+    waiting = f"waiting for {rollout.wanted}, the endpoint has {event.view.traffic}"
+    if owed or not event.view.state.settled or not (late or event.operation_failed):
+        return stay(head, rollout, waiting)
+    reason = event.operation_failed or "the write was accepted, but is not seen"
+    if rollout.asked_times >= ASKS_MAX:
+        return hold(head, rollout, HoldCause.REFUSED, f"{reason}; asked {ASKS_MAX} times", now)
+    return ask_for(head, rollout, rollout.wanted, now, f"{reason}; asked again")
+
+
+# -- what the judge says ----------------------------------------------------------------------
+
+
+def _guards_failed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    held = rollout.hold is not None and rollout.hold.cause is HoldCause.FAILED
+    failed = _of(event.report, Verdict.FAIL, Severity.FAIL)
+    if not failed or held:
+        return None
+    why = "; ".join(finding.because for finding in failed)
+    if rollout.policy.on_failure is Then.ROLL_BACK:
+        return back.roll_back(head, rollout, why, now)
+    return hold(head, rollout, HoldCause.FAILED, why, now)
+
+
+def _silence(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """Nothing readable for three times the metrics' lag."""
+    if not _silent(rollout, event, now):
+        return None
+    rule = rollout.policy.on_no_data
+    why = f"no metrics for {_minutes(now - _heard(rollout, event), rollout)} minutes"
+    way = (rule.hold_minutes * rollout.minute, rule.then)
+    return hold(head, rollout, HoldCause.NO_DATA, why, now, way)
+
+
+def _silent(rollout: Rollout, event: Looked, now: datetime) -> bool:
+    return now - _heard(rollout, event) > SILENT_LAGS * max(event.lag, rollout.minute)
+
+
+def _heard(rollout: Rollout, event: Looked) -> datetime:
+    since = rollout.share_since or rollout.phase_since
+    return max(since, event.heard_until) if event.heard_until else since
+
+
+def _too_early(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """The shortest time is over when the clock says so and the metrics have come that far."""
+    stage = _trial(rollout)
+    shortest = stage.shortest_minutes * rollout.minute
+    left = shortest - rollout.clock.elapsed(now)
+    if left > timedelta(0):
+        return stay(head, rollout, f"{_minutes(left, rollout)} minutes of {stage} left")
+    if shortest and _readable(rollout, event) < shortest:
+        return stay(head, rollout, f"{stage}: waiting for its last minutes' metrics")
+    return None
+
+
+def _readable(rollout: Rollout, event: Looked) -> timedelta:
+    """How much of the stage's time the metrics have passed; what ran before a hold lies behind."""
+    since, until = rollout.clock.since, event.readable_until
+    if since is None or until is None or until < since:
+        return timedelta(0)
+    return rollout.clock.ran + (until - since)
+
+
+def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    if event.report is None or not _counting(event.report) or _open(event.report):
+        return None
+    told = "; ".join(found.because for found in event.report.findings)
+    return next_stage(head, rollout, now, f"{rollout.here} passed: {told}")
+
+
+def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    stage = _trial(rollout)
+    longest = stage.longest_minutes * rollout.minute
+    if rollout.clock.elapsed(now) < longest:
+        return None
+    open_ = _open(event.report)
+    reasons = "; ".join(found.because for found in open_) or "nothing was measured"
+    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {reasons}"
+    measured = bool(open_) and all(one.verdict is Verdict.INCONCLUSIVE for one in open_)
+    then = rollout.policy.on_inconclusive
+    if then is Then.ADVANCE and not measured:  # no data is never a pass
+        then = Then.HOLD
+    return _way_out(head, rollout, then, HoldCause.INCONCLUSIVE, why, now)
+
+
+def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
+    reasons = "; ".join(found.because for found in _open(event.report)) or "nothing was measured"
+    return stay(head, rollout, f"{rollout.here}: {reasons}")
+
+
+def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence[Finding]:
+    findings = report.findings if report else ()
+    return [
+        found for found in findings if found.verdict is verdict and found.guard.severity is severity
+    ]
+
+
+def _counting(report: Report | None) -> Sequence[Finding]:
+    """The findings on which a stage passes or not; where there is none, none passes."""
+    findings = report.findings if report else ()
+    return [found for found in findings if found.guard.severity is not Severity.WATCH]
+
+
+def _open(report: Report | None) -> Sequence[Finding]:
+    """The findings that keep a stage from passing."""
+    return [found for found in _counting(report) if found.verdict is not Verdict.PASS]
+
+
+def _trial(rollout: Rollout) -> Trial:
+    stage = rollout.here
+    assert isinstance(stage, Mirror | Canary | Bake), stage
+    return stage
+
+
+def _minutes(span: timedelta, rollout: Rollout) -> str:
+    return f"{span / rollout.minute:.0f}"
+
+
+# -- while nothing moves ----------------------------------------------------------------------
+
+
+def _data_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    held = rollout.hold
+    if held is None or held.cause is not HoldCause.NO_DATA or _silent(rollout, event, now):
+        return None
+    return carry_on(head, rollout, now, "metrics are back")
+
+
+def _map_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """The map that was wanted, or that was there while it was being asked for."""
+    held, found = rollout.hold, event.view.traffic
+    if held is None or held.cause is not HoldCause.FOREIGN_CHANGE:
+        return None
+    shifting = held.during is Phase.SHIFTING
+    ours = found == rollout.wanted or (shifting and found == rollout.before)
+    if not ours or not event.view.state.settled:
+        return None
+    return carry_on(head, with_map(rollout, found), now, f"{found} is back")
+
+
+def _held_too_long(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
+    held = rollout.hold
+    if held is None or held.until is None or held.then is None or now < held.until:
+        return None
+    return _way_out(head, rollout, held.then, held.cause, f"{held.why}, and none came", now)
+
+
+def _still_held(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
+    why = rollout.hold.why if rollout.hold else "held"
+    return stay(head, with_map(rollout, event.view.traffic), why)
+
+
+def _nobody_answered(
+    head: Head, rollout: Rollout, _event: Looked, now: datetime
+) -> Decision | None:
+    asked = rollout.asked
+    if asked is None or now < asked.deadline:
+        return None
+    why = f"nobody answered in time: {asked.question}"
+    return _way_out(head, rollout, asked.then, HoldCause.INCONCLUSIVE, why, now)
+
+
+def _still_asking(head: Head, rollout: Rollout, _event: Looked, _now: datetime) -> Decision | None:
+    question = rollout.asked.question if rollout.asked else "approval"
+    return stay(head, rollout, f"waiting for people: {question}")
+
+
+def _smoke_runs(head: Head, rollout: Rollout, _event: Looked, _now: datetime) -> Decision | None:
+    return stay(head, rollout, "smoke requests are under way")
+
+
+def _retired(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """The old baseline is gone, or has the size it was given."""
+    stage = rollout.here
+    view = event.view.deployments.get(rollout.baseline or "")
+    scale_to = getattr(stage, "scale_to", None)
+    if view is not None and not (view.state.settled and view.instances == scale_to):
+        limit = rollout.policy.ready_within_minutes
+        if now < rollout.phase_since + limit * rollout.minute:
+            return stay(head, rollout, f"{rollout.baseline} is {view.state}")
+        why = f"{rollout.baseline} was not retired within {limit} minutes: it is {view.state}"
+        return hold(head, rollout, HoldCause.REFUSED, why, now)
+    fate = f"scaled to {scale_to}" if view else "deleted"
+    return next_stage(head, rollout, now, f"{rollout.baseline} is {fate}")
+
+
+def _way_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    return back.look_for_it(head, rollout, event, now)
+
+
+def _after(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    return back.watch(head, rollout, event, now)
+
+
+_WRONG: tuple[Concern, ...] = (canary_gone, foreign_map, canary_changed, baseline_changed)
+CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
+    Phase.PREPARING: (foreign_map, _deadline, _ready, _never_ready, _waiting_for_it),
+    Phase.SMOKING: (*_WRONG, _deadline, _smoke_runs),
+    Phase.SHIFTING: (*_WRONG, _guards_failed, _deadline, _arrived, _not_yet),
+    Phase.MEASURING: (
+        *_WRONG,
+        _guards_failed,
+        _deadline,
+        _silence,
+        _too_early,
+        _passed,
+        _too_long,
+        _undecided,
+    ),
+    Phase.HOLDING: (
+        canary_gone,
+        _map_is_back,
+        foreign_map,
+        canary_changed,
+        _guards_failed,
+        _deadline,
+        _data_is_back,
+        _held_too_long,
+        _still_held,
+    ),
+    Phase.APPROVING: (*_WRONG, _guards_failed, _nobody_answered, _deadline, _still_asking),
+    Phase.RETIRING: (canary_gone, foreign_map, _retired),
+    Phase.ROLLING_BACK: (_way_back,),
+    Phase.ROLLED_BACK: (_after,),
+}

@@ -1,0 +1,113 @@
+"""What others did to the endpoint while a rollout was on its way."""
+
+from datetime import datetime, timedelta
+
+from rollout.core.endpoint import DeploymentView, Provisioning
+from rollout.core.events import Looked
+from rollout.core.head import Head
+from rollout.core.machine import back
+from rollout.core.machine.decision import Decision, hold, stay
+from rollout.core.machine.stages import enter_stage, go_on, goal
+from rollout.core.rollout import HoldCause, Phase, Rollout, StageClock
+from rollout.core.traffic import Traffic
+
+STALE = timedelta(seconds=60)
+"""So long a GET may still show the map before our last write (azd re-reads for half a minute)."""
+
+
+def with_map(rollout: Rollout, traffic: Traffic) -> Rollout:
+    return rollout.model_copy(update={"observed": traffic})
+
+
+def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    canary = canary_seen(rollout, event)
+    if canary is None:
+        return back.roll_back(head, rollout, f"{rollout.canary} is gone from the endpoint", now)
+    if canary.state is Provisioning.FAILED:
+        return back.roll_back(head, rollout, f"Azure says that {rollout.canary} has failed", now)
+    return None
+
+
+def foreign_map(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """Someone else changed the traffic; a stale answer that shows our last map is no change."""
+    found = event.view.traffic
+    ours = {str(rollout.wanted)}
+    if rollout.phase is Phase.SHIFTING or _still_settling(rollout, now):
+        ours |= {str(rollout.before), str(rollout.observed)}
+    held = rollout.hold
+    if str(found) in ours or (held and held.cause is HoldCause.FOREIGN_CHANGE):
+        return None
+    if held and found == rollout.observed:  # our own write was withdrawn before it was sent
+        return None
+    return foreign_change(head, rollout, found, now)
+
+
+def _still_settling(rollout: Rollout, now: datetime) -> bool:
+    return rollout.asked_at is not None and now - rollout.asked_at < STALE
+
+
+def foreign_change(head: Head, rollout: Rollout, found: Traffic, now: datetime) -> Decision:
+    """Do what the policy says of a map that nobody here asked for."""
+    why = f"someone else set the traffic to {found}; this rollout wants {rollout.wanted}"
+    seen = with_map(rollout, found)
+    if rollout.policy.on_foreign_change == "roll_back":
+        return back.roll_back(head, seen, why, now)
+    if rollout.policy.on_foreign_change == "adopt" and _adoptable(rollout, found):
+        return _adopt(head, seen, now, f"{why}; adopted as the policy says")
+    held = rollout.hold
+    waits = held is not None and held.cause is not HoldCause.NO_DATA  # for a person: so it stays
+    cause = held.cause if held and waits else HoldCause.FOREIGN_CHANGE
+    return hold(head, seen, cause, why, now)
+
+
+def _adoptable(rollout: Rollout, found: Traffic) -> bool:
+    """Whether there is still something to compare with, and nobody else's traffic to take."""
+    if rollout.baseline is None:
+        return set(found.live) <= {rollout.canary}
+    return found.share(rollout.baseline) > 0 and not rollout.proven
+
+
+def _adopt(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    """The others keep the shares they were given; the canary gets its stage's weight again."""
+    found, baseline = rollout.observed, rollout.baseline
+    recorded = found.with_canary(rollout.canary, baseline, 0) if baseline else rollout.recorded
+    adopted = rollout.model_copy(update={"recorded": recorded, "wanted": found})
+    waits = rollout.phase in {Phase.PREPARING, Phase.HOLDING}
+    if waits or found == goal(adopted):
+        return stay(head, adopted, why)
+    return go_on(head, adopted, now, why)
+
+
+def canary_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    canary = canary_seen(rollout, event)
+    known = rollout.fingerprints.get(rollout.canary)
+    if canary is None or known in {None, canary.fingerprint}:
+        return None
+    why = f"{rollout.canary} was changed under its name"
+    prints = {**rollout.fingerprints, rollout.canary: canary.fingerprint}
+    anew = rollout.model_copy(
+        update={"fingerprints": prints, "evidence_since": now, "report": None}
+    )
+    if rollout.policy.on_changed_in_place == "roll_back":
+        return back.roll_back(head, anew, why, now)
+    return enter_stage(head, anew, 0, now, f"{why}; its evidence is lost, it starts again")
+
+
+def baseline_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    baseline = event.view.deployments.get(rollout.baseline) if rollout.baseline else None
+    known = rollout.fingerprints.get(rollout.baseline) if rollout.baseline else None
+    if known is None or (baseline and baseline.fingerprint == known):
+        return None
+    prints = {name: known for name, known in rollout.fingerprints.items() if name == rollout.canary}
+    if baseline is None:  # said once: a person who goes on knows it
+        alone = rollout.model_copy(update={"fingerprints": prints})
+        return hold(head, alone, HoldCause.BASELINE_CHANGED, f"{rollout.baseline} is gone", now)
+    prints[baseline.name] = baseline.fingerprint
+    anew = {"fingerprints": prints, "evidence_since": now, "clock": StageClock(), "report": None}
+    why = f"the baseline {baseline.name} was changed under its name; evidence starts again"
+    kept = rollout.model_copy(update=anew)
+    return hold(head, kept, HoldCause.BASELINE_CHANGED, why, now)
+
+
+def canary_seen(rollout: Rollout, event: Looked) -> DeploymentView | None:
+    return event.view.deployments.get(rollout.canary)

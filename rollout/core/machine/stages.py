@@ -1,0 +1,188 @@
+"""Moving through a policy's stages: which map each wants, and what starts when it is seen."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from rollout.core.actions import Action, DeleteDeployment, RunSmoke, ScaleDeployment, SetTraffic
+from rollout.core.head import Head
+from rollout.core.machine.decision import Decision, entered, with_rollout
+from rollout.core.policy import Approval, Bake, Canary, Kind, Mirror, Retire, Smoke
+from rollout.core.rollout import Asked, Phase, Rollout, Share, StageClock
+from rollout.core.traffic import Traffic
+
+
+def goal(rollout: Rollout) -> Traffic:
+    """The map that the present stage wants; approval and retire want that of the stage before."""
+    canary, baseline, recorded = rollout.canary, rollout.baseline, rollout.recorded
+    for stage in reversed(rollout.stages[: rollout.stage + 1]):
+        match stage:
+            case Smoke():
+                return recorded
+            case Mirror(percent=percent):
+                return recorded.mirrored_to(canary, percent)
+            case Canary(weight=weight):
+                return recorded.with_canary(canary, baseline, weight)
+            case Bake():
+                return recorded.with_canary(canary, baseline, 100)
+            case Approval() | Retire():
+                continue
+    return recorded
+
+
+def enter_stage(head: Head, rollout: Rollout, index: int, now: datetime, why: str) -> Decision:
+    """Begin the stage with that index, or end the rollout when there is none left."""
+    if index == len(rollout.stages):
+        return _promoted(head, rollout, now, why)
+    fresh = {
+        "stage": index,
+        "clock": StageClock(),
+        "share_since": None,
+        "hold": None,
+        "asked": None,
+        "trouble": None,
+    }
+    return go_on(head, rollout.model_copy(update=fresh), now, why)
+
+
+def next_stage(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    return enter_stage(head, rollout, rollout.stage + 1, now, why)
+
+
+def carry_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    """Go on where a hold or a question interrupted; a map that was lost is asked for again."""
+    asking = rollout.hold is not None and rollout.hold.during is Phase.APPROVING
+    free = rollout.model_copy(update={"hold": None, "trouble": None})
+    if not rollout.ready:
+        preparing = entered(free, Phase.PREPARING, now, asked=None, wanted=rollout.observed)
+        return Decision(with_rollout(head, preparing), why)
+    if asking and rollout.asked and rollout.observed == goal(rollout):
+        deadline = rollout.asked.deadline + (now - rollout.phase_since)
+        asked = rollout.asked.model_copy(update={"deadline": deadline})
+        return Decision(with_rollout(head, entered(free, Phase.APPROVING, now, asked=asked)), why)
+    return go_on(head, free.model_copy(update={"asked": None}), now, why)
+
+
+def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    """Do what the present stage needs: ask for its map, or begin when it is seen already."""
+    wish = goal(rollout)
+    if rollout.observed == wish:
+        settled = rollout.model_copy(update={"wanted": wish, "hold": None})
+        return _ARRIVALS[rollout.here.kind](head, settled, now, why)
+    return ask_for(head, rollout, rollout.observed.on_the_way_to(wish, rollout.canary), now, why)
+
+
+def ask_for(head: Head, rollout: Rollout, wish: Traffic, now: datetime, why: str) -> Decision:
+    """Ask for a map; it is done when a look shows it.
+
+    `before` is the map asked for until now: it may still land, and is no foreign change.
+    """
+    again = rollout.phase is Phase.SHIFTING and rollout.wanted == wish
+    asked = entered(
+        rollout,
+        Phase.SHIFTING,
+        rollout.phase_since if again else now,
+        before=rollout.before if again else rollout.wanted,
+        wanted=wish,
+        hold=None,
+        asked_at=now,
+        asked_times=rollout.asked_times + 1 if again else 1,
+        operation=None,
+        clock=rollout.clock.stopped(now),
+    )
+    action = SetTraffic(endpoint=rollout.endpoint, traffic=wish, expect=rollout.observed)
+    return Decision(with_rollout(head, asked), why, (action,))
+
+
+def question(rollout: Rollout, text: str, asking: Approval, now: datetime) -> Asked:
+    """A question to people, with a deadline and what happens then."""
+    return Asked(
+        question=text,
+        by=asking.by,
+        quorum=asking.quorum,
+        deadline=now + asking.deadline_minutes * rollout.minute,
+        then=asking.then,
+    )
+
+
+def ask_people(head: Head, rollout: Rollout, asked: Asked, now: datetime, why: str) -> Decision:
+    """Put a question to people, and wait with the stage's clock stopped."""
+    clock = rollout.clock.stopped(now)
+    waiting = entered(rollout, Phase.APPROVING, now, asked=asked, hold=None, clock=clock)
+    return Decision(with_rollout(head, waiting), why)
+
+
+def _run_smoke(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    stage = rollout.here
+    assert isinstance(stage, Smoke), stage
+    action = RunSmoke(endpoint=rollout.endpoint, deployment=rollout.canary, requests=stage.requests)
+    return Decision(with_rollout(head, entered(rollout, Phase.SMOKING, now)), why, (action,))
+
+
+def _measure(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    """The share is seen: from here on the stage's time runs."""
+    shares = rollout.shares
+    if rollout.share_since is None:
+        shares = (*shares, _share(rollout, now))
+    measuring = entered(
+        rollout,
+        Phase.MEASURING,
+        now,
+        clock=rollout.clock.started(now),
+        share_since=rollout.share_since or now,
+        shares=shares,
+        operation=None,
+        trouble=None,
+        asked_times=0,
+    )
+    return Decision(with_rollout(head, measuring), why)
+
+
+def _share(rollout: Rollout, now: datetime) -> Share:
+    canary, seen = rollout.canary, rollout.observed
+    percent = seen.live.get(canary) or seen.mirror.get(canary, 0)
+    return Share(since=now, percent=percent, stage=str(rollout.here))
+
+
+def _ask_approval(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    stage = rollout.here
+    assert isinstance(stage, Approval), stage
+    ahead = rollout.stages[rollout.stage + 1 :]
+    text = f"go on to {ahead[0]}?" if ahead else f"is {rollout.canary} to stay?"
+    return ask_people(head, rollout, question(rollout, text, stage, now), now, why)
+
+
+def _retire(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    stage = rollout.here
+    assert isinstance(stage, Retire), stage
+    fate = _fate(rollout, stage)
+    if fate is None:
+        return next_stage(head, rollout, now, f"{why}; the old baseline is kept")
+    return Decision(with_rollout(head, entered(rollout, Phase.RETIRING, now)), why, (fate,))
+
+
+def _fate(rollout: Rollout, stage: Retire) -> Action | None:
+    if rollout.baseline is None:
+        return None
+    where = {"endpoint": rollout.endpoint, "deployment": rollout.baseline}
+    if stage.baseline == "delete":
+        return DeleteDeployment.model_validate(where)
+    if stage.scale_to is not None:
+        return ScaleDeployment.model_validate({**where, "instances": stage.scale_to})
+    return None
+
+
+def _promoted(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    share = rollout.observed.share(rollout.canary)
+    sentence = f"{why}; {rollout.canary} serves {share} % and the rollout is over"
+    return Decision(with_rollout(head, entered(rollout, Phase.PROMOTED, now)), sentence)
+
+
+_Arrival = Callable[[Head, Rollout, datetime, str], Decision]
+_ARRIVALS: Mapping[Kind, _Arrival] = {
+    Kind.SMOKE: _run_smoke,
+    Kind.MIRROR: _measure,
+    Kind.CANARY: _measure,
+    Kind.BAKE: _measure,
+    Kind.APPROVAL: _ask_approval,
+    Kind.RETIRE: _retire,
+}

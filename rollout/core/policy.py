@@ -1,0 +1,356 @@
+"""What a person wrote in `policies/`: names, defaults and rules of one policy."""
+
+import hashlib
+import itertools
+import re
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from rollout.analysis.report import Guard, Metric, Severity
+from rollout.core.frozen import Frozen
+from rollout.core.traffic import MIRROR_MAX
+
+Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
+SomeMinutes = Annotated[int, Field(ge=1, le=60 * 24 * 60)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class Kind(StrEnum):
+    """The stages, in the only order a policy may name them (approvals may stand anywhere)."""
+
+    SMOKE = "smoke"
+    MIRROR = "mirror"
+    CANARY = "canary"
+    APPROVAL = "approval"
+    BAKE = "bake"
+    RETIRE = "retire"
+
+
+class Then(StrEnum):
+    """The way out when patience ends."""
+
+    ROLL_BACK = "roll_back"
+    HOLD = "hold"
+    ADVANCE = "advance"
+    ASK = "ask"
+
+
+class Smoke(Frozen):
+    """Send recorded requests to the canary alone; every answer must be as expected."""
+
+    kind: ClassVar[Kind] = Kind.SMOKE
+    requests: str = Field(description="a JSON Lines file beside the policies")
+
+    def __str__(self) -> str:
+        return "smoke"
+
+
+class Measured(Frozen):
+    """A stage that lasts: not less than its shortest time, not more than its longest."""
+
+    shortest_minutes: Minutes = 5
+    longest_minutes: SomeMinutes = 60
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.longest_minutes < self.shortest_minutes:
+            raise ValueError(
+                f"longest_minutes ({self.longest_minutes}) is below shortest_minutes"
+                f" ({self.shortest_minutes}); raise the longest"
+            )
+        return self
+
+
+class Mirror(Measured):
+    """Copy a part of the live requests to the canary; its answers reach nobody."""
+
+    kind: ClassVar[Kind] = Kind.MIRROR
+    percent: Annotated[int, Field(ge=1, le=MIRROR_MAX)]
+    longest_minutes: SomeMinutes = 30
+
+    def __str__(self) -> str:
+        return f"mirror {self.percent} %"
+
+
+class Canary(Measured):
+    """Give the canary a weight of live traffic, and compare it with the baseline."""
+
+    kind: ClassVar[Kind] = Kind.CANARY
+    weight: Annotated[int, Field(ge=1, le=99)]
+
+    def __str__(self) -> str:
+        return f"canary {self.weight} %"
+
+
+class Approval(Frozen):
+    """Wait for people: who may say yes, how many, for how long, and what happens then."""
+
+    kind: ClassVar[Kind] = Kind.APPROVAL
+    by: tuple[Name, ...] = Field((), description="who may approve; nobody named: anybody")
+    quorum: Annotated[int, Field(ge=1, le=20)] = 1
+    deadline_minutes: SomeMinutes = 240
+    then: Literal[Then.ROLL_BACK, Then.ADVANCE] = Then.ROLL_BACK
+
+    @model_validator(mode="after")
+    def _enough_people(self) -> Self:
+        if self.by and len(set(self.by)) < self.quorum:
+            raise ValueError(f"quorum {self.quorum} cannot be met by {len(set(self.by))} people")
+        return self
+
+    def __str__(self) -> str:
+        return "approval"
+
+
+class Bake(Measured):
+    """The stage at 100 %: the baseline is kept warm and rollback stays armed."""
+
+    kind: ClassVar[Kind] = Kind.BAKE
+    shortest_minutes: Minutes = 30
+    longest_minutes: SomeMinutes = 120
+
+    def __str__(self) -> str:
+        return "bake 100 %"
+
+
+class Retire(Frozen):
+    """What becomes of the old baseline: keep it, scale it, or delete it."""
+
+    kind: ClassVar[Kind] = Kind.RETIRE
+    baseline: Literal["keep", "delete"] = "keep"
+    scale_to: Annotated[int, Field(ge=1, le=50)] | None = None
+
+    @model_validator(mode="after")
+    def _one_fate(self) -> Self:
+        if self.baseline == "delete" and self.scale_to is not None:
+            raise ValueError("a deleted baseline cannot be scaled; leave out scale_to")
+        return self
+
+    def __str__(self) -> str:
+        return "retire"
+
+
+Stage = Smoke | Mirror | Canary | Approval | Bake | Retire
+Trial = Mirror | Canary | Bake
+"""The stages with traffic of their own, a clock and a judge."""
+
+
+class StageEntry(Frozen):
+    """One entry of `stages`: a single key that names the kind."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    smoke: Smoke | None = None
+    mirror: Mirror | None = None
+    canary: Canary | None = None
+    approval: Approval | None = None
+    bake: Bake | None = None
+    retire: Retire | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = sorted(self.model_fields_set)
+        if len(given) != 1 or getattr(self, given[0]) is None:
+            raise ValueError(f"a stage has exactly one kind, not {given or 'none'}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _only_that_one(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is dumped can be read again: the kinds it is not are left out."""
+        return {kind: stage for kind, stage in write(self).items() if stage is not None}
+
+    @property
+    def stage(self) -> Stage:
+        stage: Stage = getattr(self, next(iter(self.model_fields_set)))
+        return stage
+
+
+_PATTERN = re.compile(r"[A-Za-z0-9_*-]+(/[A-Za-z0-9_*-]+)?")
+
+
+class Match(Frozen):
+    """Which endpoints a policy is for: a name, or a pattern with `*`, before it `workspace/`."""
+
+    endpoint: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+    @field_validator("endpoint")
+    @classmethod
+    def _a_pattern(cls, endpoint: str) -> str:
+        if not _PATTERN.fullmatch(endpoint):
+            raise ValueError(
+                f"{endpoint!r} is neither a name nor a pattern; write letters, digits, '-' and '*',"
+                " before them workspace/ if need be"
+            )
+        return endpoint
+
+    def fits(self, workspace: str, endpoint: str) -> bool:
+        pattern = self.endpoint.lower()
+        name = f"{workspace}/{endpoint}" if "/" in pattern else endpoint
+        return fnmatchcase(name.lower(), pattern)
+
+    @property
+    def precision(self) -> tuple[bool, int]:
+        """Larger is more specific: a whole name before any pattern, then the letters written."""
+        return "*" not in self.endpoint, len(self.endpoint.replace("*", ""))
+
+
+class OnNoData(Frozen):
+    hold_minutes: SomeMinutes = 15
+    then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
+
+
+class OnDeadline(Frozen):
+    minutes: SomeMinutes = 1440
+    then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
+
+
+class AlertSeverity(StrEnum):
+    SEV0 = "Sev0"
+    SEV1 = "Sev1"
+    SEV2 = "Sev2"
+    SEV3 = "Sev3"
+    SEV4 = "Sev4"
+
+
+class OnAlert(Frozen):
+    """What a fired alert means by its severity; one that is not named is only noted."""
+
+    roll_back: tuple[AlertSeverity, ...] = (
+        AlertSeverity.SEV0,
+        AlertSeverity.SEV1,
+        AlertSeverity.SEV2,
+    )
+    hold: tuple[AlertSeverity, ...] = (AlertSeverity.SEV3,)
+
+    @model_validator(mode="after")
+    def _one_meaning_each(self) -> Self:
+        both = set(self.roll_back) & set(self.hold)
+        if both:
+            raise ValueError(f"{', '.join(sorted(both))}: named for roll_back and for hold")
+        return self
+
+
+DEFAULT_GUARDS = (
+    Guard(Metric.ERROR_RATE, worse_by_ratio=1.25, worse_by_points=0.0005),
+    Guard(Metric.LATENCY_P95, worse_by_ratio=1.10, severity=Severity.HOLD),
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.01, severity=Severity.HOLD),
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.05),
+    Guard(Metric.PLATFORM_RATE, worse_by_points=0.01, severity=Severity.HOLD),
+)
+
+
+class Policy(Frozen):
+    """How a new deployment of the endpoints it matches is brought to all traffic, or back."""
+
+    schema_: Literal[1] = Field(alias="schema", default=1)
+    match: Match
+    baseline: Name = "current"
+    ready_within_minutes: SomeMinutes = 30
+    stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)]
+    guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
+    on_failure: Literal[Then.ROLL_BACK, Then.HOLD] = Then.ROLL_BACK
+    on_no_data: OnNoData = OnNoData()
+    on_inconclusive: Then = Then.HOLD
+    on_deadline: OnDeadline = OnDeadline()
+    on_newer: Literal["queue_latest", "supersede", "refuse"] = "queue_latest"
+    on_changed_in_place: Literal["restart", "roll_back"] = "restart"
+    on_foreign_change: Literal["hold", "adopt", "roll_back"] = "hold"
+    on_alert: OnAlert = OnAlert()
+
+    @field_validator("guards")
+    @classmethod
+    def _limited(cls, guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
+        for place, guard in enumerate(guards):
+            _check_guard(place, guard)
+        if all(guard.severity is Severity.WATCH for guard in guards):
+            raise ValueError(
+                "every guard only watches; without one that can fail or hold none pass"
+            )
+        return guards
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, entries: tuple[StageEntry, ...]) -> tuple[StageEntry, ...]:
+        stages = [entry.stage for entry in entries]
+        _check_order(stages)
+        _check_weights(stages)
+        return entries
+
+    def plan(self, *, first: bool) -> tuple[Stage, ...]:
+        """The stages a rollout goes through; the one at 100 % is always among them.
+
+        With no deployment to compare with (`first`) nothing can be mirrored or split.
+        """
+        stages = [entry.stage for entry in self.stages]
+        if not any(stage.kind is Kind.BAKE for stage in stages):
+            last = len(stages) - any(stage.kind is Kind.RETIRE for stage in stages)
+            stages.insert(last, Bake(shortest_minutes=0))
+        left_out = {Kind.MIRROR, Kind.CANARY} if first else set()
+        return tuple(stage for stage in stages if stage.kind not in left_out)
+
+    @property
+    def version(self) -> str:
+        """The hash of the normalised text: what a rollout says it started with."""
+        return hashlib.sha256(self.text().encode()).hexdigest()[:12]
+
+    def text(self) -> str:
+        """The normalised text: JSON with every default written out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True)
+
+
+_ORDER = {Kind.SMOKE: 0, Kind.MIRROR: 1, Kind.CANARY: 2, Kind.BAKE: 3, Kind.RETIRE: 4}
+_ONCE = (Kind.MIRROR, Kind.BAKE, Kind.RETIRE)
+
+
+def _check_order(stages: list[Stage]) -> None:
+    ranked = [(place, stage.kind) for place, stage in enumerate(stages) if stage.kind in _ORDER]
+    for (_, before), (place, kind) in itertools.pairwise(ranked):
+        if _ORDER[kind] < _ORDER[before] or (kind is before and kind in _ONCE):
+            order = ", ".join(_ORDER)
+            raise ValueError(f"[{place}].{kind}: stands after {before}; the order is {order}")
+    if stages[-1].kind is Kind.APPROVAL and ranked and ranked[-1][1] is Kind.RETIRE:
+        raise ValueError(f"[{len(stages) - 1}].approval: nothing comes after retire to approve")
+
+
+def _check_weights(stages: list[Stage]) -> None:
+    before = 0
+    for place, stage in enumerate(stages):
+        if isinstance(stage, Canary):
+            if stage.weight <= before:
+                raise ValueError(
+                    f"[{place}].canary.weight: {stage.weight} does not rise above {before};"
+                    " weights grow from stage to stage"
+                )
+            before = stage.weight
+
+
+_RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
+
+
+def _check_guard(place: int, guard: Guard) -> None:
+    relative = (guard.worse_by_ratio, guard.worse_by_points)
+    if all(limit is None for limit in (*relative, guard.at_most)):
+        raise ValueError(
+            f"[{place}]: {guard.metric} has no limit;"
+            " give worse_by_ratio, worse_by_points or at_most"
+        )
+    if guard.at_most is not None and any(limit is not None for limit in relative):
+        raise ValueError(f"[{place}]: at_most is absolute; write a second guard for the margin")
+    if guard.worse_by_ratio is not None and guard.worse_by_ratio < 1:
+        raise ValueError(f"[{place}].worse_by_ratio: {guard.worse_by_ratio} is below 1")
+    if guard.metric in _RATES:
+        limits = (guard.worse_by_points, guard.at_most)
+        if any(limit is not None and not 0 <= limit <= 1 for limit in limits):
+            raise ValueError(f"[{place}]: a rate is a number from 0 to 1, not a percentage")
+    elif guard.worse_by_points is not None:
+        raise ValueError(f"[{place}].worse_by_points: points are for rates; use worse_by_ratio")

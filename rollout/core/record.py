@@ -1,0 +1,152 @@
+"""What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollout.core.events import AlertFired, Beginning, Command, Event, Looked
+from rollout.core.head import Debt, Head, HistoryEntry
+from rollout.core.machine.decide import next_look
+from rollout.core.machine.decision import Decision
+from rollout.core.rollout import Rollout
+
+_GRACE = {"run_smoke": timedelta(minutes=2)}
+_GRACE_OTHERWISE = timedelta(seconds=5)
+"""So long the worker that decided has for itself; then any look may perform what is owed."""
+
+FINDING_TEXT_MAX = 600
+
+
+def record(
+    before: Head, decision: Decision, event: Event, now: datetime
+) -> tuple[Head, tuple[Debt, ...], HistoryEntry | None]:
+    """The row to save, what is newly owed in it, and the history entry, if it is worth one."""
+    row, new = _after(before, decision, event, now)
+    if not _is_told(before, decision):
+        return row, new, None
+    entry = _entry(before, decision, event, now)
+    return row.model_copy(update={"entries": entry.number}), new, entry
+
+
+def _after(
+    before: Head, decision: Decision, event: Event, now: datetime
+) -> tuple[Head, tuple[Debt, ...]]:
+    """The head with its new debts, its next look, and the event remembered."""
+    head = decision.head
+    turn = before.turn + 1
+    new = tuple(
+        Debt(
+            id=f"{head.endpoint.key}:{head.generation}:{turn}:{place}",
+            action=action,
+            generation=head.generation,
+            not_before=now + _GRACE.get(action.type, _GRACE_OTHERWISE),
+        )
+        for place, action in enumerate(decision.actions)
+    )
+    owed = (*_still_owed(before, decision), *new)
+    soonest = min(
+        (time for time in (next_look(head, now), *(debt.not_before for debt in owed)) if time),
+        default=None,
+    )
+    head = due(head.model_copy(update={"owed": owed, "trouble": None}), soonest)
+    if isinstance(event, Command | Beginning | AlertFired):
+        head = head.remembering(event.id)
+    return head, new
+
+
+def _still_owed(before: Head, decision: Decision) -> tuple[Debt, ...]:
+    """A new decision withdraws what an older generation, phase or stage owed."""
+    head = decision.head
+    replaced = {action.type for action in decision.actions}
+    moved = _place(before.rollout) != _place(head.rollout)
+    return tuple(
+        debt
+        for debt in head.owed
+        if debt.generation == head.generation
+        and debt.action.type not in replaced
+        and (not moved or debt.action.type == "claim_endpoint")
+    )
+
+
+def _place(rollout: Rollout | None) -> tuple[object, ...]:
+    return (rollout.id, rollout.phase, rollout.stage) if rollout else ()
+
+
+def due(head: Head, at: datetime | None) -> Head:
+    return head.model_copy(update={"due_at": at, "turn": head.turn + 1})
+
+
+def without(head: Head, debt: Debt | None) -> Head:
+    if debt is None:
+        return head
+    owed = tuple(one for one in head.owed if one != debt)
+    return head.model_copy(update={"owed": owed})
+
+
+def _is_told(before: Head, decision: Decision) -> bool:
+    """A look that finds nothing new leaves no entry; every transition and action leaves one."""
+    after = decision.head
+    return (
+        bool(decision.actions)
+        or before.queued != after.queued
+        or _told(before.rollout) != _told(after.rollout)
+    )
+
+
+def _told(rollout: Rollout | None) -> tuple[object, ...]:
+    if rollout is None:
+        return ()
+    back = rollout.rollback
+    approved = rollout.asked.approved_by if rollout.asked else ()
+    held = (rollout.hold.cause, rollout.hold.since) if rollout.hold else ()
+    accepted = back.accepted_at if back else None
+    return (*_place(rollout), rollout.wanted, held, approved, accepted, rollout.trouble)
+
+
+def _entry(before: Head, decision: Decision, event: Event, now: datetime) -> HistoryEntry:
+    rollout = decision.head.rollout
+    return HistoryEntry(
+        number=before.entries + 1,
+        at=now,
+        rollout_id=rollout.id if rollout else None,
+        event=type(event).__name__,
+        event_id=event.id,
+        who=_who(event),
+        before=before.phase,
+        after=decision.head.phase,
+        stage=str(rollout.here) if rollout else "",
+        why=decision.why,
+        actions=tuple(str(action) for action in decision.actions),
+        numbers=_numbers(event),
+    )
+
+
+def _who(event: Event) -> str:
+    match event:
+        case Command(who=who):
+            return who
+        case Beginning(order=order):
+            return order.who
+        case AlertFired(rule=rule):
+            return f"alert {rule}"
+        case _:
+            return "rollout"
+
+
+def _numbers(event: Event) -> dict[str, Any]:
+    """What the decision rests on: the map that was seen, and each guard's finding."""
+    if not isinstance(event, Looked):
+        return {}
+    findings = event.report.findings if event.report else ()
+    return {
+        "seen": event.view.traffic.model_dump(mode="json"),
+        "readable_until": event.readable_until.isoformat() if event.readable_until else None,
+        "findings": [
+            {
+                "metric": found.guard.metric,
+                "severity": found.guard.severity,
+                "verdict": found.verdict.name.lower(),
+                "because": found.because[:FINDING_TEXT_MAX],
+            }
+            for found in findings
+        ],
+    }

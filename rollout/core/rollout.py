@@ -1,0 +1,197 @@
+"""The state of one rollout: where it stands, what it waits for, and why."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from rollout.analysis.report import Report
+from rollout.core.endpoint import EndpointId
+from rollout.core.frozen import Frozen
+from rollout.core.policy import Kind, Policy, Stage, Then
+from rollout.core.traffic import Traffic
+
+
+class Phase(StrEnum):
+    """-ing waits for the world, -ed is over."""
+
+    IDLE = "idle"  # an endpoint on which nothing has been rolled out
+    PREPARING = "preparing"  # the canary is being created
+    SMOKING = "smoking"  # recorded requests go to the canary alone
+    SHIFTING = "shifting"  # a traffic map was asked for and is not seen yet
+    MEASURING = "measuring"  # the stage's time runs, its minutes are judged
+    HOLDING = "holding"  # waits for a person, for data, or for a time-out
+    APPROVING = "approving"  # waits for people to say yes
+    RETIRING = "retiring"  # the old baseline is being scaled or deleted
+    ROLLING_BACK = "rolling_back"  # the recorded map is asked for until it is seen
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    REFUSED = "refused"  # ended before anything was changed
+
+
+OVER = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK, Phase.REFUSED})
+
+
+class Outcome(StrEnum):
+    """How a rollout ended, as people and CI tell it."""
+
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    ABORTED = "aborted"
+    SUPERSEDED = "superseded"
+    UNDONE = "undone"
+    REFUSED = "refused"
+
+
+class HoldCause(StrEnum):
+    PAUSED = "paused"
+    NO_DATA = "no_data"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+    FOREIGN_CHANGE = "foreign_change"
+    BASELINE_CHANGED = "baseline_changed"
+    REFUSED = "refused"
+    ALERT = "alert"
+    DEADLINE = "deadline"
+
+
+class Hold(Frozen):
+    """Why a rollout waits; with `until`, what happens then if nobody acts."""
+
+    cause: HoldCause
+    why: str
+    since: datetime
+    during: Phase
+    until: datetime | None = None
+    then: Then | None = None
+
+
+class Asked(Frozen):
+    """An open question to people: the approval stage, or a way out that a policy calls `ask`."""
+
+    question: str
+    by: tuple[str, ...]
+    quorum: int
+    deadline: datetime
+    then: Then
+    resumes: bool = Field(default=False, description="a yes goes on here, not to the next stage")
+    approved_by: tuple[str, ...] = ()
+
+
+class Rollback(Frozen):
+    """The way back: why, and when it was decided, sent, accepted and seen."""
+
+    outcome: Outcome
+    why: str
+    who: str
+    decided_at: datetime
+    accepted_at: datetime | None = None
+    seen_at: datetime | None = None
+
+
+class StageClock(Frozen):
+    """How long the stage has lasted; it stands still while `since` is None."""
+
+    ran: timedelta = timedelta(0)
+    since: datetime | None = None
+
+    def elapsed(self, now: datetime) -> timedelta:
+        return self.ran + (max(now - self.since, timedelta(0)) if self.since else timedelta(0))
+
+    def started(self, now: datetime) -> "StageClock":
+        return self if self.since else StageClock(ran=self.ran, since=now)
+
+    def stopped(self, now: datetime) -> "StageClock":
+        return StageClock(ran=self.elapsed(now))
+
+
+class Share(Frozen):
+    """From when on the canary had which part of the requests, in percent."""
+
+    since: datetime
+    percent: int
+    stage: str
+
+
+class Order(Frozen):
+    """What someone asked to roll out, as they asked it."""
+
+    endpoint: EndpointId
+    deployment: str
+    policy: str | None = Field(None, description="a policy's name; none: the one that matches")
+    adopt: bool = Field(default=False, description="the canary may have live traffic already")
+    take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    who: str
+    why: str = ""
+
+
+class Rollout(Frozen):
+    """One new deployment on its way to all traffic, or back."""
+
+    id: str
+    order: Order
+    policy: Policy
+    policy_name: str
+    minute: timedelta = Field(description="the length of a policy minute here")
+    baseline: str | None = Field(description="None: nothing served before")
+    phase: Phase
+    started_at: datetime
+    phase_since: datetime
+    stage: int = Field(0, description="index into `stages`")
+    recorded: Traffic = Field(description="the map at the start: what a rollback restores")
+    before: Traffic = Field(description="the map that the wanted one replaces")
+    wanted: Traffic = Field(description="the map last asked for")
+    observed: Traffic = Field(description="the map last seen")
+    fingerprints: Mapping[str, str] = Field(default_factory=dict)
+    clock: StageClock = StageClock()
+    share_since: datetime | None = Field(None, description="when a GET first showed this share")
+    shares: tuple[Share, ...] = Field((), description="every share seen so far, oldest first")
+    evidence_since: datetime | None = Field(None, description="minutes before it do not count")
+    readable_until: datetime | None = Field(None, description="the watermark last seen")
+    report: Report | None = None
+    hold: Hold | None = None
+    asked: Asked | None = None
+    rollback: Rollback | None = None
+    asked_at: datetime | None = Field(None, description="when the wanted map was last asked for")
+    asked_times: int = Field(0, description="how often the wanted map was asked for")
+    deadline_passed: bool = Field(default=False, description="it has come, and was answered")
+    operation: str | None = Field(None, description="the URL that tells of the accepted write")
+    trouble: str | None = Field(None, description="what Azure refuses, and the command that helps")
+
+    @property
+    def endpoint(self) -> EndpointId:
+        return self.order.endpoint
+
+    @property
+    def canary(self) -> str:
+        return self.order.deployment
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.policy.plan(first=self.baseline is None)
+
+    @property
+    def here(self) -> Stage:
+        return self.stages[self.stage]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the canary was seen ready: that is when its fingerprint is taken."""
+        return self.canary in self.fingerprints
+
+    @property
+    def proven(self) -> bool:
+        """Whether every trial is passed: only the old baseline's fate is open."""
+        return self.here.kind is Kind.RETIRE
+
+    @property
+    def over(self) -> bool:
+        return self.phase in OVER
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended; None while it goes on."""
+        if self.phase is Phase.ROLLED_BACK and self.rollback:
+            return self.rollback.outcome
+        return Outcome(self.phase.value) if self.over else None

@@ -1,0 +1,39 @@
+"""One error type per reaction."""
+
+from datetime import timedelta
+
+
+class RolloutError(Exception):
+    """Anything we raise knowingly; its text is a sentence for the person who reads it."""
+
+
+class PolicyError(RolloutError):
+    """A person must fix the policy: refused at the door."""
+
+
+class Malformed(RolloutError):
+    """What came in is not what this door takes: refused at the door, names place and remedy."""
+
+
+class Unknown(RolloutError):
+    """Nothing has that name here: refused at the door."""
+
+
+class Denied(RolloutError):
+    """Who asks has not shown that they may: refused at the door."""
+
+
+class Conflict(RolloutError):
+    """Another worker wrote first: load again, decide again."""
+
+
+class Unavailable(RolloutError):
+    """The platform said "later": ask again, not before `after`."""
+
+    def __init__(self, message: str, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Refused(RolloutError):
+    """The platform said "no": becomes an event, is decided."""

@@ -1,0 +1,371 @@
+"""What others change on the endpoint: noticed at the next look, named, and handled as written."""
+
+import pytest
+
+from rollout.core.actions import Action
+from rollout.core.endpoint import DeploymentView, Provisioning
+from rollout.core.events import EndpointGone, ForeignChangeFound, ResumeRequested
+from rollout.core.machine.decide import decide
+from rollout.core.policy import Policy
+from rollout.core.rollout import HoldCause, Outcome, Phase, StageClock
+from rollout.core.traffic import Traffic
+from tests.builders import (
+    APPROVAL,
+    BAKE,
+    BLUE,
+    CANARY_5,
+    DELETE,
+    GREEN,
+    MINUTE,
+    PASS,
+    SECOND,
+    SMOKE,
+    a_deployment,
+    a_head,
+    a_hold,
+    a_policy,
+    a_rollout,
+    a_view,
+    looked,
+    measured,
+    mirrored,
+    rollout_of,
+    set_traffic,
+    split,
+    told,
+)
+from tests.fakes import NOON
+
+BACK = (set_traffic(BLUE, None),)
+LATER = NOON + 2 * MINUTE
+RESUME = ResumeRequested(id="r", who="anna")
+FOREIGN = (
+    "someone else set the traffic to blue 50 %, green 50 %; this rollout wants blue 95 %, green 5 %"
+)
+
+
+def on_foreign_change(then: str) -> Policy:
+    return a_policy(on_foreign_change=then)
+
+
+# -- the map -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("then", "phase", "actions", "why"),
+    [
+        ("hold", Phase.HOLDING, (), FOREIGN),
+        ("roll_back", Phase.ROLLING_BACK, BACK, f"roll back: {FOREIGN}"),
+        (
+            "adopt",
+            Phase.SHIFTING,
+            (set_traffic(split(5), split(50)),),
+            f"{FOREIGN}; adopted as the policy says",
+        ),
+    ],
+)
+@pytest.mark.parametrize("phase_before", [Phase.MEASURING, Phase.APPROVING])
+def test_a_foreign_change_is_handled_as_the_policy_says(
+    phase_before: Phase, then: str, phase: Phase, actions: tuple[Action, ...], why: str
+) -> None:
+    head = a_head(a_rollout(phase_before, policy=on_foreign_change(then)))
+
+    decision = decide(head, looked(split(50)), LATER)
+
+    assert told(decision) == (phase, actions, why)
+    assert rollout_of(decision).observed == split(50)
+
+
+@pytest.mark.parametrize(
+    ("then", "phase", "actions"),
+    [
+        ("hold", Phase.HOLDING, ()),
+        ("roll_back", Phase.ROLLING_BACK, BACK),
+        ("adopt", Phase.SHIFTING, (set_traffic(split(5), split(50)),)),
+    ],
+)
+def test_a_foreign_change_found_before_a_write_is_the_same(
+    then: str, phase: Phase, actions: tuple[Action, ...]
+) -> None:
+    head = a_head(a_rollout(Phase.SHIFTING, policy=on_foreign_change(then)))
+
+    decision = decide(head, ForeignChangeFound(id="f", found=split(50)), NOON)
+
+    assert told(decision)[:2] == (phase, actions)
+
+
+def test_adopted_shares_of_others_are_what_a_rollback_restores() -> None:
+    head = a_head(a_rollout(policy=on_foreign_change("adopt")))
+
+    decision = decide(head, looked(split(5, red=40)), LATER)
+
+    assert rollout_of(decision).recorded == split(0, red=40)
+    assert decision.actions == (set_traffic(split(3, red=40), split(5, red=40)),)
+    assert rollout_of(decision).clock == StageClock(ran=2 * MINUTE)
+
+
+def test_an_adopted_map_that_suits_the_stage_costs_it_no_time() -> None:
+    head = a_head(a_rollout(policy=on_foreign_change("adopt")))
+
+    decision = decide(head, looked(split(3, red=40)), LATER)
+
+    assert told(decision)[:2] == (Phase.MEASURING, ())
+    assert rollout_of(decision).wanted == split(3, red=40)
+    assert rollout_of(decision).clock == StageClock(since=NOON)
+
+
+def test_what_took_the_baselines_place_is_not_adopted() -> None:
+    head = a_head(a_rollout(policy=on_foreign_change("adopt")))
+
+    decision = decide(head, looked(Traffic.all_to("red")), LATER)
+
+    assert decision.head.phase is Phase.HOLDING
+
+
+def test_a_first_deployment_does_not_take_what_others_were_given() -> None:
+    policy = a_policy(SMOKE, on_foreign_change="adopt")
+    rollout = a_rollout(Phase.SMOKING, policy=policy, baseline=None, recorded=Traffic())
+
+    decision = decide(a_head(rollout), looked(Traffic.all_to("red")), LATER)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.HOLDING])
+def test_an_adopted_change_neither_hurries_nor_ends_a_wait(phase: Phase) -> None:
+    head = a_head(a_rollout(phase, policy=on_foreign_change("adopt")))
+
+    decision = decide(head, looked(split(0, red=40)), LATER)
+
+    assert told(decision)[:2] == (phase, ())
+    assert rollout_of(decision).recorded == split(0, red=40)
+
+
+def test_nothing_is_adopted_while_the_old_baseline_is_retired() -> None:
+    policy = a_policy(CANARY_5, BAKE, DELETE, on_foreign_change="adopt")
+
+    decision = decide(a_head(a_rollout(Phase.RETIRING, 2, policy)), looked(split(50)), LATER)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
+
+
+def test_a_map_that_is_put_back_goes_on_by_itself() -> None:
+    held = decide(a_head(a_rollout()), looked(split(50)), LATER)
+
+    still = decide(held.head, looked(split(50)), LATER + MINUTE)
+    decision = decide(still.head, looked(split(5)), LATER + 2 * MINUTE)
+
+    assert still.head == held.head
+    assert told(decision) == (Phase.MEASURING, (), "blue 95 %, green 5 % is back")
+    assert rollout_of(decision).clock == StageClock(ran=2 * MINUTE, since=LATER + 2 * MINUTE)
+
+
+def test_a_map_is_back_when_the_endpoint_has_settled() -> None:
+    held = decide(a_head(a_rollout()), looked(split(50)), LATER)
+    busy = a_view(split(5), state=Provisioning.UPDATING)
+
+    decision = decide(held.head, looked(busy), LATER + MINUTE)
+
+    assert decision.head.phase is Phase.HOLDING
+
+
+def test_a_resumption_restores_the_map_before_people_are_asked_again() -> None:
+    policy = a_policy(CANARY_5, APPROVAL)
+    held = decide(a_head(a_rollout(Phase.APPROVING, 1, policy)), looked(split(50)), LATER)
+
+    resumed = decide(held.head, RESUME, LATER)
+    there = decide(resumed.head, looked(split(5)), LATER + MINUTE)
+
+    assert told(resumed)[:2] == (Phase.SHIFTING, (set_traffic(split(5), split(50)),))
+    assert there.head.phase is Phase.APPROVING
+
+
+def test_a_map_from_before_a_write_is_put_back_and_the_write_is_asked_for_again() -> None:
+    found = ForeignChangeFound(id="f", found=split(50))
+    held = decide(a_head(a_rollout(Phase.SHIFTING)), found, NOON)
+
+    decision = decide(held.head, looked(BLUE), LATER)
+
+    assert told(decision) == (
+        Phase.SHIFTING,
+        (set_traffic(split(5), BLUE),),
+        "blue 100 % is back",
+    )
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.APPROVING])
+def test_a_map_that_is_put_back_goes_on_waiting(phase: Phase) -> None:
+    rollout = a_rollout(phase, 0 if phase is Phase.PREPARING else 1, a_policy(CANARY_5, APPROVAL))
+    held = decide(a_head(rollout), looked(split(50)), LATER)
+
+    decision = decide(held.head, looked(rollout.observed), LATER + MINUTE)
+
+    assert held.head.phase is Phase.HOLDING
+    assert told(decision) == (phase, (), f"{rollout.observed} is back")
+
+
+def test_a_pause_outlives_a_foreign_change() -> None:
+    held = decide(a_head(a_rollout(Phase.HOLDING)), looked(split(50)), LATER)
+
+    decision = decide(held.head, looked(split(5)), LATER + MINUTE)
+
+    assert told(held) == (Phase.HOLDING, (), FOREIGN)
+    assert told(decision) == (Phase.HOLDING, (), FOREIGN)
+    hold = rollout_of(decision).hold
+    assert hold is not None
+    assert hold.cause is HoldCause.PAUSED
+
+
+def test_a_resumption_before_the_canary_is_ready_knows_the_foreign_map() -> None:
+    held = decide(a_head(a_rollout(Phase.PREPARING)), looked(split(0, red=40)), LATER)
+
+    resumed = decide(held.head, RESUME, LATER)
+    view = a_view(split(0, red=40), green=Provisioning.CREATING)
+    waiting = decide(resumed.head, looked(view), LATER)
+    ready = decide(waiting.head, looked(split(0, red=40)), LATER)
+
+    assert waiting.head.phase is Phase.PREPARING
+    assert ready.actions == (set_traffic(split(5), split(0, red=40)),)
+
+
+def test_an_old_map_after_a_shift_is_no_foreign_change_for_a_minute() -> None:
+    rollout = a_rollout(stage=1, asked_at=NOON, before=split(5))
+
+    stale = decide(a_head(rollout), looked(split(5)), NOON + 59 * SECOND)
+    foreign = decide(a_head(rollout), looked(split(5)), NOON + 60 * SECOND)
+
+    assert stale.head.phase is Phase.MEASURING
+    assert foreign.head.phase is Phase.HOLDING
+
+
+def test_a_mirror_that_others_set_is_foreign_too() -> None:
+    decision = decide(a_head(a_rollout(Phase.PREPARING)), looked(mirrored()), LATER)
+
+    assert decision.head.phase is Phase.HOLDING
+
+
+# -- the canary --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("green", "why"),
+    [
+        (None, "green is gone from the endpoint"),
+        (Provisioning.FAILED, "Azure says that green has failed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "phase", [Phase.SMOKING, Phase.SHIFTING, Phase.MEASURING, Phase.HOLDING, Phase.APPROVING]
+)
+def test_a_lost_canary_gives_the_traffic_back(
+    phase: Phase, green: Provisioning | None, why: str
+) -> None:
+    rollout = a_rollout(phase)
+    view = a_view(rollout.observed, green=green)
+    if green is None:
+        view = view.model_copy(update={"deployments": {"blue": a_deployment("blue")}})
+
+    decision = decide(a_head(rollout), looked(view), LATER)
+
+    assert told(decision) == (Phase.ROLLING_BACK, BACK, f"roll back: {why}")
+
+
+CHANGED = a_deployment("green", fingerprint="v2")
+
+
+def test_a_changed_canary_loses_its_evidence_and_starts_again() -> None:
+    rollout = a_rollout(stage=1, report=PASS)
+
+    decision = decide(a_head(rollout), looked(a_view(split(25), green=CHANGED)), LATER)
+
+    assert told(decision) == (
+        Phase.SHIFTING,
+        (set_traffic(split(5), split(25)),),
+        "green was changed under its name; its evidence is lost, it starts again",
+    )
+    again = rollout_of(decision)
+    assert (again.stage, again.evidence_since, again.report) == (0, LATER, None)
+
+
+def test_a_changed_canary_gives_the_traffic_back_where_the_policy_says_so() -> None:
+    rollout = a_rollout(policy=a_policy(on_changed_in_place="roll_back"))
+
+    decision = decide(a_head(rollout), looked(a_view(split(5), green=CHANGED)), LATER)
+
+    assert told(decision) == (
+        Phase.ROLLING_BACK,
+        BACK,
+        "roll back: green was changed under its name",
+    )
+
+
+def test_a_changed_canary_is_noticed_once() -> None:
+    event = looked(a_view(split(5), green=CHANGED))
+    restarted = decide(a_head(a_rollout()), event, LATER)
+
+    again = decide(restarted.head, event, LATER + MINUTE)
+
+    assert "changed" not in again.why
+
+
+# -- the baseline ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("blue", "why"),
+    [
+        (
+            a_deployment("blue", fingerprint="v2"),
+            "the baseline blue was changed under its name; evidence starts again",
+        ),
+        (None, "blue is gone"),
+    ],
+)
+def test_a_changed_baseline_holds_once(blue: DeploymentView | None, why: str) -> None:
+    rollout = a_rollout(stage=1, policy=a_policy(CANARY_5, BAKE))
+    view = a_view(GREEN, blue=blue)
+
+    held = decide(a_head(rollout), looked(view), LATER)
+    resumed = decide(held.head, RESUME, LATER + MINUTE)
+    at = LATER + 2 * MINUTE
+    decision = decide(resumed.head, measured(view, PASS, at), at)
+
+    assert told(held) == (Phase.HOLDING, (), why)
+    assert told(resumed)[0] is Phase.MEASURING
+    assert told(decision)[0] is Phase.MEASURING
+
+
+def test_fresh_evidence_gets_the_whole_shortest_time() -> None:
+    at = NOON + 4 * MINUTE
+    view = a_view(split(5), blue=a_deployment("blue", fingerprint="v2"))
+    held = decide(a_head(a_rollout()), looked(view), at)
+    resumed = decide(held.head, RESUME, at)
+
+    decision = decide(resumed.head, measured(view, PASS, at + 2 * MINUTE), at + 2 * MINUTE)
+
+    assert decision.why == "3 minutes of canary 5 % left"
+    assert rollout_of(decision).evidence_since == at
+
+
+# -- the endpoint ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", [Phase.PREPARING, Phase.MEASURING, Phase.RETIRING])
+def test_a_lost_endpoint_ends_it(phase: Phase) -> None:
+    stage = 2 if phase is Phase.RETIRING else 0
+    rollout = a_rollout(phase, stage, a_policy(CANARY_5, BAKE, DELETE))
+
+    decision = decide(a_head(rollout), EndpointGone(id="g"), NOON)
+
+    assert told(decision) == (Phase.ROLLED_BACK, (), "the endpoint ml/churn is gone")
+    assert rollout_of(decision).outcome is Outcome.ABORTED
+
+
+def test_a_foreign_change_takes_the_place_of_a_silence() -> None:
+    rollout = a_rollout(Phase.HOLDING, hold=a_hold(HoldCause.NO_DATA))
+
+    decision = decide(a_head(rollout), looked(split(50)), LATER)
+
+    hold = rollout_of(decision).hold
+    assert hold is not None
+    assert hold.cause is HoldCause.FOREIGN_CHANGE
