@@ -1,0 +1,1 @@
+"""State, queue and samples in one SQLite file, for one machine."""

@@ -1,0 +1,76 @@
+"""The tables, and how each version of them is made from the one before."""
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE heads (
+        key TEXT PRIMARY KEY,
+        etag INTEGER NOT NULL,
+        due_at INTEGER,
+        live INTEGER NOT NULL,
+        body TEXT NOT NULL
+    );
+    CREATE INDEX heads_due ON heads (due_at, key) WHERE due_at IS NOT NULL;
+    CREATE INDEX heads_live ON heads (live, key);
+
+    CREATE TABLE history (
+        key TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (key, number)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE rollouts (
+        key TEXT NOT NULL,
+        id TEXT NOT NULL,
+        ended_at INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (key, id)
+    );
+    CREATE INDEX rollouts_ended ON rollouts (ended_at);
+
+    CREATE TABLE messages (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        session TEXT NOT NULL,
+        id TEXT NOT NULL,
+        body BLOB NOT NULL,
+        not_before INTEGER,
+        due_at INTEGER NOT NULL,
+        deliveries INTEGER NOT NULL DEFAULT 0,
+        lent_until INTEGER
+    );
+    CREATE INDEX messages_due ON messages (queue, due_at, sequence);
+    CREATE INDEX messages_lent ON messages (queue, lent_until) WHERE lent_until IS NOT NULL;
+    CREATE INDEX sessions_lent ON messages (queue, session) WHERE lent_until IS NOT NULL;
+
+    CREATE TABLE sent (
+        queue TEXT NOT NULL,
+        id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (queue, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX sent_at ON sent (at);
+
+    CREATE TABLE dead_letters (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        session TEXT NOT NULL,
+        id TEXT NOT NULL,
+        body BLOB NOT NULL,
+        not_before INTEGER,
+        reason TEXT NOT NULL,
+        deliveries INTEGER NOT NULL,
+        at INTEGER NOT NULL
+    );
+    CREATE INDEX dead_letters_id ON dead_letters (queue, id);
+
+    CREATE TABLE samples (
+        key TEXT NOT NULL,
+        source TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (key, source, hour)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Statements end with a semicolon and hold no other; how many scripts there are is the version."""

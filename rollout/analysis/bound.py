@@ -1,0 +1,94 @@
+"""How much worse the canary can still be: anytime 95 % bounds of its excess and of its ratio."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+from rollout.analysis.grid import log_mean, log_sum, spaced
+from rollout.analysis.split import Split
+
+DELTAS = (
+    *(0.7, 0.5, 0.35, 0.25, 0.18, 0.12, 0.09, 0.06, 0.045, 0.03),
+    *(0.02, 0.015, 0.01, 0.007, 0.005, 0.0035, 0.0025, 0.0015, 0.001),
+)
+RATIOS = (0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.93)
+SURE = math.log(20)
+LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 41)
+FINE = 21
+
+Point = tuple[float, float]
+"""A ratio's logarithm and its log-likelihood."""
+
+
+def excess_bound(minutes: Sequence[Split], phi: float) -> float:
+    """The anytime 95 % upper bound of p_canary - p_baseline; 1 when nothing is known.
+
+    Valid for any rate of the baseline, known or not, and with no failures at all: then it is about
+    3 / requests, the rule of three.
+    """
+    paired = [one for one in minutes if one.paired]
+    canary = sum(one.canary for one in paired)
+    fixed = [(r, _fixed(paired, r)) for r in RATIOS]
+    bound = 1.0
+    for delta in DELTAS:
+        logs = [(known + canary * delta * (1 - r)) / phi for r, known in fixed]
+        if log_mean(logs) < SURE:
+            break
+        bound = delta
+    return bound
+
+
+def _fixed(paired: Sequence[Split], r: float) -> float:
+    """The part that does not depend on the excess that is tried."""
+    of_canary = sum(one.canary_bad for one in paired) * math.log(r)
+    of_baseline = sum(
+        one.baseline_bad * math.log1p(one.canary / one.baseline * (1 - r)) for one in paired
+    )
+    return of_canary + of_baseline
+
+
+def ratio_interval(minutes: Sequence[Split], phi: float) -> tuple[float, float | None]:
+    """The anytime 95 % interval of p_canary / p_baseline; None where it has no upper end.
+
+    A ratio is inside unless the average over all ratios explains the failures 20 times as well.
+    """
+    telling = [one for one in minutes if one.tells]
+    points = _likelihoods(telling)
+    least = _average(points) - phi * SURE
+    inside = [at for at, (_, log) in enumerate(points) if log > least]
+    low = _crossing(points[inside[0] - 1], points[inside[0]], least) if inside[0] else None
+    end = inside[-1] + 1
+    high = _crossing(points[end], points[end - 1], least) if end < len(points) else None
+    return 0.0 if low is None else math.exp(low), None if high is None else math.exp(high)
+
+
+def _likelihoods(telling: Sequence[Split]) -> list[Point]:
+    """Of the ratio's logarithms in order: a coarse grid, and a fine one around its best point."""
+    coarse = [(u, _likelihood(telling, u)) for u in LOG_RATIOS]
+    best = max(range(len(coarse)), key=lambda at: coarse[at][1])
+    around = spaced(LOG_RATIOS[max(0, best - 1)], LOG_RATIOS[min(best + 1, len(coarse) - 1)], FINE)
+    return sorted(coarse + [(u, _likelihood(telling, u)) for u in around[1:-1]])
+
+
+def _likelihood(telling: Sequence[Split], log_ratio: float) -> float:
+    log, psi = math.log, math.exp(log_ratio)
+    return sum(
+        canary_bad * log_ratio - (canary_bad + baseline_bad) * log(canary * psi + baseline)
+        for canary, canary_bad, baseline, baseline_bad in telling
+    )
+
+
+def _average(points: Sequence[Point]) -> float:
+    """The logarithm of the mean likelihood over all ratios' logarithms, by trapezia."""
+    areas = [
+        math.log((right - left) / 2) + log_sum((log_left, log_right))
+        for (left, log_left), (right, log_right) in pairwise(points)
+        if right > left
+    ]
+    return log_sum(areas) - math.log(points[-1][0] - points[0][0])
+
+
+def _crossing(outside: Point, inside: Point, least: float) -> float:
+    """Where the likelihood falls below the least, between two points."""
+    (there, low), (here, high) = outside, inside
+    return here + (there - here) * (high - least) / (high - low) if high > low else here

@@ -1,0 +1,79 @@
+"""One guard's case: the minutes it is judged on, in order, and the terms."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rollout.analysis.report import Guard, Metric
+from rollout.analysis.samples import Minute
+from rollout.analysis.threshold import threshold
+
+KUBERNETES_ERRORS = (502, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a judgment needs besides counts and guards.
+
+    `planned_minutes` is how long the rollout lasts when all goes well: the longer, the more
+    evidence is asked for; `strict` asks for 100 : 1 always. `least_requests` is how many requests
+    each arm must have answered before a relative guard can pass, `least_requests_absolute` the
+    same for the canary and absolute guards. On a Kubernetes endpoint 502 and 504 are errors too.
+    `share_changes` says how many changes of the share start the evidence afresh beside the whole.
+    """
+
+    planned_minutes: float = 30
+    kubernetes: bool = False
+    strict: bool = False
+    least_requests: int = 100
+    least_requests_absolute: int = 50
+    share_changes: int = 3
+    errors: Collection[int] = (408, 424)
+    unavailable: Collection[int] = (429, 503)
+    platform: Collection[int] = (500,)
+
+    def statuses(self, metric: Metric) -> frozenset[int]:
+        """The statuses that are bad answers for a metric that is a rate."""
+        bad = {
+            Metric.ERROR_RATE: (*self.errors, *(KUBERNETES_ERRORS if self.kubernetes else ())),
+            Metric.UNAVAILABLE_RATE: self.unavailable,
+            Metric.PLATFORM_RATE: self.platform,
+        }
+        return frozenset(bad[metric])
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A guard, what it is judged on (oldest first, each minute once), and its part of the risk."""
+
+    guard: Guard
+    minutes: tuple[Minute, ...]
+    history: tuple[Minute, ...]
+    terms: Terms
+    stake: float = 1.0
+
+    @property
+    def watermark(self) -> datetime | None:
+        return self.minutes[-1].at if self.minutes else None
+
+    @property
+    def restarts(self) -> tuple[int | None, ...]:
+        """The minute numbers at which the share changed, as many as the terms name."""
+        pairs = zip(self.minutes, self.minutes[1:], strict=False)
+        changes = [at for at, (one, two) in enumerate(pairs, 1) if one.share != two.share]
+        slots = self.terms.share_changes
+        return (*changes[:slots], *(None,) * (slots - len(changes)))
+
+    def threshold(self, phi: float) -> float:
+        """The evidence that is enough for one guard alone."""
+        return threshold(self.terms.planned_minutes, phi, strict=self.terms.strict)
+
+
+def in_order(minutes: Iterable[Minute]) -> tuple[Minute, ...]:
+    """Oldest first; of a minute that comes twice the last counts; gaps are left out."""
+    once = {minute.at: minute for minute in minutes}
+    return tuple(
+        once[at]
+        for at in sorted(once)
+        if once[at].canary is not None or once[at].baseline is not None
+    )

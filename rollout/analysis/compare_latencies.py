@@ -1,0 +1,119 @@
+"""Relative latency guards: histograms where both arms have them, else the minutes' percentiles."""
+
+import math
+from collections.abc import Sequence
+
+from rollout.analysis.case import Case
+from rollout.analysis.excess import Trace
+from rollout.analysis.report import Arm, Evidence, Finding, Kind, Metric, Verdict
+from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.silence import baseline_silent, canary_silent
+from rollout.analysis.slowness import (
+    REQUESTS_LEAST,
+    Heard,
+    heard,
+    pooled,
+    weigh_histograms,
+    weigh_percentiles,
+)
+from rollout.analysis.split import NOTHING
+from rollout.analysis.threshold import WARNING
+from rollout.analysis.words import against, latencies, times, wanting
+
+
+def compare_latencies(case: Case) -> Finding:
+    """Judge a latency quantile; which evidence is used is said in `evidence.kind`."""
+    minutes = [one for one in case.minutes if _has_rows(one)]
+    if minutes:
+        return _by_histograms(case, minutes)
+    return _by_percentiles(case)
+
+
+def _has_rows(minute: Minute) -> bool:
+    return bool(minute.canary and minute.canary.bins and minute.baseline and minute.baseline.bins)
+
+
+def _by_histograms(case: Case, minutes: Sequence[Minute]) -> Finding:
+    pairs = [(_bins(one.canary), _bins(one.baseline)) for one in minutes]
+    past = [_bins(one.baseline) for one in case.history]
+    metric = case.guard.metric
+    trace = weigh_histograms(pairs, past, case.guard.worse_by_ratio or 1.0, metric)
+    canary, baseline = (pooled(arm, metric) for arm in zip(*pairs, strict=True))
+    return _finding(case, Kind.HISTOGRAMS, trace, canary, baseline)
+
+
+def _bins(counts: Counts | None) -> dict[int, int]:
+    return dict((counts or NOTHING).bins or {})
+
+
+def _by_percentiles(case: Case) -> Finding:
+    both = [(heard(one.canary), heard(one.baseline)) for one in case.minutes]
+    pairs = [(canary, baseline) for canary, baseline in both if canary and baseline]
+    trace = weigh_percentiles(pairs, case.guard.worse_by_ratio or 1.0, case.guard.metric)
+    canary = averaged([one for one, _ in pairs], case.guard.metric)
+    baseline = averaged([one for _, one in pairs], case.guard.metric)
+    return _finding(case, Kind.PERCENTILES, trace, canary, baseline)
+
+
+def averaged(arm: Sequence[Heard], metric: Metric) -> Arm:
+    """The mean of the minutes' percentiles by requests: percentiles cannot be pooled."""
+    name = metric.removeprefix("latency_")
+    known = [(one.requests, value) for one in arm if (value := getattr(one.latency, name))]
+    requests = sum(n for n, _ in known)
+    value = sum(n * each for n, each in known) / requests if requests else None
+    return Arm(sum(one.requests for one in arm), value)
+
+
+def _finding(case: Case, kind: Kind, trace: Trace, canary: Arm, baseline: Arm) -> Finding:
+    least = case.terms.least_requests
+    used = len(trace.ln_e)
+    evidence = Evidence(
+        kind=kind,
+        ln_e=trace.now,
+        ln_e_most=trace.most,
+        threshold=case.threshold(1.0) - math.log(case.stake),
+        ratio=canary.value / baseline.value if canary.value and baseline.value else None,
+        minutes_used=used,
+        watermark=case.watermark,
+        requests_needed=max(0, least - min(canary.requests, baseline.requests)),
+    )
+    verdict, why = _verdict(case, evidence, canary, baseline)
+    told = latencies(case.guard.metric, canary, baseline, used)
+    if why:
+        told = f"{why}; {told}" if used else why
+    elif verdict is Verdict.PASS:
+        told = f"{told}: nothing speaks against it"
+    else:
+        told = f"{told}: {times(evidence, 'long')}; {against(evidence)}"
+    return Finding(case.guard, verdict, told, canary, baseline, used, evidence)
+
+
+def _verdict(case: Case, evidence: Evidence, canary: Arm, baseline: Arm) -> tuple[Verdict, str]:
+    if evidence.enough:
+        return Verdict.FAIL, ""
+    silent = canary_silent(case.minutes) or baseline_silent(case.minutes)
+    if silent:
+        return Verdict.NOT_MEASURED, silent
+    if not evidence.minutes_used:
+        return _nothing_to_compare(case)
+    if evidence.requests_needed:
+        arm, have = min(("canary", canary.requests), ("baseline", baseline.requests), key=_second)
+        told = wanting(have, case.terms.least_requests, evidence.minutes_used)
+        return Verdict.INCONCLUSIVE, f"{arm} {told}"
+    return (Verdict.INCONCLUSIVE if evidence.ln_e >= WARNING else Verdict.PASS), ""
+
+
+def _second(pair: tuple[str, int]) -> int:
+    return pair[1]
+
+
+def _nothing_to_compare(case: Case) -> tuple[Verdict, str]:
+    """Latencies are missing, or the minutes are too thin for them."""
+    if any(_has_latency(one.canary) and _has_latency(one.baseline) for one in case.minutes):
+        few = f"no minute with {REQUESTS_LEAST} requests in both arms yet"
+        return Verdict.INCONCLUSIVE, f"too thin to compare latencies: {few}"
+    return Verdict.NOT_MEASURED, "no minute has latencies of both arms"
+
+
+def _has_latency(counts: Counts | None) -> bool:
+    return counts is not None and counts.latency is not None and counts.latency.p50 is not None

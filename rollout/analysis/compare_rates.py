@@ -1,0 +1,104 @@
+"""Relative guards: the canary's rate or latency against the baseline's in the same minutes."""
+
+import math
+
+from rollout.analysis.bound import excess_bound, ratio_interval
+from rollout.analysis.case import Case
+from rollout.analysis.dispersion import Past, learn
+from rollout.analysis.excess import Margin, Trace, weigh
+from rollout.analysis.report import Arm, Evidence, Finding, Guard, Kind, Verdict
+from rollout.analysis.silence import baseline_silent, canary_silent
+from rollout.analysis.split import Split, splits, total
+from rollout.analysis.threshold import WARNING
+from rollout.analysis.words import against, rates, shown, times, wanting
+
+
+def margin(guard: Guard) -> Margin:
+    return Margin(guard.worse_by_ratio or 1.0, guard.worse_by_points or 0.0)
+
+
+def compare_rates(case: Case) -> Finding:
+    """Judge a rate by how each minute's bad answers split between the arms (`excess.weigh`)."""
+    statuses = case.terms.statuses(case.guard.metric)
+    past = learn(
+        [(one.requests, one.having(statuses)) for each in case.history if (one := each.baseline)]
+    )
+    table = splits(case.minutes, statuses)
+    paired = [one for one in table if one.paired]
+    trace = weigh(table, past, margin(case.guard), case.restarts)
+    both = total(paired)
+    evidence = _evidence(case, trace, past, paired)
+    canary, baseline = _arm(both.canary, both.canary_bad), _arm(both.baseline, both.baseline_bad)
+    verdict, why = _verdict(case, evidence, both)
+    counted = rates(case.guard.metric, canary, baseline, len(paired))
+    told = _told(why, counted, f"{counted}: {times(evidence, 'often')}; ", evidence, verdict)
+    return Finding(case.guard, verdict, told, canary, baseline, len(paired), evidence)
+
+
+def _evidence(case: Case, trace: Trace, past: Past, paired: list[Split]) -> Evidence:
+    both = total(paired)
+    phi = trace.phi[-1] if trace.phi else past.phi
+    bound = excess_bound(paired, phi)
+    allowed = _allowed(case.guard, past, both)
+    low, high = ratio_interval(paired, phi)
+    return Evidence(
+        kind=Kind.SPLITS,
+        ln_e=trace.now,
+        ln_e_most=trace.most,
+        threshold=case.threshold(past.phi) - math.log(case.stake),
+        ratio=_ratio(both),
+        ratio_low=low,
+        ratio_high=high,
+        phi=phi,
+        excess_bound=bound,
+        excess_allowed=allowed,
+        proved=bound <= allowed,
+        minutes_used=len(paired),
+        watermark=case.watermark,
+        requests_needed=max(0, case.terms.least_requests - min(both.canary, both.baseline)),
+    )
+
+
+def _arm(requests: int, bad: int) -> Arm:
+    return Arm(requests, bad / requests if requests else None, bad)
+
+
+def _ratio(both: Split) -> float | None:
+    if not both.baseline_bad or not both.canary:
+        return None
+    return both.canary_bad / both.canary / (both.baseline_bad / both.baseline)
+
+
+def _allowed(guard: Guard, past: Past, both: Split) -> float:
+    """The margin in points, at the baseline's usual rate."""
+    ratio, points = margin(guard)
+    usual = past.rate if past.rate is not None else both.baseline_bad / max(1, both.baseline)
+    return (ratio - 1) * usual + points
+
+
+def _verdict(case: Case, evidence: Evidence, both: Split) -> tuple[Verdict, str]:
+    """The first that holds: enough evidence, no answers, too few, a warning; else a pass."""
+    if evidence.enough:
+        return Verdict.FAIL, ""
+    silent = canary_silent(case.minutes) or baseline_silent(case.minutes)
+    if silent:
+        return Verdict.NOT_MEASURED, silent
+    if evidence.requests_needed:
+        return Verdict.INCONCLUSIVE, _too_few(case, both, evidence.minutes_used)
+    if evidence.ln_e >= WARNING:
+        return Verdict.INCONCLUSIVE, ""
+    return Verdict.PASS, ""
+
+
+def _too_few(case: Case, both: Split, minutes: int) -> str:
+    arm = "canary" if both.canary <= both.baseline else "baseline"
+    have, least = min(both.canary, both.baseline), case.terms.least_requests
+    return f"{arm} {wanting(have, least, minutes)}"
+
+
+def _told(why: str, counted: str, compared: str, evidence: Evidence, verdict: Verdict) -> str:
+    if why:
+        return f"{why}; {counted}" if evidence.minutes_used else why
+    if verdict is Verdict.PASS:
+        return f"{counted}: {shown(evidence)}"
+    return f"{compared}{against(evidence)}"

@@ -1,0 +1,29 @@
+"""Grids of alternatives, and averages of what is kept as logarithms."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+
+def iterated(low: float, high: float, points: int) -> tuple[float, ...]:
+    """Points from `low` to `high` (both above 1), evenly apart in ln ln: dense near 1."""
+    first, last = math.log(math.log(low)), math.log(math.log(high))
+    return tuple(math.exp(math.exp(u)) for u in spaced(first, last, points))
+
+
+def geometric(low: float, high: float, points: int) -> tuple[float, ...]:
+    return tuple(math.exp(u) for u in spaced(math.log(low), math.log(high), points))
+
+
+def spaced(first: float, last: float, points: int) -> tuple[float, ...]:
+    return tuple(first + (last - first) * i / (points - 1) for i in range(points))
+
+
+def log_mean(logs: Sequence[float]) -> float:
+    """The logarithm of the mean of the values whose logarithms are given."""
+    return log_sum(logs) - math.log(len(logs))
+
+
+def log_sum(logs: Iterable[float]) -> float:
+    values = tuple(logs)
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))

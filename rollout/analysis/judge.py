@@ -1,0 +1,75 @@
+"""The judge: counts in, a verdict with its numbers and reasons out; the same whenever asked again.
+
+Everything is recomputed from all minutes at every look. So minutes that came late, twice, in
+another order or were revised, and a restart of the process, cannot change what is found.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from rollout.analysis.absolute import hold_latency, hold_rate
+from rollout.analysis.case import Case, Terms, in_order
+from rollout.analysis.compare_latencies import compare_latencies
+from rollout.analysis.compare_rates import compare_rates
+from rollout.analysis.full_share import at_full_share
+from rollout.analysis.report import Finding, Guard, Metric, Report, Verdict
+from rollout.analysis.samples import Minute, Samples
+from rollout.analysis.threshold import relative, stakes
+
+__all__ = ["Terms", "at_full_share", "judge"]
+
+# fmt: off
+TESTS: Mapping[Metric, tuple[Callable[[Case], Finding], Callable[[Case], Finding]]] = {
+    Metric.ERROR_RATE:       (compare_rates,     hold_rate),
+    Metric.UNAVAILABLE_RATE: (compare_rates,     hold_rate),
+    Metric.PLATFORM_RATE:    (compare_rates,     hold_rate),
+    Metric.LATENCY_P50:      (compare_latencies, hold_latency),
+    Metric.LATENCY_P90:      (compare_latencies, hold_latency),
+    Metric.LATENCY_P95:      (compare_latencies, hold_latency),
+    Metric.LATENCY_P99:      (compare_latencies, hold_latency),
+}
+# fmt: on
+
+
+def judge(samples: Samples, guards: Sequence[Guard], terms: Terms) -> Report:
+    """Find what each guard says of the samples, in the guards' order.
+
+    A relative guard fails when its evidence has ever reached what was asked for; is inconclusive
+    while an arm has answered too few requests or the evidence is a warning (5 : 1); and passes
+    when nothing speaks against the canary. `evidence.proved` tells a pass that shows the canary to
+    be within the margin from one that only found nothing. An arm that answers nothing is not
+    measured. The guards of one severity share the risk of a false alarm (`threshold.stakes`).
+    """
+    minutes, history = in_order(samples.minutes), in_order(samples.history)
+    parts = stakes(guards)
+    cases = (
+        Case(guard, minutes, history, terms, part)
+        for guard, part in zip(guards, parts, strict=True)
+    )
+    return Report(tuple(_found(case) for case in cases))
+
+
+def _found(case: Case) -> Finding:
+    compare, hold = TESTS[case.guard.metric]
+    if not relative(case.guard):
+        return hold(case)
+    if case.guard.at_most is None:
+        return compare(case)
+    return _of_both(case, compare, hold)
+
+
+def _of_both(
+    case: Case, compare: Callable[[Case], Finding], hold: Callable[[Case], Finding]
+) -> Finding:
+    """Compare in minutes with a baseline, hold to the limit in the others (`at_full_share`)."""
+    alone = tuple(one for one in case.minutes if not _accompanied(one))
+    beside = tuple(one for one in case.minutes if _accompanied(one))
+    halved = replace(case, stake=case.stake / 2)
+    compared = compare(replace(halved, minutes=beside))
+    if not alone or compared.verdict is Verdict.FAIL:
+        return compared
+    return hold(replace(halved, minutes=alone))
+
+
+def _accompanied(minute: Minute) -> bool:
+    return minute.baseline is not None and minute.baseline.requests > 0

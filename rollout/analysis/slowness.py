@@ -1,0 +1,298 @@
+"""Evidence that the canary is slower than the baseline by more than a margin allows.
+
+With histograms: given all durations of a minute (the baseline's made longer by the margin), each
+belongs to the canary with a probability that is its share of the requests, unless the canary is
+slower. This is exact against "not slower than the margin times the baseline, at any quantile".
+
+With percentiles only: the logarithm of the ratio of the arms' percentiles is taken for normal, with
+the variance a sample quantile of log-normal durations has. This is an approximation; it allows for
+three percent of error that does not become less with more requests.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from statistics import NormalDist
+from typing import NamedTuple
+
+from rollout.analysis.excess import Trace
+from rollout.analysis.grid import log_mean
+from rollout.analysis.report import Arm, Metric
+from rollout.analysis.samples import Counts, Latency
+
+BIN = 1.1
+"""Each bin of a histogram is so many times as slow as the one below."""
+FIRST_BIN_MS = 5.0
+
+Bins = Mapping[int, int]
+
+# -- histograms --------------------------------------------------------------------------------
+
+TILTS = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""The whole canary is slower by so many of the baseline's standard deviations."""
+TAILS = ((0.9, 1.6), (0.99, 2.0), (0.99, 5.0), (0.999, 8.0))
+"""Beyond this quantile the canary has so many times as many answers."""
+QUANTILES = {
+    Metric.LATENCY_P50: 0.5,
+    Metric.LATENCY_P90: 0.9,
+    Metric.LATENCY_P95: 0.95,
+    Metric.LATENCY_P99: 0.99,
+}
+
+
+def quantile_ms(bins: Bins, quantile: float) -> float | None:
+    """The duration below which this part of the answers lies, from a histogram."""
+    wanted = quantile * sum(bins.values())
+    seen = 0
+    for k in sorted(bins):
+        if bins[k] and seen + bins[k] >= wanted:
+            return FIRST_BIN_MS * math.pow(BIN, k + (wanted - seen) / bins[k])
+        seen += bins[k]
+    return None
+
+
+def pooled(minutes: Iterable[Bins], metric: Metric) -> Arm:
+    """An arm's quantile from all its minutes' histograms."""
+    whole = sum((Counter(bins) for bins in minutes), Counter[int]())
+    return Arm(whole.total(), quantile_ms(whole, QUANTILES[metric]))
+
+
+def weigh_histograms(
+    minutes: Sequence[tuple[Bins, Bins]], history: Sequence[Bins], ratio: float, metric: Metric
+) -> Trace:
+    """Weigh minutes of (canary, baseline) histograms; the margin is rounded up to whole bins.
+
+    A p50 guard looks only at the whole, p90 at the slowest tenth too, p95 and p99 at all tails.
+    """
+    shift = math.ceil(math.log(ratio) / math.log(BIN) - 1e-9)
+    tails = [tail for tail in TAILS if tail[0] <= _TAILS_TO[metric]]
+    past = sum((Counter(bins) for bins in history), Counter[int]())
+    sums, ln_e = [0.0] * (len(TILTS) + len(tails)), list[float]()
+    for canary, baseline in minutes:
+        if past.total():
+            densities = _densities(past, shift, tails)
+            pooled = Counter(canary)
+            pooled.update({k + shift: n for k, n in baseline.items()})
+            sums = [
+                one + _allotted(canary, pooled, density)
+                for one, density in zip(sums, densities, strict=True)
+            ]
+        past.update(baseline)
+        ln_e.append(log_mean(sums))
+    return Trace(tuple(ln_e), (1.0,) * len(ln_e))
+
+
+_TAILS_TO = {
+    Metric.LATENCY_P50: 0.0,
+    Metric.LATENCY_P90: 0.9,
+    Metric.LATENCY_P95: 0.999,
+    Metric.LATENCY_P99: 0.999,
+}
+
+Density = Callable[[int], float]
+"""How many times as likely an answer in a bin is the canary's, were it so much slower."""
+
+
+def _densities(
+    past: Counter[int], shift: int, tails: Sequence[tuple[float, float]]
+) -> list[Density]:
+    """The alternatives, all from the baseline's past and all increasing with the duration."""
+    requests = past.total()
+    mean = sum((k + 0.5) * n for k, n in past.items()) / requests
+    variance = sum((k + 0.5 - mean) ** 2 * n for k, n in past.items()) / requests
+    middle, deviation = mean + shift, max(0.5, math.sqrt(variance))
+    return [
+        *(partial(_tilted, middle, deviation, tilt) for tilt in TILTS),
+        *(_tailed(past, shift, quantile, more) for quantile, more in tails),
+    ]
+
+
+def _tilted(middle: float, deviation: float, tilt: float, k: int) -> float:
+    z = (k + 0.5 - middle) / deviation
+    return math.exp(min(4.0, max(-3.0, tilt * z - tilt * tilt / 2)))
+
+
+def _tailed(past: Counter[int], shift: int, quantile: float, more: float) -> Density:
+    edge, tail = _edge(past, quantile)
+    rest = max(0.05, (1 - tail * more) / (1 - tail))
+    return lambda k: more if k >= edge + shift else rest
+
+
+def _edge(past: Counter[int], quantile: float) -> tuple[int, float]:
+    """The first bin beyond the quantile, and the part of the answers that lies there."""
+    requests, above = past.total(), 0
+    edge = max(past) + 1
+    for k in sorted(past, reverse=True):
+        if above + past[k] > (1 - quantile) * requests:
+            break
+        above += past[k]
+        edge = k
+    return edge, above / requests
+
+
+def _allotted(canary: Bins, pooled: Counter[int], density: Density) -> float:
+    """The log-likelihood ratio of which of the pooled answers are the canary's."""
+    mine, all_ = sum(canary.values()), pooled.total()
+    if not mine or mine == all_:
+        return 0.0
+    share = mine / all_
+    found = sum(n * math.log(density(k)) for k, n in canary.items() if n)
+    return found - sum(n * math.log1p(share * (density(k) - 1)) for k, n in pooled.items() if n)
+
+
+# -- percentiles -------------------------------------------------------------------------------
+
+SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""The canary's logarithm is so much larger."""
+INFLATED = 1.3
+"""Durations are no perfect log-normal; the far tail still less."""
+FLOOR = 0.03**2
+REQUESTS_LEAST = 5
+REQUESTS_TAIL = 30
+REQUESTS_P99 = 150
+
+
+class Heard(NamedTuple):
+    """One arm's minute: how many answered, and their percentiles."""
+
+    requests: int
+    latency: Latency
+
+
+def heard(counts: Counts | None) -> Heard | None:
+    """An arm's minute that can be compared: some answers and a median."""
+    if counts is None or counts.latency is None or counts.latency.p50 in {None, 0.0}:
+        return None
+    return Heard(counts.requests, counts.latency) if counts.requests >= REQUESTS_LEAST else None
+
+
+def weigh_percentiles(
+    minutes: Sequence[tuple[Heard, Heard]], ratio: float, metric: Metric
+) -> Trace:
+    """Weigh minutes of (canary, baseline) percentiles.
+
+    A minute with 30 answers in both arms speaks by the guard's own quantile, mixed with the median
+    so that the variance is least; a thinner one by its median alone; p99 for itself from 150.
+    """
+    spread = _Spread()
+    near, far = [0.0] * len(SHIFTS), [0.0] * len(SHIFTS)
+    ln_e = list[float]()
+    for canary, baseline in minutes:
+        sigma = spread.add(baseline.latency)
+        pair = _Pair(canary, baseline, sigma, math.log(ratio))
+        near = _add(near, 1, *pair.blended(_BLENDED[metric]))
+        if metric is Metric.LATENCY_P99:
+            far = _add(far, 2, *pair.tail())
+        ln_e.append(log_mean([*near, *far] if metric is Metric.LATENCY_P99 else near))
+    return Trace(tuple(ln_e), (1.0,) * len(ln_e))
+
+
+_BLENDED = {
+    Metric.LATENCY_P50: None,
+    Metric.LATENCY_P90: "p90",
+    Metric.LATENCY_P95: "p95",
+    Metric.LATENCY_P99: "p90",
+}
+_LEVELS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+def _add(sums: Sequence[float], scale: float, excess: float, variance: float) -> list[float]:
+    if not math.isfinite(variance):
+        return list(sums)
+    shifts = (scale * shift for shift in SHIFTS)
+    return [
+        one + (shift * excess - shift * shift / 2) / variance
+        for one, shift in zip(sums, shifts, strict=True)
+    ]
+
+
+class _Spread:
+    """The baseline's standard deviation of log-durations, smoothed over the minutes."""
+
+    def __init__(self) -> None:
+        self._sigma: float | None = None
+
+    def add(self, latency: Latency) -> float:
+        fresh = _spread(latency)
+        if fresh is not None:
+            self._sigma = fresh if self._sigma is None else 0.7 * self._sigma + 0.3 * fresh
+        return _SIGMA_UNKNOWN if self._sigma is None else self._sigma
+
+
+_SIGMA_UNKNOWN = 1.0
+_SIGMA_LEAST = 0.02
+
+
+def _spread(latency: Latency) -> float | None:
+    for name in ("p90", "p95", "p99"):
+        high = getattr(latency, name)
+        if high and latency.p50:
+            return max(_SIGMA_LEAST, math.log(high / latency.p50) / _z(name))
+    return None
+
+
+class _Pair(NamedTuple):
+    """One minute of both arms, the spread of their durations, and the margin's logarithm."""
+
+    canary: Heard
+    baseline: Heard
+    sigma: float
+    allowed: float
+
+    def blended(self, name: str | None) -> tuple[float, float]:
+        """The excess and its variance, of the median and a higher quantile together."""
+        middle, high = self._excess("p50"), self._excess(name) if name else None
+        if middle is None:
+            return 0.0, math.inf
+        part = 0.0
+        if name and high is not None and self._least >= REQUESTS_TAIL:
+            part = _part(name)
+        excess = (1 - part) * middle + part * (high or 0.0)
+        scale = _scatter(part, name) if name else _covariance("p50", "p50")
+        return excess, INFLATED * scale * self._noise + FLOOR
+
+    def tail(self) -> tuple[float, float]:
+        excess = self._excess("p99")
+        if excess is None or self._least < REQUESTS_P99:
+            return 0.0, math.inf
+        return excess, _TAIL_INFLATED * _covariance("p99", "p99") * self._noise + 4 * FLOOR
+
+    @property
+    def _least(self) -> int:
+        return min(self.canary.requests, self.baseline.requests)
+
+    @property
+    def _noise(self) -> float:
+        return self.sigma**2 * (1 / self.canary.requests + 1 / self.baseline.requests)
+
+    def _excess(self, name: str) -> float | None:
+        mine, theirs = getattr(self.canary.latency, name), getattr(self.baseline.latency, name)
+        return math.log(mine / theirs) - self.allowed if mine and theirs else None
+
+
+_TAIL_INFLATED = 1.5 * INFLATED
+
+
+def _z(name: str) -> float:
+    return NormalDist().inv_cdf(_LEVELS[name])
+
+
+def _covariance(one: str, other: str) -> float:
+    """Of two sample quantiles' logarithms, times n / sigma^2: min(p)(1 - max(p)) / densities."""
+    low, high = sorted((_LEVELS[one], _LEVELS[other]))
+    normal = NormalDist()
+    return low * (1 - high) / (normal.pdf(_z(one)) * normal.pdf(_z(other)))
+
+
+def _part(name: str) -> float:
+    """The part of the higher quantile that makes the blend's variance least."""
+    middle, high = _covariance("p50", "p50"), _covariance(name, name)
+    shared = _covariance("p50", name)
+    return (middle - shared) / (middle + high - 2 * shared)
+
+
+def _scatter(part: float, name: str) -> float:
+    middle, high = _covariance("p50", "p50"), _covariance(name, name)
+    both = 2 * part * (1 - part) * _covariance("p50", name)
+    return (1 - part) ** 2 * middle + part**2 * high + both

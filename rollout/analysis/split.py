@@ -1,0 +1,47 @@
+"""One minute of one rate as a two-by-two table: requests and bad answers of both arms."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from rollout.analysis.samples import Counts, Minute
+
+
+class Split(NamedTuple):
+    canary: int
+    canary_bad: int
+    baseline: int
+    baseline_bad: int
+
+    @property
+    def bad(self) -> int:
+        return self.canary_bad + self.baseline_bad
+
+    @property
+    def paired(self) -> bool:
+        """Whether both arms answered something, so that they can be compared."""
+        return self.canary > 0 and self.baseline > 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether the minute says anything about who fails more often."""
+        return self.paired and self.bad > 0
+
+
+NOTHING = Counts()
+
+
+def splits(minutes: Iterable[Minute], statuses: Collection[int]) -> list[Split]:
+    """The minutes of a trial; an arm without a record in a minute counts nothing there."""
+    return [_split(one.canary or NOTHING, one.baseline or NOTHING, statuses) for one in minutes]
+
+
+def _split(canary: Counts, baseline: Counts, statuses: Collection[int]) -> Split:
+    return Split(
+        canary.requests, canary.having(statuses), baseline.requests, baseline.having(statuses)
+    )
+
+
+def total(parts: Sequence[Split]) -> Split:
+    """All minutes in one: for telling, never for judging (shares change between minutes)."""
+    columns = zip(*parts, strict=True) if parts else ((0,),) * 4
+    return Split(*(sum(column) for column in columns))

@@ -1,0 +1,64 @@
+"""How much evidence is enough, and how the guards of a report share the risk of an error."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from rollout.analysis.report import Guard, Metric
+
+SHORT = math.log(25)
+LONG = math.log(100)
+SHORT_MINUTES, LONG_MINUTES = 30, 240
+WARNING = 1.6
+"""From here on the evidence is worth a wait: 5 : 1."""
+
+STAKES: Mapping[Metric, float] = {
+    Metric.ERROR_RATE: 6.0,
+    Metric.LATENCY_P50: 3.0,
+    Metric.LATENCY_P90: 3.0,
+    Metric.LATENCY_P95: 3.0,
+    Metric.LATENCY_P99: 3.0,
+    Metric.UNAVAILABLE_RATE: 1.0,
+    Metric.PLATFORM_RATE: 1.0,
+}
+
+
+def threshold(planned_minutes: float, phi: float, *, strict: bool) -> float:
+    """The ln E that is enough: 25 : 1 in short rollouts, 100 : 1 in long or scattered ones.
+
+    A healthy canary is rolled back in at most 1 / threshold of the rollouts by theorem (strict: 1 %
+    for ever); in short ones about 1 % by experience, since evidence needs time to be led astray.
+    """
+    if strict or planned_minutes >= LONG_MINUTES:
+        return LONG
+    longer = math.log(max(1.0, planned_minutes / SHORT_MINUTES))
+    ln_e = SHORT + (LONG - SHORT) * longer / math.log(LONG_MINUTES / SHORT_MINUTES)
+    return ln_e + (LONG - ln_e) * min(1.0, max(0.0, phi - 1))
+
+
+def stakes(guards: Sequence[Guard]) -> tuple[float, ...]:
+    """Each guard's part of its family's risk; the parts of one family add up to 1.
+
+    A family is what has the same consequence: the relative guards of one severity. A guard with
+    part a has to reach 1/a times the evidence, and so the whole family errs no more often than one
+    guard alone would. A guard written twice shares its part.
+    """
+    families = [_family(guard) for guard in guards]
+    raw = [STAKES[guard.metric] / _alike(guard, guards) for guard in guards]
+    return tuple(
+        own / sum(part for part, other in zip(raw, families, strict=True) if other == family)
+        for own, family in zip(raw, families, strict=True)
+    )
+
+
+def _family(guard: Guard) -> tuple[str, bool]:
+    return guard.severity, relative(guard)
+
+
+def relative(guard: Guard) -> bool:
+    """Whether the guard compares the canary with the baseline."""
+    return guard.worse_by_ratio is not None or guard.worse_by_points is not None
+
+
+def _alike(guard: Guard, guards: Sequence[Guard]) -> int:
+    key = (guard.metric, _family(guard))
+    return sum((other.metric, _family(other)) == key for other in guards)

@@ -1,0 +1,147 @@
+"""One action, one call on one port; what the world answers at once comes back as an event."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import assert_never
+
+from rollout.core.actions import (
+    ClaimEndpoint,
+    DeleteDeployment,
+    RunSmoke,
+    ScaleDeployment,
+    SetTraffic,
+)
+from rollout.core.endpoint import EndpointId
+from rollout.core.events import (
+    ActionRefused,
+    Event,
+    ForeignChangeFound,
+    SmokeFinished,
+    TrafficAccepted,
+)
+from rollout.core.head import Debt
+from rollout.core.smoke import SmokeRequest, parse_smoke
+from rollout.core.traffic import Traffic
+from rollout.errors import PolicyError, Refused, Unavailable, Unknown
+from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
+
+FAILURES_MAX = 10
+"""So many failed smoke requests are proof enough; the rest is not sent."""
+
+StillWanted = Callable[[], bool]
+
+
+class Effects:
+    """Performs owed actions. Each may be performed twice: what is done already is only read."""
+
+    def __init__(
+        self, endpoints: Endpoints, scoring: Scoring, policies: PolicyFiles, owner: str
+    ) -> None:
+        self._endpoints = endpoints
+        self._scoring = scoring
+        self._policies = policies
+        self._owner = owner
+
+    def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | None:
+        """Do one owed action; raises Unavailable where it is to be tried again."""
+        answer_id = f"{debt.id}:answer"
+        try:
+            return self._call(debt, answer_id, still_wanted)
+        except (Refused, Unknown, PolicyError) as no:
+            return ActionRefused(
+                id=answer_id,
+                action=str(debt.action),
+                reason=str(no),
+                remedy=_remedy(debt),
+            )
+
+    def _call(self, debt: Debt, answer_id: str, still_wanted: StillWanted) -> Event | None:
+        match debt.action:
+            case SetTraffic() as wish:
+                return self._set_traffic(wish, answer_id, still_wanted)
+            case RunSmoke(endpoint=endpoint, deployment=deployment, requests=path):
+                return self._smoke(endpoint, deployment, path, answer_id)
+            case ClaimEndpoint(endpoint=endpoint):
+                self._endpoints.claim(endpoint, self._owner)
+            case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
+                self._endpoints.scale(endpoint, deployment, instances)
+            case DeleteDeployment(endpoint=endpoint, deployment=deployment):
+                self._endpoints.delete(endpoint, deployment)
+            case _:
+                assert_never(debt.action)
+        return None
+
+    def _set_traffic(
+        self, wish: SetTraffic, answer_id: str, still_wanted: StillWanted
+    ) -> Event | None:
+        answer = self._endpoints.set_traffic(wish.endpoint, wish.traffic, wish.expect, still_wanted)
+        match answer:
+            case Accepted(operation=operation):
+                return TrafficAccepted(id=answer_id, traffic=wish.traffic, operation=operation)
+            case OtherMap(found=found):
+                return ForeignChangeFound(id=answer_id, found=found)
+            case Withdrawn():
+                return None
+
+    def _smoke(
+        self, endpoint: EndpointId, deployment: str, path: str, answer_id: str
+    ) -> SmokeFinished:
+        requests = parse_smoke(self._policies.attachment(path).decode(), path)
+        passed, failures = 0, list[str]()
+        for number, request in enumerate(requests, 1):
+            objection = self._objection(endpoint, deployment, request)
+            if objection is None:
+                passed += 1
+            else:
+                failures.append(f"request {number} of {path}: {objection}")
+            if len(failures) == FAILURES_MAX:
+                break
+        return SmokeFinished(id=answer_id, passed=passed, failures=tuple(failures))
+
+    def _objection(
+        self, endpoint: EndpointId, deployment: str, request: SmokeRequest
+    ) -> str | None:
+        answer = self._scoring.score(endpoint, deployment, json.dumps(request.body).encode())
+        if answer.status in {429, 503} and request.status != answer.status:
+            raise Unavailable(f"{deployment} is busy ({answer.status})")
+        told = request.objection(answer.status, answer.took / timedelta(milliseconds=1))
+        return f"{told} ({answer.reason})" if told and answer.reason else told
+
+
+def _remedy(debt: Debt) -> str:
+    """The command with which a person can do the same; empty where there is none."""
+    match debt.action:
+        case SetTraffic(endpoint=endpoint, traffic=traffic):
+            return _az("update", endpoint, traffic=traffic)
+        case DeleteDeployment(endpoint=endpoint, deployment=deployment):
+            return _az_deployment("delete", endpoint, deployment)
+        case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
+            scaled = f" --set instance_count={instances}"
+            return _az_deployment("update", endpoint, deployment) + scaled
+        case ClaimEndpoint() | RunSmoke():
+            return ""
+
+
+def _az(verb: str, endpoint: EndpointId, traffic: Traffic) -> str:
+    live = " ".join(f"{name}={share}" for name, share in traffic.live.items())
+    mirror = " ".join(f"{name}={share}" for name, share in traffic.mirror.items())
+    mirrored = f' --mirror-traffic "{mirror}"' if mirror else ""
+    return (
+        f"az ml online-endpoint {verb} --name {endpoint.name} {_where(endpoint)}"
+        f' --traffic "{live}"{mirrored}'
+    )
+
+
+def _az_deployment(verb: str, endpoint: EndpointId, deployment: str) -> str:
+    return (
+        f"az ml online-deployment {verb} --name {deployment}"
+        f" --endpoint-name {endpoint.name} {_where(endpoint)}"
+    )
+
+
+def _where(endpoint: EndpointId) -> str:
+    return (
+        f"--workspace-name {endpoint.workspace} --resource-group {endpoint.resource_group}"
+        f" --subscription {endpoint.subscription}"
+    )

@@ -1,0 +1,243 @@
+"""Load, decide, save, perform: what is decided is saved before it is done."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollout.core.endpoint import EndpointId
+from rollout.core.events import (
+    Beginning,
+    EndpointGone,
+    Event,
+    Looked,
+    OrderFailed,
+)
+from rollout.core.head import Debt, Head, Wake
+from rollout.core.machine.decide import decide
+from rollout.core.machine.decision import Decision
+from rollout.core.record import due, record, without
+from rollout.core.rollout import Order
+from rollout.effects import Effects
+from rollout.errors import Conflict, Malformed, PolicyError, Refused, Unavailable, Unknown
+from rollout.looks import Looks
+from rollout.ports import Clock, Held, Message, Queue, Store
+
+log = logging.getLogger(__name__)
+
+STEPS_QUEUE = "steps"
+SWEEP_MARGIN = timedelta(seconds=15)
+SWEEP_LIMIT = 500
+
+_ROLLBACK_DELAYS = (1, 2, 5)
+_DELAY_MAX = 60
+
+
+class Engine:
+    """Answers events, one endpoint at a time; any number of workers may run at once."""
+
+    def __init__(
+        self, store: Store, queue: Queue, clock: Clock, looks: Looks, effects: Effects
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._clock = clock
+        self._looks = looks
+        self._effects = effects
+
+    # -- doors -------------------------------------------------------------------------------
+
+    def resolve(self, name: str) -> EndpointId:
+        """The endpoint a person means; raises Malformed or Unknown with the candidates."""
+        return self._looks.resolve(name)
+
+    def start(self, order: Order, event_id: str) -> Decision:
+        """Begin a rollout, or say why not; a repeat of the same id changes nothing."""
+        repeat = self._repeat(order.endpoint, event_id)
+        return repeat or self.handle(order.endpoint, self._looks.start(order, event_id))
+
+    def retry(self, endpoint: EndpointId, event_id: str, who: str, why: str) -> Decision:
+        """The last order again, or the stage that holds; raises Unknown where there is none."""
+        repeat = self._repeat(endpoint, event_id)
+        if repeat:
+            return repeat
+        last = self._store.load(endpoint).head.rollout
+        if last is None:
+            raise Unknown(f"nothing was rolled out on {endpoint} yet")
+        order = last.order.model_copy(update={"who": who, "why": why})
+        return self.handle(endpoint, self._looks.retry(order, event_id))
+
+    def wake(self, wake: Wake) -> None:
+        """Look at an endpoint, unless it was looked at since the message was sent."""
+        held = self._store.load(wake.endpoint)
+        if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):
+            return
+        now = self._clock.now()
+        owed = [debt for debt in held.head.owed if debt.not_before <= now]
+        if owed:
+            self._perform(wake.endpoint, owed)
+            held = self._store.load(wake.endpoint)
+        try:
+            event = self._next_event(held.head)
+        except Unavailable as later:
+            self._look_later(held, later)
+        else:
+            self.handle(wake.endpoint, event)
+
+    def sweep(self) -> int:
+        """Send again what got lost: a wake-up long due whose message never came."""
+        now = self._clock.now()
+        late = self._store.due(now - SWEEP_MARGIN, SWEEP_LIMIT)
+        for head in late:
+            assert head.due_at is not None, head
+            attempt = 1 + (now - head.due_at) // SWEEP_MARGIN
+            self._send(head, now, attempt)
+        return len(late)
+
+    # -- load, decide, save --------------------------------------------------------------------
+
+    def handle(self, endpoint: EndpointId, event: Event) -> Decision:
+        """Answer one event: decide on what is stored, save it, then do it."""
+        decision, owed = self._decide(endpoint, event, None)
+        self._perform(endpoint, owed)
+        return decision
+
+    def _decide(
+        self, endpoint: EndpointId, event: Event, paid: Debt | None
+    ) -> tuple[Decision, tuple[Debt, ...]]:
+        """Decide and save; a worker that was faster makes us load and decide again."""
+        while True:
+            held = self._store.load(endpoint)
+            if paid is not None and paid not in held.head.owed:
+                return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
+            if event.id in held.head.seen:
+                return _nothing(held.head, "it is decided already", taken=True), ()
+            now = self._clock.now()
+            before = without(held.head, paid)
+            decision = decide(before, event, now)
+            changed = decision.taken or decision.head != held.head
+            if not changed and not isinstance(event, Looked):  # a look always sets the next one
+                return decision, ()
+            row, new, entry = record(before, decision, event, now)
+            try:
+                saved = self._store.save(held, row, entry)
+            except Conflict:
+                continue
+            self._send(saved.head, saved.head.due_at)
+            return replace(decision, head=saved.head), new
+
+    def _repeat(self, endpoint: EndpointId, event_id: str) -> Decision | None:
+        head = self._store.load(endpoint).head
+        seen = event_id in head.seen
+        return _nothing(head, "it is decided already", taken=True) if seen else None
+
+    # -- perform -------------------------------------------------------------------------------
+
+    def _perform(self, endpoint: EndpointId, debts: Iterable[Debt]) -> None:
+        """Do what is owed, in order; what comes of it may owe more."""
+        waiting = list(debts)
+        while waiting:
+            debt = waiting.pop(0)
+            try:
+                answer = self._effects.perform(
+                    debt, lambda debt=debt: self._is_owed(endpoint, debt)
+                )
+            except Unavailable as later:
+                self._postpone(endpoint, debt, later)
+                return
+            if answer is None:
+                self._strike_off(endpoint, debt)
+            else:
+                waiting.extend(self._decide(endpoint, answer, debt)[1])
+
+    def _is_owed(self, endpoint: EndpointId, debt: Debt) -> bool:
+        return debt in self._store.load(endpoint).head.owed
+
+    def _strike_off(self, endpoint: EndpointId, debt: Debt) -> None:
+        self._change(endpoint, debt, lambda head: without(head, debt))
+
+    def _postpone(self, endpoint: EndpointId, debt: Debt, later: Unavailable) -> None:
+        """It stays owed, with its next time in the row."""
+        log.warning("%s: %s waits: %s", endpoint, debt.action, later)
+        again = self._clock.now() + _delay(debt, later)
+        waiting = debt.model_copy(
+            update={"not_before": again, "attempts": debt.attempts + 1, "last_error": str(later)}
+        )
+
+        def postponed(head: Head) -> Head:
+            owed = tuple(waiting if one == debt else one for one in head.owed)
+            soonest = min(again, head.due_at) if head.due_at else again
+            return due(head.model_copy(update={"owed": owed}), soonest)
+
+        self._change(endpoint, debt, postponed)
+
+    def _change(self, endpoint: EndpointId, debt: Debt, change: Any) -> None:  # noqa: ANN401
+        while True:
+            held = self._store.load(endpoint)
+            if debt not in held.head.owed:
+                return
+            changed: Head = change(held.head)
+            try:
+                saved = self._store.save(held, changed)
+            except Conflict:
+                continue
+            if changed.turn != held.head.turn:
+                self._send(saved.head, saved.head.due_at)
+            return
+
+    # -- look ----------------------------------------------------------------------------------
+
+    def _next_event(self, head: Head) -> Event:
+        """What a look shows; where an order waits and nothing is live, its beginning."""
+        look_id = f"{head.endpoint.key}:{head.generation}:{head.turn}"
+        if not head.live and head.queued:
+            return self._begin_queued(head.queued, f"queued:{look_id}")
+        try:
+            return self._looks.look(head, f"look:{look_id}")
+        except Unknown:
+            return EndpointGone(id=f"gone:{look_id}")
+
+    def _begin_queued(self, order: Order, event_id: str) -> Beginning | OrderFailed:
+        try:
+            return self._looks.start(order, event_id)
+        except (Unknown, PolicyError, Malformed, Refused) as no:
+            return OrderFailed(id=event_id, order=order, reason=str(no))
+
+    def _look_later(self, held: Held, later: Unavailable) -> None:
+        """The world does not answer: nothing is decided, and we look again."""
+        log.info("%s: the look waits: %s", held.head.endpoint, later)
+        wait = min(timedelta(seconds=_DELAY_MAX), later.after or timedelta(seconds=5))
+        head = held.head.model_copy(update={"trouble": str(later)})
+        try:
+            saved = self._store.save(held, due(head, self._clock.now() + wait))
+        except Conflict:
+            return  # another worker has looked or decided, and sends its own message
+        self._send(saved.head, saved.head.due_at)
+
+    def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> None:
+        if head.due_at is None:
+            return
+        wake = Wake(
+            endpoint=head.endpoint, generation=head.generation, turn=head.turn, attempt=attempt
+        )
+        body = wake.model_dump_json().encode()
+        message = Message(STEPS_QUEUE, head.endpoint.key, wake.message_id, body, at)
+        try:
+            self._queue.send(message)
+        except Unavailable as down:  # nothing is lost but speed: the sweep sends it again
+            log.warning("%s: the queue is down: %s", head.endpoint, down)
+
+
+def _delay(debt: Debt, later: Unavailable) -> timedelta:
+    """A rollback asks again after 1, 2, 5, then every 5 seconds; the rest backs off."""
+    action = debt.action
+    if action.type == "set_traffic" and action.is_rollback:
+        last = len(_ROLLBACK_DELAYS) - 1
+        return timedelta(seconds=_ROLLBACK_DELAYS[min(debt.attempts, last)])
+    backed_off = timedelta(seconds=min(_DELAY_MAX, 2 ** min(debt.attempts + 1, 6)))
+    return max(backed_off, later.after or timedelta(0))
+
+
+def _nothing(head: Head, why: str, *, taken: bool = False) -> Decision:
+    return Decision(head, why, taken=taken)

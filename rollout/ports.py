@@ -1,0 +1,271 @@
+"""What we need from outside, and what each must promise."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from rollout.analysis.samples import Counts
+from rollout.core.endpoint import EndpointId, EndpointView
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.rollout import Rollout
+from rollout.core.traffic import Traffic
+
+# -- time and identity -----------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only source of time; `minute` is the length of a policy minute (60 s by default)."""
+
+    @property
+    def minute(self) -> timedelta: ...
+
+    def now(self) -> datetime:
+        """The present, aware, UTC."""
+        ...
+
+
+# -- state -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An endpoint's head row as loaded, with the mark under which it may be replaced.
+
+    `etag` is None where there is no row yet.
+    """
+
+    head: Head
+    etag: str | None
+
+
+class Store(Protocol):
+    """State and history of all endpoints; every call takes the endpoint key first.
+
+    A save replaces the head row, writes the history entry and (where the rollout is over) the row
+    of the finished rollout in one transaction: all or nothing.
+    """
+
+    def load(self, endpoint: EndpointId) -> Held: ...
+
+    def load_key(self, key: str) -> Held:
+        """The same by partition key; raises Unknown where there is no row."""
+        ...
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        """Replace what was held; raises Conflict when it is no longer what is stored."""
+        ...
+
+    def due(self, before: datetime, limit: int) -> Sequence[Head]:
+        """Heads whose `due_at` is before that time, earliest first, without a scan."""
+        ...
+
+    def live(self, limit: int) -> Sequence[Head]:
+        """Heads with a live rollout, without a scan."""
+        ...
+
+    def ended(self, limit: int) -> Sequence[Rollout]:
+        """Finished rollouts of all endpoints, latest first."""
+        ...
+
+    def rollout(self, key: str, rollout_id: str) -> Rollout | None:
+        """A live or finished rollout of that endpoint."""
+        ...
+
+    def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
+        """The endpoint's entries with a number above `after`, in order."""
+        ...
+
+
+# -- messages to ourselves -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One queued message; those of one session are delivered one at a time, in order."""
+
+    queue: str
+    session: str
+    id: str
+    body: bytes
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that was delivered too often without being completed."""
+
+    message: Message
+    reason: str
+    deliveries: int
+    at: datetime
+
+
+class Queue(Protocol):
+    """Delivers at least once, in order within a session, not before its time.
+
+    A message whose id was sent within the last hour is dropped silently, also when it was
+    scheduled (the window runs from the send).
+    """
+
+    def send(self, message: Message) -> None: ...
+
+    def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]: ...
+
+    def resend(self, queue: str, message_id: str) -> None:
+        """Move a dead letter back, due at once; raises Unknown."""
+        ...
+
+
+# -- Azure Machine Learning ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The platform took a write; `operation` is the URL that tells how it goes on.
+
+    None where nothing had to be written, because a GET showed the wish fulfilled already.
+    """
+
+    operation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMap:
+    """Before a write another traffic map was found than expected; nothing was written."""
+
+    found: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Before a write it was no longer wanted; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationStatus:
+    """What a long-running operation says of itself: never proof, only news."""
+
+    running: bool
+    failure: str | None = None
+
+
+class Endpoints(Protocol):
+    """Online endpoints by ARM. Every call raises Unavailable (409, 429, 5xx, no connection),
+
+    Refused (any other no) or Unknown (404).
+    """
+
+    def read(self, endpoint: EndpointId) -> EndpointView: ...
+
+    def set_traffic(
+        self,
+        endpoint: EndpointId,
+        traffic: Traffic,
+        expect: Traffic | None,
+        still_wanted: Callable[[], bool],
+    ) -> Accepted | OtherMap | Withdrawn:
+        """GET, compare with what is expected, ask `still_wanted`, then PUT the whole endpoint.
+
+        With `expect` None nothing is compared, and nothing is asked.
+        """
+        ...
+
+    def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
+        """Write the owner's tag, keeping all other tags."""
+        ...
+
+    def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted: ...
+
+    def delete(self, endpoint: EndpointId, deployment: str) -> Accepted:
+        """Delete a deployment; one that is gone already counts as deleted."""
+        ...
+
+    def operation(self, url: str) -> OperationStatus:
+        """Follow the URL verbatim; one that is lost (404) is neither running nor failed."""
+        ...
+
+
+Minutes = Mapping[datetime, Mapping[str, Counts]]
+"""Counts by the minute's start and the deployment's name; what has no point is left out."""
+
+
+class Metrics(Protocol):
+    """Per-minute counts of an endpoint's deployments."""
+
+    source: str
+
+    @property
+    def lag(self) -> timedelta:
+        """How far behind the present a minute may be read."""
+        ...
+
+    def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
+        """Whole minutes in [since, until); raises Unavailable or Refused."""
+        ...
+
+
+class Samples(Protocol):
+    """The minutes read so far, kept in chunks of one hour by (endpoint, hour, source)."""
+
+    def save(self, key: str, source: str, minutes: Minutes) -> None:
+        """Add minutes; one that is there already is replaced whole."""
+        ...
+
+    def read(self, key: str, source: str, since: datetime, until: datetime) -> Minutes: ...
+
+    def forget(self, key: str, before: datetime) -> None:
+        """Drop chunks that end before that time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a scoring request got: the status, the body, and how long it took."""
+
+    status: int
+    body: bytes
+    took: timedelta
+    reason: str = ""
+
+
+class Scoring(Protocol):
+    """The endpoint's data plane, for requests of our own."""
+
+    def score(self, endpoint: EndpointId, deployment: str, body: bytes) -> Answer:
+        """Send one request to one deployment by header; raises Unavailable, Refused."""
+        ...
+
+
+# -- policies --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """One file of policies as it was written; `pushed` tells where it comes from."""
+
+    name: str
+    text: str
+    pushed: bool = False
+
+
+class PolicyFiles(Protocol):
+    """The policies deployed with the app, and those pushed; the pushed one wins."""
+
+    def list(self) -> Sequence[PolicyFile]: ...
+
+    def read(self, name: str) -> PolicyFile:
+        """Raises Unknown, naming what there is."""
+        ...
+
+    def push(self, name: str, text: str) -> None: ...
+
+    def remove(self, name: str) -> None:
+        """Take back a pushed file; raises Unknown where none was pushed."""
+        ...
+
+    def attachment(self, path: str) -> bytes:
+        """A file beside the policies, such as smoke requests; raises Unknown."""
+        ...
+
+    def attach(self, path: str, content: bytes) -> None: ...

@@ -1,0 +1,92 @@
+"""Every setting in one typed place: its name, its default, and what it is for."""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+
+from rollout.core.endpoint import WorkspaceId
+from rollout.core.frozen import Frozen
+from rollout.errors import Malformed
+
+PREFIX = "ROLLOUT_"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Identity(StrEnum):
+    """Whose name the controller has before Azure."""
+
+    MANAGED = "managed"  # the app's managed identity
+    DEVELOPER = "developer"  # whoever has signed in on this machine
+    EMULATOR = "emulator"  # nobody: the emulator takes any token
+
+
+class Settings(Frozen):
+    """What an installation is told from outside, each by the variable ROLLOUT_<NAME>."""
+
+    api_token: SecretStr = Field(description="what callers of the HTTP API must show")
+    workspaces: Annotated[tuple[WorkspaceId, ...], Field(min_length=1)] = Field(
+        description="ARM ids of the workspaces whose endpoints are rolled out, by comma"
+    )
+    installation: str = Field("local", min_length=1, max_length=64, description="the owner's tag")
+    data: Path = Field(Path(".rollout"), description="the folder of the embedded store")
+    policies: Path = Field(Path("policies"), description="the policies deployed with the app")
+    arm_url: str = Field("https://management.azure.com", description="where ARM answers")
+    identity: Identity = Field(Identity.MANAGED, description="managed, developer or emulator")
+    client_id: str | None = Field(None, description="of a user-assigned managed identity")
+    clock_speed: float = Field(1, ge=1, le=60, description="policy minutes pass so much faster")
+    write_verb: Literal["put", "patch-preview"] = Field("put", description="how traffic is set")
+    metrics_lag_minutes: int = Field(2, ge=1, le=30, description="how far metrics lag behind")
+
+    @field_validator("workspaces", mode="before")
+    @classmethod
+    def _by_comma(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(WorkspaceId.parse(part) for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _only_the_laptop_is_fast(self) -> Self:
+        if not self.is_loopback:
+            if self.clock_speed != 1:
+                raise ValueError(
+                    f"clock_speed {self.clock_speed:g} needs an ARM address on this machine,"
+                    f" not {self.arm_url}: time on Azure cannot be hurried"
+                )
+            if self.identity is Identity.EMULATOR:
+                raise ValueError(f"identity emulator is refused for {self.arm_url}")
+            if urlsplit(self.arm_url).scheme != "https":
+                raise ValueError(f"arm_url {self.arm_url} must be https")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        return urlsplit(self.arm_url).hostname in LOOPBACK
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the variables; raises Malformed that names each wrong one and the remedy."""
+        given: dict[str, Any] = {
+            name: environment[variable]
+            for name in cls.model_fields
+            if (variable := PREFIX + name.upper()) in environment
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise Malformed("\n".join(_told(problem) for problem in error.errors())) from error
+
+
+def _told(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not name:
+        return f"settings: {message}"
+    field = Settings.model_fields.get(name)
+    meant = f" ({field.description})" if field else ""
+    said = "is not set" if problem["type"] == "missing" else message
+    return f"{PREFIX}{name.upper()}{meant}: {said}"

@@ -1,0 +1,190 @@
+"""What people see of a rollout: the head row told in their words, with the command that helps."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import Field
+
+from rollout.analysis.report import Finding, Report
+from rollout.core.frozen import Frozen
+from rollout.core.head import Head
+from rollout.core.policy import Bake, Canary, Mirror
+from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout
+from rollout.core.traffic import Traffic
+
+
+class StageView(Frozen):
+    index: int = Field(description="from 0")
+    name: str = Field(description='such as "canary 25 %"')
+    state: str = Field(description="done, here or ahead")
+    shortest_seconds: float | None = Field(
+        None, description="as long as it lasts at the least here"
+    )
+    longest_seconds: float | None = None
+
+
+class DebtView(Frozen):
+    action: str
+    attempts: int
+    next_at: datetime
+    last_error: str | None
+
+
+class RolloutView(Frozen):
+    """One rollout, live or over."""
+
+    id: str
+    endpoint: str = Field(description="workspace/endpoint")
+    endpoint_id: str = Field(description="the ARM id in lower case")
+    canary: str
+    baseline: str | None
+    policy: str
+    policy_version: str
+    phase: Phase
+    outcome: Outcome | None = Field(description="None while it goes on")
+    stages: tuple[StageView, ...]
+    stage: int
+    started_at: datetime
+    phase_since: datetime
+    who: str
+    why: str
+    recorded: Traffic
+    wanted: Traffic
+    observed: Traffic
+    elapsed_seconds: float = Field(description="of the present stage")
+    minute_seconds: float = Field(description="the length of a policy minute here")
+    readable_until: datetime | None
+    findings: tuple[Finding, ...] = ()
+    waits_for: str = Field(description="what it waits for, in one sentence")
+    needs_person: bool
+    remedy: str = Field("", description="the command that helps, where a person is needed")
+    rollback: Mapping[str, Any] | None = None
+    owed: tuple[DebtView, ...] = ()
+    queued: str | None = Field(None, description="the deployment that waits for its turn")
+    trouble: str | None = None
+    next_look_at: datetime | None = None
+
+
+def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
+    """Tell one rollout; `head` is its endpoint's row, which may be of a later rollout."""
+    current = head.rollout is not None and head.rollout.id == rollout.id
+    report = rollout.report or Report()
+    return RolloutView(
+        id=rollout.id,
+        endpoint=str(rollout.endpoint),
+        endpoint_id=rollout.endpoint.arm_id,
+        canary=rollout.canary,
+        baseline=rollout.baseline,
+        policy=rollout.policy_name,
+        policy_version=rollout.policy.version,
+        phase=rollout.phase,
+        outcome=rollout.outcome,
+        stages=_stages(rollout),
+        stage=rollout.stage,
+        started_at=rollout.started_at,
+        phase_since=rollout.phase_since,
+        who=rollout.order.who,
+        why=rollout.order.why,
+        recorded=rollout.recorded,
+        wanted=rollout.wanted,
+        observed=rollout.observed,
+        elapsed_seconds=rollout.clock.elapsed(now).total_seconds(),
+        minute_seconds=rollout.minute.total_seconds(),
+        readable_until=rollout.readable_until,
+        findings=report.findings,
+        waits_for=_waits_for(rollout),
+        needs_person=needs_person(rollout),
+        remedy=_remedy(rollout),
+        rollback=rollout.rollback.model_dump(mode="json") if rollout.rollback else None,
+        owed=_owed(head) if current else (),
+        queued=head.queued.deployment if current and head.queued else None,
+        trouble=(rollout.trouble or head.trouble) if current else None,
+        next_look_at=head.due_at if current else None,
+    )
+
+
+def _stages(rollout: Rollout) -> tuple[StageView, ...]:
+    done = rollout.phase is Phase.PROMOTED
+    return tuple(
+        StageView(
+            index=index,
+            name=str(stage),
+            state="done" if done or index < rollout.stage else _here(index, rollout.stage),
+            shortest_seconds=_seconds(stage, "shortest_minutes", rollout.minute),
+            longest_seconds=_seconds(stage, "longest_minutes", rollout.minute),
+        )
+        for index, stage in enumerate(rollout.stages)
+    )
+
+
+def _here(index: int, stage: int) -> str:
+    return "here" if index == stage else "ahead"
+
+
+def _seconds(stage: object, name: str, minute: timedelta) -> float | None:
+    if not isinstance(stage, Mirror | Canary | Bake):
+        return None
+    count: int = getattr(stage, name)
+    return (count * minute).total_seconds()
+
+
+def _owed(head: Head) -> tuple[DebtView, ...]:
+    return tuple(
+        DebtView(
+            action=str(debt.action),
+            attempts=debt.attempts,
+            next_at=debt.not_before,
+            last_error=debt.last_error,
+        )
+        for debt in head.owed
+    )
+
+
+_PATIENT = frozenset({HoldCause.NO_DATA})
+
+
+def needs_person(rollout: Rollout) -> bool:
+    """Whether it stands still until a person acts."""
+    if rollout.phase is Phase.APPROVING:
+        return True
+    if rollout.phase is Phase.ROLLING_BACK:
+        return rollout.trouble is not None
+    held = rollout.hold
+    return rollout.phase is Phase.HOLDING and held is not None and held.cause not in _PATIENT
+
+
+def _remedy(rollout: Rollout) -> str:
+    if not needs_person(rollout):
+        return ""
+    where = rollout.endpoint.name
+    if rollout.phase is Phase.APPROVING:
+        return f"rollout approve {where}   (or: rollout reject {where})"
+    if rollout.phase is Phase.ROLLING_BACK:
+        return rollout.trouble or ""
+    if rollout.hold and rollout.hold.cause is HoldCause.FAILED:
+        return f"rollout abort {where}   (or, if the evidence is wrong: rollout resume {where})"
+    return f"rollout resume {where}   (or: rollout abort {where})"
+
+
+def _waits_for(rollout: Rollout) -> str:
+    """What the phase waits for, in one sentence."""
+    here = str(rollout.here)
+    held = rollout.hold.why if rollout.hold else ""
+    asked = rollout.asked.question if rollout.asked else ""
+    sentences: Mapping[Phase, str] = {
+        Phase.PREPARING: f"for {rollout.canary} to be ready",
+        Phase.SMOKING: f"for the answers of {rollout.canary} to smoke requests",
+        Phase.SHIFTING: f"for the endpoint to show {rollout.wanted}",
+        Phase.MEASURING: f"for the verdict on {here}",
+        Phase.HOLDING: held,
+        Phase.APPROVING: f"for people: {asked}",
+        Phase.RETIRING: f"for {rollout.baseline} to be retired",
+        Phase.ROLLING_BACK: f"for the endpoint to show {rollout.wanted} again",
+    }
+    return sentences.get(rollout.phase, "nothing: it is over")
+
+
+def needing_a_person_first(views: Sequence[RolloutView]) -> list[RolloutView]:
+    """In the order in which someone on call reads them: who needs me, what moves, what is over."""
+    return sorted(views, key=lambda one: (not one.needs_person, one.outcome is not None))

@@ -1,0 +1,1 @@
+"""One contract test per port, run on every implementation, and what is theirs alone."""

@@ -1,0 +1,1 @@
+"""The engine on a simulated platform, in virtual time."""

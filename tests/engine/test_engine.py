@@ -1,0 +1,213 @@
+"""The engine on a simulated Azure: what is decided is saved, and what is saved is done."""
+
+from datetime import timedelta
+
+import pytest
+
+from rollout.core.endpoint import Provisioning
+from rollout.core.events import AbortRequested, PauseRequested, ResumeRequested
+from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
+from rollout.errors import Unavailable
+from tests.fakes import NOON
+from tests.simulation.world import CHURN, World
+
+
+def test_a_good_canary_takes_all_traffic_step_by_step() -> None:
+    world = World()
+
+    world.start()
+    rollout = world.run(minutes=120)
+
+    assert rollout.phase is Phase.PROMOTED
+    assert [str(write.traffic) for write in world.azure.writes] == [
+        "blue 100 %, mirror green 20 %",
+        "blue 100 %",
+        "blue 95 %, green 5 %",
+        "blue 75 %, green 25 %",
+        "blue 5 %, green 95 %",
+        "green 100 %",
+    ]
+    assert world.head.owed == ()
+    assert world.head.due_at is None
+
+
+def test_a_bad_canary_gives_all_traffic_back() -> None:
+    world = World()
+    world.azure.deployments["green"].error_rate = lambda _: 0.05
+
+    world.start()
+    rollout = world.run(minutes=120)
+
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+
+def test_a_canary_that_turns_bad_late_gives_all_traffic_back() -> None:
+    world = World()
+    late = NOON + timedelta(minutes=25)
+    world.azure.deployments["green"].error_rate = lambda at: 0.05 if at > late else 0.002
+
+    world.start()
+    rollout = world.run(minutes=120)
+
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+
+def test_a_rollout_waits_for_its_canary_to_be_created() -> None:
+    world = World()
+    world.azure.deployments["green"].ready_at = NOON + timedelta(minutes=7)
+
+    world.start()
+    world.run(minutes=6)
+
+    assert world.phase is Phase.PREPARING
+    assert world.run(minutes=120).phase is Phase.PROMOTED
+
+
+def test_a_repeated_start_is_the_same_start() -> None:
+    world = World()
+
+    first, again = world.start(), world.start()
+
+    assert first.taken
+    assert again.taken
+    assert again.why == "it is decided already"
+    assert world.head.generation == 1
+
+
+def test_a_refused_start_changes_nothing() -> None:
+    world = World()
+    world.azure.deployments["green"].state = Provisioning.FAILED
+
+    refused = world.start()
+
+    assert not refused.taken
+    assert refused.why == "green is Failed: create it again, then start"
+    assert world.store.heads == {}
+
+
+def test_an_abort_is_sent_within_its_request() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=10)
+
+    world.tell(AbortRequested(id="1", who="anna", why="complaints"))
+
+    assert world.azure.writes[-1].expect is None
+    assert world.azure.writes[-1].traffic == Traffic.all_to("blue")
+    assert world.run(minutes=5).phase is Phase.ROLLED_BACK
+
+
+def test_an_abort_while_azure_is_busy_asks_again_every_few_seconds() -> None:
+    world = World()
+    world.azure.faults.operation = (60, 60)
+    world.start()
+    world.run(minutes=1)
+    assert world.azure.pending
+
+    world.tell(AbortRequested(id="1", who="anna"))
+    busy_until = world.azure.pending[0]
+    world.run(minutes=10)
+
+    back = world.azure.writes[-1]
+    assert back.traffic == Traffic.all_to("blue")
+    assert back.at - busy_until <= timedelta(seconds=5)
+
+
+def test_what_azure_accepted_before_the_rollback_is_followed_at_once() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=12)
+    world.tell(AbortRequested(id="1", who="anna"))
+    world.run(minutes=3)
+    assert world.phase is Phase.ROLLED_BACK
+
+    world.azure.set_by_hand(world.azure.writes[-2].traffic)
+    world.run(minutes=3)
+
+    assert world.phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+
+def test_a_pause_stops_the_stage_clock() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=2)
+
+    world.tell(PauseRequested(id="1", who="anna"))
+    world.run(minutes=60)
+    assert world.phase is Phase.HOLDING
+    world.tell(ResumeRequested(id="2", who="anna"))
+
+    assert world.run(minutes=120).phase is Phase.PROMOTED
+
+
+def test_a_lost_wake_up_is_sent_again_by_the_sweep() -> None:
+    world = World()
+    world.start()
+    world.queue.rows.clear()
+
+    assert world.run(minutes=120).phase is Phase.PROMOTED
+
+
+def test_an_endpoint_that_is_deleted_ends_its_rollout() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=8)
+    world.azure.gone = True
+
+    rollout = world.run(minutes=5)
+
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert world.head.owed == ()
+
+
+def test_a_newer_deployment_starts_when_the_live_rollout_is_over() -> None:
+    world = World()
+    world.azure.deployments["teal"] = world.azure.deployments["blue"].__class__()
+    world.start("green")
+    world.run(minutes=5)
+
+    waits = world.start("teal")
+    world.run(minutes=300)
+
+    assert waits.taken
+    assert world.rollout.canary == "teal"
+    assert world.azure.traffic == Traffic.all_to("teal")
+
+
+def test_an_alert_is_followed_by_the_traffic_request_without_metrics() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=15)
+    world.azure.faults.metrics_down = 1.0
+
+    world.tell(world.alert())
+
+    assert world.azure.writes[-1].traffic == Traffic.all_to("blue")
+    assert world.azure.writes[-1].at == world.clock.now()
+
+
+def test_azure_that_does_not_answer_a_start_is_said() -> None:
+    world = World()
+    world.azure.faults.throttled = 1.0
+
+    with pytest.raises(Unavailable, match="429"):
+        world.start()
+
+    assert world.store.heads == {}
+
+
+def test_the_history_retells_the_rollout() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=120)
+
+    entries = world.store.history(CHURN.key)
+
+    assert [entry.number for entry in entries] == list(range(1, len(entries) + 1))
+    assert entries[0].why == "anna starts green against blue under churn"
+    assert entries[-1].after is Phase.PROMOTED
+    assert all(entry.why for entry in entries)

@@ -1,0 +1,208 @@
+"""State, queue, samples and time in memory; each passes the contract of the real thing."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from rollout.adapters.sqlite.queue import DELIVERIES_MAX, DUPLICATE_WINDOW, Delivery
+from rollout.analysis.samples import Counts
+from rollout.core.endpoint import EndpointId
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.rollout import Rollout
+from rollout.errors import Conflict, Unknown
+from rollout.ports import DeadLetter, Held, Message, Minutes
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class FakeClock:
+    """Time that moves only when a test moves it."""
+
+    time: datetime = NOON
+    minute: timedelta = timedelta(minutes=1)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, by: timedelta) -> None:
+        self.time += by
+
+
+@dataclass
+class FakeStore:
+    heads: dict[str, Held] = field(default_factory=dict)
+    finished: dict[tuple[str, str], Rollout] = field(default_factory=dict)
+    entries: defaultdict[str, dict[int, HistoryEntry]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+    def load(self, endpoint: EndpointId) -> Held:
+        return self.heads.get(endpoint.key) or Held(Head(endpoint=endpoint), None)
+
+    def load_key(self, key: str) -> Held:
+        if key not in self.heads:
+            raise Unknown(f"nothing is kept of an endpoint {key}")
+        return self.heads[key]
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        key = head.endpoint.key
+        self._check(key, held, entry)
+        self.heads[key] = Held(head, str(int(held.etag or 0) + 1))
+        if entry:
+            self.entries[key][entry.number] = entry
+        if head.rollout and head.rollout.over:
+            self.finished[key, head.rollout.id] = head.rollout
+        return self.heads[key]
+
+    def _check(self, key: str, held: Held, entry: HistoryEntry | None) -> None:
+        stored = self.heads[key].etag if key in self.heads else None
+        if stored != held.etag:
+            raise Conflict(f"{key}: another worker wrote first")
+        if entry and entry.number in self.entries[key]:
+            raise Conflict(f"{key}: entry {entry.number} is there already")
+
+    def due(self, before: datetime, limit: int) -> Sequence[Head]:
+        waiting = [
+            (held.head.due_at, key, held.head)
+            for key, held in self.heads.items()
+            if held.head.due_at and held.head.due_at < before
+        ]
+        return [head for _, _, head in sorted(waiting, key=lambda row: row[:2])[:limit]]
+
+    def live(self, limit: int) -> Sequence[Head]:
+        return [held.head for _, held in sorted(self.heads.items()) if held.head.live][:limit]
+
+    def ended(self, limit: int) -> Sequence[Rollout]:
+        latest = sorted(self.finished.values(), key=lambda ended: ended.phase_since, reverse=True)
+        return latest[:limit]
+
+    def rollout(self, key: str, rollout_id: str) -> Rollout | None:
+        held = self.heads.get(key)
+        if held and held.head.rollout and held.head.rollout.id == rollout_id:
+            return held.head.rollout
+        return self.finished.get((key, rollout_id))
+
+    def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
+        entries = sorted(self.entries[key].items())
+        return [entry for number, entry in entries if number > after][:limit]
+
+
+@dataclass
+class _Row:
+    sequence: int
+    message: Message
+    due_at: datetime
+    deliveries: int = 0
+    until: datetime | None = None
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        return self.due_at, self.sequence
+
+
+@dataclass
+class FakeQueue:
+    clock: FakeClock
+    deliveries_max: int = DELIVERIES_MAX
+    rows: dict[int, _Row] = field(default_factory=dict)
+    dead: list[DeadLetter] = field(default_factory=list)
+    sent: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    sequence: int = 0
+
+    def send(self, message: Message) -> None:
+        now, name = self.clock.now(), (message.queue, message.id)
+        if name in self.sent and self.sent[name] > now - DUPLICATE_WINDOW:
+            return
+        self.sent[name] = now
+        self._put(message, max(now, message.not_before or now))
+
+    def receive(self, queue: str, now: datetime, lease: timedelta) -> Delivery | None:
+        """Lend out the earliest due message of a session that has none lent out."""
+        self._take_back(queue, now)
+        rows = list(self._of(queue))
+        busy = {row.message.session for row in rows if row.until}
+        free = [row for row in rows if row.due_at <= now and row.message.session not in busy]
+        if not free:
+            return None
+        row = min(free, key=lambda row: row.order)
+        row.until = now + lease
+        return Delivery(row.message, row.deliveries + 1, row.until, lease, row.sequence)
+
+    def complete(self, delivery: Delivery) -> None:
+        del self.rows[self._lent(delivery).sequence]
+
+    def abandon(self, delivery: Delivery, reason: str) -> None:
+        self._give_back(self._lent(delivery), reason, self.clock.now())
+
+    def renew(self, delivery: Delivery) -> Delivery:
+        row = self._lent(delivery)
+        row.until = self.clock.now() + delivery.lease
+        return replace(delivery, until=row.until)
+
+    def next_due(self, queue: str) -> datetime | None:
+        rows = list(self._of(queue))
+        busy = {row.message.session for row in rows if row.until}
+        waiting = [row.due_at for row in rows if row.message.session not in busy]
+        return min([*waiting, *(row.until for row in rows if row.until)], default=None)
+
+    def dead_letters(self, limit: int = 100) -> Sequence[DeadLetter]:
+        return self.dead[:limit]
+
+    def resend(self, queue: str, message_id: str) -> None:
+        for letter in self.dead:
+            if (letter.message.queue, letter.message.id) == (queue, message_id):
+                self.dead.remove(letter)
+                return self._put(letter.message, self.clock.now())
+        raise Unknown(f"no dead letter {message_id} in the queue {queue}")
+
+    def _put(self, message: Message, due_at: datetime) -> None:
+        self.sequence += 1
+        self.rows[self.sequence] = _Row(self.sequence, message, due_at)
+
+    def _of(self, queue: str) -> Iterable[_Row]:
+        return (row for row in self.rows.values() if row.message.queue == queue)
+
+    def _lent(self, delivery: Delivery) -> _Row:
+        row, now = self.rows.get(delivery.sequence), self.clock.now()
+        if not row or not row.until or row.until <= now or row.deliveries + 1 != delivery.count:
+            raise Conflict(f"message {delivery.message.id}: its lease was lost")
+        return row
+
+    def _take_back(self, queue: str, now: datetime) -> None:
+        for row in list(self._of(queue)):
+            if row.until and row.until <= now:
+                self._give_back(row, "its lease ran out", now)
+
+    def _give_back(self, row: _Row, reason: str, now: datetime) -> None:
+        row.until = None
+        row.deliveries += 1
+        if row.deliveries >= self.deliveries_max:
+            del self.rows[row.sequence]
+            self.dead.append(DeadLetter(row.message, reason, row.deliveries, now))
+
+
+@dataclass
+class FakeSamples:
+    minutes: defaultdict[tuple[str, str], dict[datetime, Mapping[str, Counts]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+    def save(self, key: str, source: str, minutes: Minutes) -> None:
+        self.minutes[key, source] |= minutes
+
+    def read(self, key: str, source: str, since: datetime, until: datetime) -> Minutes:
+        kept = sorted(self.minutes[key, source].items())
+        return {at: arms for at, arms in kept if since <= at < until}
+
+    def forget(self, key: str, before: datetime) -> None:
+        for (owner, _), kept in self.minutes.items():
+            if owner == key:
+                for at in [at for at in kept if _hour(at) + HOUR <= before]:
+                    del kept[at]
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,259 @@
+"""A simulated Azure: operations take time, may be refused, and what a GET shows may be old."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from rollout.analysis.samples import Counts, Latency
+from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
+from rollout.core.traffic import Traffic
+from rollout.errors import Refused, Unavailable, Unknown
+from rollout.ports import (
+    Accepted,
+    Answer,
+    Minutes,
+    OperationStatus,
+    OtherMap,
+    Withdrawn,
+)
+from tests.fakes import FakeClock
+
+
+@dataclass
+class Faults:
+    """How the platform misbehaves; a rate is the chance for one call."""
+
+    operation: tuple[float, float] = (2.0, 20.0)  # seconds a write takes, from and to
+    busy: float = 0.0  # 409 although nothing runs
+    throttled: float = 0.0
+    lost_answer: float = 0.0  # the write is taken, the caller hears a broken connection
+    never_done: float = 0.0  # a write is accepted and does nothing
+    stale_seconds: float = 0.0  # a GET shows the map of so long ago
+    metrics_down: float = 0.0
+    silent: tuple[datetime, datetime] | None = None  # no metric points between these
+
+
+@dataclass
+class Deployment:
+    """One deployment: what it is made of, and how its model behaves."""
+
+    error_rate: Callable[[datetime], float] = lambda _: 0.002
+    latency_ms: float = 20.0
+    state: Provisioning = Provisioning.SUCCEEDED
+    fingerprint: str = "as created"
+    ready_at: datetime | None = None
+    instances: int = 2
+    smoke_status: int = 200
+
+
+@dataclass
+class Write:
+    """One traffic write that was accepted, for the invariants to look at."""
+
+    at: datetime
+    traffic: Traffic
+    expect: Traffic | None
+
+
+@dataclass
+class SimulatedAzure:
+    """The ports Endpoints, Metrics and Scoring on one endpoint."""
+
+    id: EndpointId
+    clock: FakeClock
+    random: Random
+    seed: int = 0
+    faults: Faults = field(default_factory=Faults)
+    requests_per_minute: int = 3000
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    maps: list[tuple[datetime, Traffic]] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    owner: str | None = None
+    busy_until: datetime | None = None
+    pending: tuple[datetime, Traffic] | None = None
+    source: str = "metrics"
+    gone: bool = False
+
+    @property
+    def lag(self) -> timedelta:
+        return 2 * self.clock.minute
+
+    # -- what is true ------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Bring the operation under way to its end when its time has come."""
+        if self.pending and self.clock.now() >= self.pending[0]:
+            self.maps.append(self.pending)
+            self.pending = None
+
+    @property
+    def traffic(self) -> Traffic:
+        self.settle()
+        return self.maps[-1][1]
+
+    def set_by_hand(self, traffic: Traffic) -> None:
+        """Someone else changes the traffic, at once."""
+        self.settle()
+        self.maps.append((self.clock.now(), traffic))
+
+    def _at(self, time: datetime) -> Traffic:
+        self.settle()
+        place = bisect_right([at for at, _ in self.maps], time)
+        return self.maps[max(place - 1, 0)][1]
+
+    # -- Endpoints -----------------------------------------------------------------------------
+
+    def read(self, endpoint: EndpointId) -> EndpointView:
+        self._may_fail(self.faults.throttled, "429 TooManyRequests")
+        if self.gone or endpoint != self.id:
+            raise Unknown(f"404 {endpoint}")
+        now = self.clock.now()
+        seen = self._at(now - timedelta(seconds=self.faults.stale_seconds))
+        running = self.pending is not None
+        return EndpointView(
+            id=self.id,
+            state=Provisioning.UPDATING if running else Provisioning.SUCCEEDED,
+            traffic=seen,
+            deployments={name: self._view(name) for name in self.deployments},
+            owner=self.owner,
+        )
+
+    def _view(self, name: str) -> DeploymentView:
+        one = self.deployments[name]
+        creating = one.ready_at is not None and self.clock.now() < one.ready_at
+        return DeploymentView(
+            name=name,
+            state=Provisioning.CREATING if creating else one.state,
+            fingerprint=one.fingerprint,
+            instances=one.instances,
+        )
+
+    def set_traffic(
+        self,
+        endpoint: EndpointId,
+        traffic: Traffic,
+        expect: Traffic | None,
+        still_wanted: Callable[[], bool],
+    ) -> Accepted | OtherMap | Withdrawn:
+        seen = self.read(endpoint)
+        if seen.traffic == traffic and seen.state.settled:
+            return Accepted(None)
+        if expect is not None and seen.traffic != expect:
+            return OtherMap(seen.traffic)
+        if expect is not None and not still_wanted():
+            return Withdrawn()
+        return self._write(traffic, expect)
+
+    def _write(self, traffic: Traffic, expect: Traffic | None) -> Accepted:
+        self._may_fail(self.faults.busy, "409 Conflict")
+        self.settle()
+        if self.pending:
+            raise Unavailable("409 an operation is running")
+        missing = (traffic.live.keys() | traffic.mirror.keys()) - self.deployments.keys()
+        if missing:
+            raise Refused(f"400 no deployment {missing}")
+        now = self.clock.now()
+        self.writes.append(Write(now, traffic, expect))
+        if self.random.random() >= self.faults.never_done:
+            done = now + timedelta(seconds=self.random.uniform(*self.faults.operation))
+            self.pending = (done, traffic)
+        self._may_fail(self.faults.lost_answer, "connection reset")
+        return Accepted("https://management.azure.com/operations/1")
+
+    def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
+        self.read(endpoint)
+        self.owner = owner
+        return Accepted(None)
+
+    def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted:
+        self.read(endpoint)
+        self.deployments[deployment].instances = instances
+        return Accepted(None)
+
+    def delete(self, endpoint: EndpointId, deployment: str) -> Accepted:
+        self.read(endpoint)
+        if self.traffic.share(deployment):
+            raise Refused(f"400 {deployment} has live traffic")
+        self.deployments.pop(deployment, None)
+        return Accepted(None)
+
+    def operation(self, url: str) -> OperationStatus:
+        self._may_fail(self.faults.throttled, f"429 for {url}")
+        return OperationStatus(running=self.pending is not None)
+
+    def _may_fail(self, rate: float, why: str) -> None:
+        if rate and self.random.random() < rate:
+            raise Unavailable(why)
+
+    # -- Scoring -------------------------------------------------------------------------------
+
+    def score(self, endpoint: EndpointId, deployment: str, body: bytes) -> Answer:
+        self._may_fail(self.faults.throttled, f"no answer to {len(body)} bytes from {endpoint}")
+        one = self.deployments[deployment]
+        return Answer(one.smoke_status, b"{}", timedelta(milliseconds=one.latency_ms))
+
+    # -- Metrics -------------------------------------------------------------------------------
+
+    def metrics_of(self, since: datetime, until: datetime) -> Minutes:
+        """Counts are a pure function of seed, minute and share: read twice, they are the same."""
+        minutes: dict[datetime, dict[str, Counts]] = {}
+        at = since
+        while at + self.clock.minute <= until:
+            counts = self._minute(at)
+            if counts:
+                minutes[at] = counts
+            at += self.clock.minute
+        return minutes
+
+    def _minute(self, at: datetime) -> dict[str, Counts]:
+        silent = self.faults.silent
+        if silent and silent[0] <= at < silent[1]:
+            return {}
+        traffic = self._at(at + self.clock.minute / 2)
+        shares = {**traffic.live, **traffic.mirror}
+        return {
+            name: self._counts(name, at, share)
+            for name, share in shares.items()
+            if name in self.deployments
+        }
+
+    def _counts(self, name: str, at: datetime, share: int) -> Counts:
+        chance = Random(f"{self.seed}/{name}/{at.timestamp()}")
+        requests = _poisson(chance, self.requests_per_minute * share / 100)
+        rate = self.deployments[name].error_rate(at)
+        errors = min(requests, _poisson(chance, requests * rate))
+        base = self.deployments[name].latency_ms
+        noise = 1 + chance.gauss(0, 0.02)
+        latency = Latency(base * noise, 2 * base * noise, 2.5 * base * noise, 4 * base * noise)
+        statuses = {200: requests - errors, 424: errors}
+        return Counts({status: n for status, n in statuses.items() if n}, latency)
+
+
+@dataclass
+class SimulatedMetrics:
+    """The port Metrics on a simulated Azure."""
+
+    azure: SimulatedAzure
+    source: str = "metrics"
+
+    @property
+    def lag(self) -> timedelta:
+        return self.azure.lag
+
+    def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
+        if self.azure.random.random() < self.azure.faults.metrics_down:
+            raise Unavailable(f"no metrics of {endpoint}")
+        return self.azure.metrics_of(since, until)
+
+
+def _poisson(chance: Random, mean: float) -> int:
+    if mean > 50:
+        return max(0, round(chance.gauss(mean, math.sqrt(mean))))
+    limit, product, count = math.exp(-mean), chance.random(), 0
+    while product > limit:
+        product *= chance.random()
+        count += 1
+    return count
