@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from rollout.core.endpoint import EndpointId
@@ -139,10 +140,9 @@ class Engine:
         waiting = list(debts)
         while waiting:
             debt = waiting.pop(0)
+            still_wanted = partial(self._is_owed, endpoint, debt)
             try:
-                answer = self._effects.perform(
-                    debt, lambda debt=debt: self._is_owed(endpoint, debt)
-                )
+                answer = self._effects.perform(debt, still_wanted)
             except Unavailable as later:
                 self._postpone(endpoint, debt, later)
                 return

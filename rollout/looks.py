@@ -117,7 +117,7 @@ class Looks:
     # -- looks ---------------------------------------------------------------------------------
 
     def look(self, head: Head, event_id: str) -> Looked:
-        """Read the endpoint and, once a share was seen, its minutes; raises Unavailable, Unknown."""
+        """Read the endpoint and, once a share was seen, its minutes; raises Unavailable."""
         rollout = head.rollout
         assert rollout is not None, head
         view = self._from.endpoints.read(head.endpoint)

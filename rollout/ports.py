@@ -151,9 +151,10 @@ class OperationStatus:
 
 
 class Endpoints(Protocol):
-    """Online endpoints by ARM. Every call raises Unavailable (409, 429, 5xx, no connection),
+    """Online endpoints by ARM.
 
-    Refused (any other no) or Unknown (404).
+    Every call raises Unavailable (409, 429, 5xx, no connection), Refused (any other no) or
+    Unknown (404).
     """
 
     def read(self, endpoint: EndpointId) -> EndpointView: ...

@@ -57,6 +57,9 @@ class RolloutView(Frozen):
     readable_until: datetime | None
     findings: tuple[Finding, ...] = ()
     waits_for: str = Field(description="what it waits for, in one sentence")
+    until: datetime | None = Field(None, description="when it stops waiting by itself")
+    then: str | None = Field(None, description="what it does then")
+    approved_by: tuple[str, ...] = ()
     needs_person: bool
     remedy: str = Field("", description="the command that helps, where a person is needed")
     rollback: Mapping[str, Any] | None = None
@@ -94,6 +97,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         readable_until=rollout.readable_until,
         findings=report.findings,
         waits_for=_waits_for(rollout),
+        **_patience(rollout),
         needs_person=needs_person(rollout),
         remedy=_remedy(rollout),
         rollback=rollout.rollback.model_dump(mode="json") if rollout.rollback else None,
@@ -141,7 +145,18 @@ def _owed(head: Head) -> tuple[DebtView, ...]:
     )
 
 
-_PATIENT = frozenset({HoldCause.NO_DATA})
+def _patience(rollout: Rollout) -> Mapping[str, Any]:
+    """How long it waits, and what happens then."""
+    if rollout.phase is Phase.APPROVING and rollout.asked:
+        asked = rollout.asked
+        return {
+            "until": asked.deadline,
+            "then": asked.then.value,
+            "approved_by": asked.approved_by,
+        }
+    if rollout.phase is Phase.HOLDING and rollout.hold and rollout.hold.then:
+        return {"until": rollout.hold.until, "then": rollout.hold.then.value}
+    return {}
 
 
 def needs_person(rollout: Rollout) -> bool:
@@ -151,13 +166,13 @@ def needs_person(rollout: Rollout) -> bool:
     if rollout.phase is Phase.ROLLING_BACK:
         return rollout.trouble is not None
     held = rollout.hold
-    return rollout.phase is Phase.HOLDING and held is not None and held.cause not in _PATIENT
+    return rollout.phase is Phase.HOLDING and held is not None and held.until is None
 
 
 def _remedy(rollout: Rollout) -> str:
     if not needs_person(rollout):
         return ""
-    where = rollout.endpoint.name
+    where = str(rollout.endpoint)
     if rollout.phase is Phase.APPROVING:
         return f"rollout approve {where}   (or: rollout reject {where})"
     if rollout.phase is Phase.ROLLING_BACK:

@@ -13,8 +13,8 @@ DELTAS = (
 )
 RATIOS = (0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.93)
 SURE = math.log(20)
-LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 41)
-FINE = 21
+LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 31)
+FINE = 15
 
 Point = tuple[float, float]
 """A ratio's logarithm and its log-likelihood."""

@@ -73,6 +73,7 @@ def _finding(case: Case, kind: Kind, trace: Trace, canary: Arm, baseline: Arm) -
         ln_e_most=trace.most,
         threshold=case.threshold(1.0) - math.log(case.stake),
         ratio=canary.value / baseline.value if canary.value and baseline.value else None,
+        phi=trace.phi[-1] if trace.phi else 1.0,
         minutes_used=used,
         watermark=case.watermark,
         requests_needed=max(0, least - min(canary.requests, baseline.requests)),

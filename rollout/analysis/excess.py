@@ -27,7 +27,10 @@ _TIMES_LOGS = tuple(math.log(g) for g in TIMES)
 
 
 class Margin(NamedTuple):
-    """What is allowed: so many times the baseline's rate, and so many points on top."""
+    """What is allowed: so many times the baseline's rate, and so many points on top.
+
+    The ratio is one of odds, which is the ratio of rates where failures are rare.
+    """
 
     ratio: float = 1.0
     points: float = 0.0

@@ -85,20 +85,24 @@ def drift(
         return 0.0
     mean = sum(at * n for at, n in usual.items()) / requests
     deviation = math.sqrt(sum((at - mean) ** 2 * n for at, n in usual.items()) / requests)
-    tilts = [sign * each / (deviation or 1.0) for each in STEEPNESS for sign in (1, -1)]
-    return log_mean([_tilted(canary, baseline, mean, tilt) for tilt in tilts])
+    heights = {at: (at - mean) / (deviation or 1.0) for at in {*canary, *baseline}}
+    tilts = [sign * each for each in STEEPNESS for sign in (1, -1)]
+    return log_mean([_tilted(canary, baseline, heights, tilt) for tilt in tilts])
 
 
 def _tilted(
-    canary: Mapping[float, int], baseline: Mapping[float, int], mean: float, tilt: float
+    canary: Mapping[float, int],
+    baseline: Mapping[float, int],
+    heights: Mapping[float, float],
+    tilt: float,
 ) -> float:
     """The log-likelihood ratio of which of the pooled scores are the canary's."""
     mine, theirs = sum(canary.values()), sum(baseline.values())
     share = mine / (mine + theirs)
-    ratios = {at: math.exp(min(4.0, max(-3.0, tilt * (at - mean)))) for at in {*canary, *baseline}}
-    found = sum(n * math.log(ratios[at]) for at, n in canary.items())
+    logs = {at: min(4.0, max(-3.0, tilt * z - tilt * tilt / 2)) for at, z in heights.items()}
+    found = sum(n * logs[at] for at, n in canary.items())
     pooled = sum(
-        (canary.get(at, 0) + baseline.get(at, 0)) * math.log1p(share * (ratio - 1))
-        for at, ratio in ratios.items()
+        (canary.get(at, 0) + baseline.get(at, 0)) * math.log1p(share * math.expm1(log))
+        for at, log in logs.items()
     )
     return found - pooled

@@ -16,6 +16,7 @@ from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
+from rollout.analysis.dispersion import PRIOR_MINUTES
 from rollout.analysis.excess import Trace
 from rollout.analysis.grid import log_mean
 from rollout.analysis.report import Arm, Metric
@@ -148,6 +149,7 @@ SHIFTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 INFLATED = 1.3
 """Durations are no perfect log-normal; the far tail still less."""
 FLOOR = 0.03**2
+SURPRISE_MAX = 3.0
 REQUESTS_LEAST = 5
 REQUESTS_TAIL = 30
 REQUESTS_P99 = 150
@@ -175,17 +177,18 @@ def weigh_percentiles(
     A minute with 30 answers in both arms speaks by the guard's own quantile, mixed with the median
     so that the variance is least; a thinner one by its median alone; p99 for itself from 150.
     """
-    spread = _Spread()
-    near, far = [0.0] * len(SHIFTS), [0.0] * len(SHIFTS)
-    ln_e = list[float]()
+    spread, near, far = _Spread(), _Shifts(1), _Shifts(2)
+    ln_e, phis = list[float](), list[float]()
     for canary, baseline in minutes:
         sigma = spread.add(baseline.latency)
         pair = _Pair(canary, baseline, sigma, math.log(ratio))
-        near = _add(near, 1, *pair.blended(_BLENDED[metric]))
+        near.add(*pair.blended(_BLENDED[metric]))
         if metric is Metric.LATENCY_P99:
-            far = _add(far, 2, *pair.tail())
-        ln_e.append(log_mean([*near, *far] if metric is Metric.LATENCY_P99 else near))
-    return Trace(tuple(ln_e), (1.0,) * len(ln_e))
+            far.add(*pair.tail())
+        logs = [*near.logs(), *far.logs()] if metric is Metric.LATENCY_P99 else near.logs()
+        ln_e.append(log_mean(logs))
+        phis.append(near.phi)
+    return Trace(tuple(ln_e), tuple(phis))
 
 
 _BLENDED = {
@@ -197,14 +200,41 @@ _BLENDED = {
 _LEVELS = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
-def _add(sums: Sequence[float], scale: float, excess: float, variance: float) -> list[float]:
-    if not math.isfinite(variance):
-        return list(sums)
-    shifts = (scale * shift for shift in SHIFTS)
-    return [
-        one + (shift * excess - shift * shift / 2) / variance
-        for one, shift in zip(sums, shifts, strict=True)
-    ]
+class _Shifts:
+    """The log-likelihood ratios of the canary being slower by each shift.
+
+    A minute counts at most three standard deviations, so that none decides alone. How much more
+    than expected the minutes differ from one another divides the evidence: where a quantile lies
+    between two modes it jumps. The largest jump is forgiven, it may be the canary getting slower.
+    """
+
+    def __init__(self, scale: float) -> None:
+        self._shifts = [scale * shift for shift in SHIFTS]
+        self._sums = [0.0] * len(SHIFTS)
+        self._last: float | None = None
+        self._jumps: list[float] = []
+
+    def add(self, excess: float, variance: float) -> None:
+        if not math.isfinite(variance):
+            return
+        if self._last is not None:
+            self._jumps.append((excess - self._last) ** 2 / (2 * variance))
+        self._last = excess
+        most = SURPRISE_MAX * math.sqrt(variance)
+        clipped = min(most, max(-most, excess))
+        self._sums = [
+            one + (shift * clipped - shift * shift / 2) / variance
+            for one, shift in zip(self._sums, self._shifts, strict=True)
+        ]
+
+    @property
+    def phi(self) -> float:
+        counted = sum(self._jumps) - max(self._jumps, default=0.0)
+        return max(1.0, (PRIOR_MINUTES + counted) / (PRIOR_MINUTES + max(0, len(self._jumps) - 1)))
+
+    def logs(self) -> list[float]:
+        phi = self.phi
+        return [one / phi for one in self._sums]
 
 
 class _Spread:

@@ -7,6 +7,8 @@ from rollout.analysis.report import Guard, Metric
 
 SHORT = math.log(25)
 LONG = math.log(100)
+SCATTERED = math.log(150)
+"""Where failures come in clusters; how much they scatter is itself only estimated."""
 SHORT_MINUTES, LONG_MINUTES = 30, 240
 WARNING = 1.6
 """From here on the evidence is worth a wait: 5 : 1."""
@@ -28,11 +30,10 @@ def threshold(planned_minutes: float, phi: float, *, strict: bool) -> float:
     A healthy canary is rolled back in at most 1 / threshold of the rollouts by theorem (strict: 1 %
     for ever); in short ones about 1 % by experience, since evidence needs time to be led astray.
     """
-    if strict or planned_minutes >= LONG_MINUTES:
-        return LONG
     longer = math.log(max(1.0, planned_minutes / SHORT_MINUTES))
-    ln_e = SHORT + (LONG - SHORT) * longer / math.log(LONG_MINUTES / SHORT_MINUTES)
-    return ln_e + (LONG - ln_e) * min(1.0, max(0.0, phi - 1))
+    part = 1.0 if strict else min(1.0, longer / math.log(LONG_MINUTES / SHORT_MINUTES))
+    ln_e = SHORT + (LONG - SHORT) * part
+    return ln_e + (SCATTERED - ln_e) * min(1.0, max(0.0, phi - 1))
 
 
 def stakes(guards: Sequence[Guard]) -> tuple[float, ...]:

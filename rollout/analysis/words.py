@@ -38,7 +38,8 @@ def figures(number: float, digits: int = 2) -> str:
         return f"{number:g}"
     places = digits - 1 - math.floor(math.log10(abs(number)))
     rounded = round(number, places)
-    return f"{rounded:.{max(0, places)}f}" if places > 0 and rounded % 1 else f"{rounded:.0f}"
+    told = f"{rounded:.{max(0, places)}f}"
+    return told.rstrip("0").rstrip(".") if places > 0 else told
 
 
 def percent(rate: float) -> str:
@@ -47,11 +48,9 @@ def percent(rate: float) -> str:
 
 def odds(ln_e: float) -> str:
     """`1990 : 1`; the other way round where the evidence speaks for the canary."""
-    if ln_e > math.log(1e6):
-        return "more than a million : 1"
-    if ln_e < 0:
-        return f"1 : {figures(math.exp(min(700.0, -ln_e)), 3)}"
-    return f"{figures(math.exp(ln_e), 3)} : 1"
+    parts = math.exp(min(700.0, abs(ln_e)))
+    told = "more than a million" if parts > 1e6 else figures(parts, 3)
+    return f"{told} : 1" if ln_e >= 0 else f"1 : {told}"
 
 
 def rate(arm: Arm, metric: Metric | None = None) -> str:
@@ -83,11 +82,22 @@ def times(evidence: Evidence, adverb: str) -> str:
     """`19 times as often (2.7-133)`."""
     if evidence.ratio is None:
         return f"how many times as {adverb} cannot be said"
-    told = f"{figures(evidence.ratio)} times as {adverb}"
+    told = f"{_short(evidence.ratio)} times as {adverb}"
     if evidence.ratio_low is None:
         return told
-    high = "" if evidence.ratio_high is None else figures(evidence.ratio_high)
+    high = "" if evidence.ratio_high is None else _end(evidence.ratio_high)
     return f"{told} ({figures(evidence.ratio_low)}-{high})"
+
+
+def _short(number: float) -> str:
+    """Two digits, or three where two hide a difference: 1.15, 1.5, 19."""
+    if not 1 < number < 10:
+        return figures(number)
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def _end(number: float) -> str:
+    return figures(number, 3 if number >= 100 else 2)
 
 
 def against(evidence: Evidence) -> str:

@@ -24,6 +24,7 @@ from tests.builders import (
     a_head,
     a_hold,
     a_policy,
+    a_question,
     a_rollout,
     a_view,
     looked,
@@ -112,6 +113,17 @@ def test_an_adopted_map_that_suits_the_stage_costs_it_no_time() -> None:
     assert told(decision)[:2] == (Phase.MEASURING, ())
     assert rollout_of(decision).wanted == split(3, red=40)
     assert rollout_of(decision).clock == StageClock(since=NOON)
+
+
+def test_an_adopted_map_that_suits_the_stage_keeps_the_answers_of_people() -> None:
+    policy = a_policy(CANARY_5, APPROVAL, on_foreign_change="adopt")
+    asked = a_question(quorum=2, approved_by=("ben",))
+    rollout = a_rollout(Phase.APPROVING, 1, policy, asked=asked)
+
+    decision = decide(a_head(rollout), looked(split(3, red=40)), LATER)
+
+    assert told(decision)[:2] == (Phase.APPROVING, ())
+    assert rollout_of(decision).asked == asked
 
 
 def test_what_took_the_baselines_place_is_not_adopted() -> None:

@@ -216,8 +216,10 @@ class World:
         gone = rollout is not None and rollout.phase is Phase.RETIRING
         blue = None if gone and self.of(*COIN) else a_deployment("blue", instances=1)
         green = a_deployment(fingerprint=self.prints["green"])
-        look = looked(a_view(self.maps[-1], blue=blue, green=green), found(Verdict.PASS))
-        readable = {"readable_until": self.now, "heard_until": self.now, "lag": MINUTE}
+        report = self.of(*[found(Verdict.PASS)] * 3, Report())
+        look = looked(a_view(self.maps[-1], blue=blue, green=green), report)
+        readable_until = self.now - self.of(0, 2) * MINUTE
+        readable = {"readable_until": readable_until, "heard_until": self.now, "lag": MINUTE}
         return look.model_copy(update=readable)
 
     def _answer(self, action: Action) -> Event:
@@ -239,6 +241,9 @@ class World:
             case _:
                 return self._look()
 
+    def lose_what_is_owed(self) -> None:
+        self.owed = ()
+
     def take(self, decision: Decision) -> None:
         before, after = self.head.rollout, decision.head.rollout
         moved = _place(before) != _place(after)
@@ -251,9 +256,12 @@ class World:
         """Our own stopwatch of the time the stage was measured."""
         was = before is not None and before.phase is Phase.MEASURING
         now_measuring = after is not None and after.phase is Phase.MEASURING
+        moved = before and after and (before.id, before.stage) != (after.id, after.stage)
+        if was and now_measuring and not moved:
+            return  # it runs on
         if was and self.measuring_since:
             self.measured_before += self.now - self.measuring_since
-        if before and after and (before.id, before.stage) != (after.id, after.stage):
+        if moved:
             self.measured_before = timedelta(0)
         self.measuring_since = self.now if now_measuring else None
 
@@ -414,6 +422,7 @@ def test_after_a_rollback_the_recorded_map_is_asked_for_until_it_is_seen(
 def _looks_until_seen(world: World) -> Sequence[Action]:
     """Honest looks at a platform that loses every other write."""
     asked = list(world.owed)
+    world.lose_what_is_owed()
     for turn in range(6):
         if turn % 2:
             world.maps.extend(one.traffic for one in world.owed if isinstance(one, SetTraffic))

@@ -306,7 +306,7 @@ def test_a_mirror_is_cleared_and_seen_cleared_before_the_first_live_weight() -> 
     assert told(passed) == (
         Phase.SHIFTING,
         (set_traffic(BLUE, mirrored()),),
-        "mirror 20 % passed: error rate PASS",
+        "mirror 20 % passed all its guards",
     )
     assert told(stale)[:2] == (Phase.SHIFTING, ())
     assert told(cleared) == (
@@ -322,7 +322,7 @@ def test_a_passed_weight_leads_to_the_next() -> None:
     assert told(decision) == (
         Phase.SHIFTING,
         (set_traffic(split(25), split(5)),),
-        "canary 5 % passed: error rate PASS",
+        "canary 5 % passed all its guards",
     )
     assert rollout_of(decision).clock.elapsed(LATER + MINUTE) == timedelta(0)
 
@@ -448,13 +448,13 @@ def test_a_passed_bake_is_a_promotion() -> None:
     assert told(decision) == (
         Phase.PROMOTED,
         (),
-        "bake 100 % passed: error rate PASS; green serves 100 % and the rollout is over",
+        "bake 100 % passed all its guards; green serves 100 % and the rollout is over",
     )
     assert rollout_of(decision).outcome is Outcome.PROMOTED
     assert next_look(decision.head, LATER) is None
 
 
-BAKED = "bake 100 % passed: error rate PASS"
+BAKED = "bake 100 % passed all its guards"
 WHERE = {"endpoint": an_endpoint(), "deployment": "blue"}
 
 
@@ -473,7 +473,7 @@ def test_the_old_baseline_meets_its_fate_after_the_bake(
 
     decision = decide(a_head(rollout), measured(GREEN, PASS, at), at)
 
-    assert told(decision) == (Phase.RETIRING, (action,), "bake 100 % passed: error rate PASS")
+    assert told(decision) == (Phase.RETIRING, (action,), "bake 100 % passed all its guards")
 
 
 def test_a_baseline_that_is_kept_is_a_promotion_at_once() -> None:

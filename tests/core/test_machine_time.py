@@ -293,7 +293,7 @@ def test_an_approval_asks_people_and_waits() -> None:
     decision = decide(a_head(a_rollout(policy=ASKED)), measured(split(5), PASS, at), at)
     still = decide(decision.head, looked(split(5)), at + MINUTE)
 
-    assert told(decision) == (Phase.APPROVING, (), "canary 5 % passed: error rate PASS")
+    assert told(decision) == (Phase.APPROVING, (), "canary 5 % passed all its guards")
     assert rollout_of(decision).asked == a_question(
         question="go on to bake 100 %?", deadline=at + 60 * MINUTE
     )

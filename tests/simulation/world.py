@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -201,11 +202,12 @@ class World:
                 continue
             wake = Wake.model_validate_json(delivery.message.body)
             times = 2 if self.random.random() < self.doubled_messages else 1
-            done = all(
-                self._survive(lambda wake=wake: self.engine.wake(wake)) for _ in range(times)
-            )
+            done = all(self._survive(partial(self._wake, wake)) for _ in range(times))
             if done:
                 self.queue.complete(delivery)
+
+    def _wake(self, wake: Wake) -> None:
+        self.engine.wake(wake)
 
     def _survive(self, do: Callable[[], object]) -> bool:
         """Whether the worker lived; a dead one is replaced by another."""

@@ -157,7 +157,7 @@ def alert(head: Head, rollout: Rollout, event: AlertFired, now: datetime) -> Dec
     what = f"alert {event.rule} ({event.severity})"
     if event.fired_at < rollout.started_at:
         return refuse(head, f"{what} began before the rollout")
-    if event.deployment is not None and event.deployment != rollout.canary:
+    if event.deployment and event.deployment.lower() != rollout.canary.lower():
         return refuse(head, f"{what} names {event.deployment}, not the canary")
     blame = "it names the canary" if event.deployment else "the canary is not proven guilty"
     if event.severity in means.roll_back:

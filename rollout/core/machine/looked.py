@@ -204,10 +204,14 @@ def _readable(rollout: Rollout, event: Looked) -> timedelta:
 
 
 def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    if event.report is None or not _counting(event.report) or _open(event.report):
+    """The numbers are in the entry's findings; the sentence stays short enough to be read."""
+    if not _all_pass(event.report):
         return None
-    told = "; ".join(found.because for found in event.report.findings)
-    return next_stage(head, rollout, now, f"{rollout.here} passed: {told}")
+    return next_stage(head, rollout, now, f"{rollout.here} passed all its guards")
+
+
+def _all_pass(report: Report | None) -> bool:
+    return bool(_counting(report)) and not _open(report)
 
 
 def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -216,8 +220,7 @@ def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Dec
     if rollout.clock.elapsed(now) < longest:
         return None
     open_ = _open(event.report)
-    reasons = "; ".join(found.because for found in open_) or "nothing was measured"
-    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {reasons}"
+    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {_reasons(event.report)}"
     measured = bool(open_) and all(one.verdict is Verdict.INCONCLUSIVE for one in open_)
     then = rollout.policy.on_inconclusive
     if then is Then.ADVANCE and not measured:  # no data is never a pass
@@ -226,8 +229,11 @@ def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Dec
 
 
 def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
-    reasons = "; ".join(found.because for found in _open(event.report)) or "nothing was measured"
-    return stay(head, rollout, f"{rollout.here}: {reasons}")
+    return stay(head, rollout, f"{rollout.here}: {_reasons(event.report)}")
+
+
+def _reasons(report: Report | None) -> str:
+    return "; ".join(found.because for found in _open(report)) or "nothing was measured"
 
 
 def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence[Finding]:
@@ -266,6 +272,14 @@ def _data_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) ->
     if held is None or held.cause is not HoldCause.NO_DATA or _silent(rollout, event, now):
         return None
     return carry_on(head, rollout, now, "metrics are back")
+
+
+def _evidence_came(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """What was undecided at the stage's longest time has been decided since."""
+    held = rollout.hold
+    if held is None or held.cause is not HoldCause.INCONCLUSIVE or not _all_pass(event.report):
+        return None
+    return carry_on(head, rollout, now, "the evidence has come")
 
 
 def _map_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -357,6 +371,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _guards_failed,
         _deadline,
         _data_is_back,
+        _evidence_came,
         _held_too_long,
         _still_held,
     ),

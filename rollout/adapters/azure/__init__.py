@@ -1,0 +1,1 @@
+"""Azure Machine Learning: endpoints by ARM, metrics by Azure Monitor, and scoring."""

@@ -1,0 +1,34 @@
+"""In whose name ARM is asked; azure-identity is imported only where somebody signs in."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.core.credentials import AccessToken, TokenCredential
+
+
+def managed(client_id: str | None = None) -> TokenCredential:
+    """The app's managed identity; `client_id` names a user-assigned one."""
+    from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - costs half a start
+
+    return ManagedIdentityCredential(client_id=client_id)
+
+
+def developer() -> TokenCredential:
+    """Whoever has signed in on this machine by `az`, `azd` or PowerShell."""
+    from azure.identity import (  # noqa: PLC0415 - costs half a start
+        AzureCliCredential,
+        AzureDeveloperCliCredential,
+        AzurePowerShellCredential,
+        ChainedTokenCredential,
+    )
+
+    return ChainedTokenCredential(
+        AzureCliCredential(), AzureDeveloperCliCredential(), AzurePowerShellCredential()
+    )
+
+
+class EmulatorCredential:
+    """Nobody: the emulator takes any token."""
+
+    def get_token(self, *_scopes: str, **_options: Any) -> AccessToken:  # noqa: ANN401 - theirs
+        return AccessToken("emulator", int((datetime.now(UTC) + timedelta(days=1)).timestamp()))

@@ -1,0 +1,107 @@
+"""The bodies of the answers."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, RootModel
+
+from rollout.core.frozen import Frozen
+from rollout.core.head import HistoryEntry
+from rollout.views import RolloutView
+
+
+class Problem(Frozen):
+    """Why not, as RFC 9457 writes it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="the place and the remedy, for the person who reads it")
+    instance: str | None = None
+
+
+class Health(Frozen):
+    status: Literal["ok"] = "ok"
+
+
+class About(Frozen):
+    """Which controller this is."""
+
+    installation: str
+    version: str
+    clock_speed: float = Field(description="policy minutes pass so much faster here")
+    minute_seconds: float = Field(description="the length of a policy minute here")
+    arm_url: str
+    workspaces: tuple[str, ...] = Field(description="ARM ids, in lower case")
+    now: datetime
+
+
+class Queued(Frozen):
+    """What was started waits for its turn."""
+
+    queued: str = Field(description="the deployment")
+    behind: str = Field(description="the id of the rollout that goes first")
+    why: str
+
+
+class RolloutList(Frozen):
+    rollouts: tuple[RolloutView, ...] = Field(description="those that need a person come first")
+
+
+class History(Frozen):
+    entries: tuple[HistoryEntry, ...]
+
+
+class Decided(Frozen):
+    decided: str = Field(description="what was decided, and why")
+
+
+class DecidedRollout(Decided):
+    rollout: RolloutView
+
+
+class PolicyRow(Frozen):
+    name: str
+    pushed: bool = Field(description="else it was deployed with the app")
+    version: str | None = Field(description="the hash of the normalised text")
+    match: str | None = Field(description="which endpoints it is for")
+    error: str | None = Field(description="why it is left out")
+    warnings: tuple[str, ...]
+
+
+class PolicyList(Frozen):
+    policies: tuple[PolicyRow, ...]
+
+
+class PolicyView(Frozen):
+    name: str
+    pushed: bool
+    text: str = Field(description="as a person wrote it")
+    normalised: Mapping[str, Any] | None = Field(description="with every default written out")
+    version: str | None
+    error: str | None
+    warnings: tuple[str, ...]
+
+
+class PolicyCheck(Frozen):
+    ok: bool
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    version: str | None
+
+
+class DeadLetterView(Frozen):
+    queue: str
+    id: str
+    reason: str
+    deliveries: int
+    at: datetime
+
+
+class DeadLetterList(Frozen):
+    dead_letters: tuple[DeadLetterView, ...]
+
+
+class AnyObject(RootModel[dict[str, Any]]):
+    """A JSON object of another standard."""

@@ -1,0 +1,41 @@
+"""What the answers are made from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Protocol
+
+from rollout.api.exchange import Request
+from rollout.core.endpoint import EndpointId
+from rollout.core.events import Event
+from rollout.core.machine.decision import Decision
+from rollout.core.rollout import Order
+from rollout.ports import Clock, PolicyFiles, Queue, Store
+from rollout.settings import Settings
+
+
+class Decider(Protocol):
+    """The part of the engine that these doors hand over to."""
+
+    def resolve(self, name: str) -> EndpointId: ...
+
+    def start(self, order: Order, event_id: str) -> Decision: ...
+
+    def retry(self, endpoint: EndpointId, event_id: str, who: str, why: str) -> Decision: ...
+
+    def handle(self, endpoint: EndpointId, event: Event) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    engine: Decider
+    store: Store
+    queue: Queue
+    policies: PolicyFiles
+    clock: Clock
+    settings: Settings
+    new_id: Callable[[], str] = token_hex
+
+    def event_id(self, request: Request, what: str) -> str:
+        """The caller's key, by which a repeat is known; otherwise a new one."""
+        return f"{what}:{request.idempotency_key() or self.new_id()}"

@@ -1,0 +1,117 @@
+"""Policies over HTTP: see, check, push and take back."""
+
+from collections.abc import Iterator
+
+from pydantic_core import from_json
+
+from rollout.api.answers import PolicyCheck, PolicyList, PolicyRow, PolicyView
+from rollout.api.exchange import NOTHING, Request, Response, answer
+from rollout.api.parts import Parts
+from rollout.core.policy import Policy, Smoke
+from rollout.core.policy_text import parse_policy, warnings
+from rollout.core.smoke import parse_smoke
+from rollout.errors import Malformed, PolicyError, Unknown
+from rollout.inbox import CheckBody, PushBody, read_body
+from rollout.ports import PolicyFile
+
+RESERVED = frozenset({"check", "schema"})
+
+
+def listed(parts: Parts, _request: Request) -> Response:
+    """List the policies; a broken one with its error."""
+    rows = tuple(_row(parts, file) for file in parts.policies.list())
+    return answer(PolicyList(policies=rows))
+
+
+def shown(parts: Parts, request: Request) -> Response:
+    """Show one policy: as it was written, and with every default written out."""
+    return answer(_view(parts, parts.policies.read(request.path["name"])))
+
+
+def pushed(parts: Parts, request: Request) -> Response:
+    """Store a policy and the files it names; a broken one is refused, and nothing is stored."""
+    name = request.path["name"]
+    if name in RESERVED:
+        raise Malformed(f"{name!r} is a word of this API; give the policy another name")
+    body = read_body(request.body, PushBody)
+    policy = parse_policy(body.text, name)
+    for path in set(_smoke_files(policy)) & set(body.attachments):
+        parse_smoke(body.attachments[path], path)
+    for path, text in sorted(body.attachments.items()):
+        parts.policies.attach(path, text.encode())
+    parts.policies.push(name, body.text)
+    return shown(parts, request)
+
+
+def removed(parts: Parts, request: Request) -> Response:
+    """Take back a pushed policy; one that was deployed under its name counts again."""
+    parts.policies.remove(request.path["name"])
+    return NOTHING
+
+
+def checked(_parts: Parts, request: Request) -> Response:
+    """Say all that is wrong or unwise in a policy; nothing is stored."""
+    body = read_body(request.body, CheckBody)
+    policy, error = _parsed(PolicyFile(body.name, body.text))
+    check = PolicyCheck(
+        ok=policy is not None,
+        errors=tuple(error.splitlines()) if error else (),
+        warnings=warnings(policy) if policy else (),
+        version=policy.version if policy else None,
+    )
+    return answer(check)
+
+
+def schema(_parts: Parts, _request: Request) -> Response:
+    """The JSON Schema of a policy, for editors."""
+    return answer(Policy.model_json_schema(by_alias=True))
+
+
+def _row(parts: Parts, file: PolicyFile) -> PolicyRow:
+    policy, error = _parsed(file)
+    return PolicyRow(
+        name=file.name,
+        pushed=file.pushed,
+        version=policy.version if policy else None,
+        match=policy.match.endpoint if policy else None,
+        error=error,
+        warnings=_warnings(parts, policy),
+    )
+
+
+def _view(parts: Parts, file: PolicyFile) -> PolicyView:
+    policy, error = _parsed(file)
+    return PolicyView(
+        name=file.name,
+        pushed=file.pushed,
+        text=file.text,
+        normalised=from_json(policy.text()) if policy else None,
+        version=policy.version if policy else None,
+        error=error,
+        warnings=_warnings(parts, policy),
+    )
+
+
+def _parsed(file: PolicyFile) -> tuple[Policy | None, str | None]:
+    try:
+        return parse_policy(file.text, file.name), None
+    except PolicyError as error:
+        return None, str(error)
+
+
+def _warnings(parts: Parts, policy: Policy | None) -> tuple[str, ...]:
+    return (*warnings(policy), *_missing_files(parts, policy)) if policy else ()
+
+
+def _missing_files(parts: Parts, policy: Policy) -> Iterator[str]:
+    for path in _smoke_files(policy):
+        try:
+            parts.policies.attachment(path)
+        except (Unknown, Malformed, PolicyError) as error:
+            yield f"smoke: {error}"
+
+
+def _smoke_files(policy: Policy) -> Iterator[str]:
+    for entry in policy.stages:
+        if isinstance(entry.stage, Smoke):
+            yield entry.stage.requests

@@ -1,0 +1,161 @@
+"""Rollouts over HTTP: start one, see them, ask something of one."""
+
+import re
+
+from rollout.api.answers import Decided, DecidedRollout, History, Queued, RolloutList
+from rollout.api.exchange import Request, Response, answer
+from rollout.api.parts import Parts
+from rollout.api.problems import Impossible
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.machine.decision import Decision
+from rollout.core.rollout import Order, Rollout
+from rollout.errors import Conflict, Unknown
+from rollout.inbox import (
+    COMMANDS,
+    CommandBody,
+    StartBody,
+    endpoint_name,
+    read_alert,
+    read_body,
+)
+from rollout.views import RolloutView, needing_a_person_first, view
+
+PREFIX = "api"
+STATES = ("all", "live", "ended")
+LIMIT, LIMIT_MAX = 50, 500
+HISTORY_PAGE = 1000
+RETRY = "retry"
+
+_ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
+
+
+# -- start -----------------------------------------------------------------------------------
+
+
+def start(parts: Parts, request: Request) -> Response:
+    """Start to roll out a deployment, or say why not."""
+    body = read_body(request.body, StartBody)
+    order = body.order(parts.engine.resolve(endpoint_name(body.endpoint)))
+    decision = parts.engine.start(order, parts.event_id(request, "start"))
+    return _started(parts, order, decision)
+
+
+def _started(parts: Parts, order: Order, decision: Decision) -> Response:
+    head, why = decision.head, decision.why
+    rollout = head.rollout
+    if not decision.taken:
+        raise Conflict(why) if head.live else Impossible(why)
+    if rollout and rollout.order == order:
+        where = {"Location": f"/{PREFIX}/rollouts/{rollout.id}"}
+        return answer(_view(parts, head, rollout), 201, where)
+    if rollout and head.queued == order:
+        return answer(Queued(queued=order.deployment, behind=rollout.id, why=why), 202)
+    raise Conflict(f"{why}; what came of it is over, see the history of {order.endpoint}")
+
+
+# -- see -------------------------------------------------------------------------------------
+
+
+def listed(parts: Parts, request: Request) -> Response:
+    """List rollouts: those that need a person first."""
+    state = request.choice("state", STATES, STATES[0])
+    limit = request.number("limit", LIMIT, 1, LIMIT_MAX)
+    views: list[RolloutView] = []
+    if state != "ended":
+        live = parts.store.live(limit)
+        views += [_view(parts, head, head.rollout) for head in live if head.rollout]
+    if state != "live":
+        heads: dict[str, Head] = {}
+        for rollout in parts.store.ended(limit):
+            key = rollout.endpoint.key
+            heads[key] = heads.get(key) or parts.store.load(rollout.endpoint).head
+            views.append(_view(parts, heads[key], rollout))
+    return answer(RolloutList(rollouts=tuple(needing_a_person_first(views)[:limit])))
+
+
+def shown(parts: Parts, request: Request) -> Response:
+    """Show one rollout: by its id, or an endpoint's live or last one."""
+    head, rollout = _find(parts, request.path["ref"])
+    return answer(_view(parts, head, rollout))
+
+
+def history(parts: Parts, request: Request) -> Response:
+    """List what was decided in one rollout, in order."""
+    after = request.number("after", 0, 0, 999_999_999)
+    _, rollout = _find(parts, request.path["ref"])
+    return answer(History(entries=_entries(parts, rollout, after)))
+
+
+def _entries(parts: Parts, rollout: Rollout, after: int) -> tuple[HistoryEntry, ...]:
+    found: list[HistoryEntry] = []
+    while True:
+        page = parts.store.history(rollout.endpoint.key, after, HISTORY_PAGE)
+        found += [entry for entry in page if entry.rollout_id == rollout.id]
+        if len(page) < HISTORY_PAGE:
+            return tuple(found)
+        after = page[-1].number
+
+
+def _find(parts: Parts, ref: str) -> tuple[Head, Rollout]:
+    """The rollout of that id; of an endpoint, its live or last one. Raises Unknown, Malformed."""
+    by_id = _ROLLOUT_ID.fullmatch(ref)
+    if by_id:
+        head = parts.store.load_key(by_id["key"]).head
+        rollout = parts.store.rollout(by_id["key"], ref)
+        if rollout is None:
+            raise Unknown(f"there is no rollout {ref}; see GET /{PREFIX}/rollouts")
+        return head, rollout
+    endpoint = parts.engine.resolve(endpoint_name(ref.replace("~", "/")))
+    head = parts.store.load(endpoint).head
+    if head.rollout is None:
+        raise Unknown(f"nothing was rolled out on {endpoint} yet")
+    return head, head.rollout
+
+
+def _view(parts: Parts, head: Head, rollout: Rollout) -> RolloutView:
+    return view(head, rollout, parts.clock.now())
+
+
+# -- ask -------------------------------------------------------------------------------------
+
+
+def command(parts: Parts, request: Request) -> Response:
+    """Ask something of a rollout; 409 with the reason when it means nothing now."""
+    name = request.path["command"]
+    if name != RETRY and name not in COMMANDS:
+        known = ", ".join([*COMMANDS, RETRY])
+        raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
+    body = read_body(request.body, CommandBody)
+    event_id = parts.event_id(request, name)
+    head, rollout = _find(parts, request.path["ref"])
+    if head.rollout is None or head.rollout.id != rollout.id:
+        latest = head.rollout.id if head.rollout else "none"
+        raise Conflict(f"{rollout.id} is over; the endpoint's latest rollout is {latest}")
+    if name == RETRY:
+        decision = parts.engine.retry(head.endpoint, event_id, body.who, body.why)
+    else:
+        event = COMMANDS[name](id=event_id, who=body.who, why=body.why)
+        decision = parts.engine.handle(head.endpoint, event)
+    return _decided(parts, decision)
+
+
+def _decided(parts: Parts, decision: Decision) -> Response:
+    rollout = decision.head.rollout
+    if not decision.taken or rollout is None:
+        raise Conflict(decision.why)
+    seen = _view(parts, decision.head, rollout)
+    return answer(DecidedRollout(decided=decision.why, rollout=seen))
+
+
+def alert(parts: Parts, request: Request) -> Response:
+    """Take a fired alert of Azure Monitor; what concerns nobody here is acknowledged and said."""
+    heard = read_alert(request.body)
+    told = [heard.why] if heard.why else []
+    for target, event in heard.fired:
+        try:
+            endpoint = parts.engine.resolve(target.arm_id)
+        except Unknown as stranger:
+            told.append(str(stranger))
+        else:
+            told.append(parts.engine.handle(endpoint, event).why)
+    return answer(Decided(decided="; ".join(told)), 202)

@@ -1,0 +1,115 @@
+"""The one table of the HTTP API: what may be asked, who may ask it, and what is answered."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from rollout.api import answers, installation, policies, rollouts
+from rollout.api.exchange import Request, Response, answer
+from rollout.api.openapi import Operation, Query, Schema, document
+from rollout.api.parts import Parts
+from rollout.inbox import COMMANDS, CheckBody, CommandBody, CommonAlert, PushBody, StartBody
+from rollout.views import RolloutView
+
+Handler = Callable[[Parts, Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that may be asked; its name is also that of the function on Azure."""
+
+    name: str
+    method: str
+    path: str
+    handle: Handler
+    answers: Mapping[int, type[BaseModel] | None]
+    body: type[BaseModel] | None = None
+    query: tuple[Query, ...] = ()
+    once: bool = False
+    open: bool = False
+
+    @property
+    def operation(self) -> Operation:
+        """The same in the words of the OpenAPI document."""
+        return Operation(
+            name=self.name,
+            method=self.method,
+            path=self.path,
+            summary=(self.handle.__doc__ or self.name).splitlines()[0].rstrip("."),
+            answers=self.answers,
+            body=self.body,
+            query=self.query,
+            takes_key=self.once,
+            is_open=self.open,
+        )
+
+
+def openapi_json(_parts: Parts, _request: Request) -> Response:
+    """Describe this API: the document you are reading."""
+    return answer(openapi())
+
+
+_STATE = Query("state", {"enum": list(rollouts.STATES), "default": rollouts.STATES[0]})
+_LIMIT = Query(
+    "limit",
+    {"type": "integer", "minimum": 1, "maximum": rollouts.LIMIT_MAX, "default": rollouts.LIMIT},
+)
+_AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
+_OBJECT = answers.AnyObject
+_TEXT = {"type": "string"}
+_WORDS: Mapping[str, Schema] = {
+    "ref": {
+        "description": "A rollout's id; or an endpoint, `churn` or `workspace~churn`, for its live"
+        " or last rollout.",
+        "schema": _TEXT,
+    },
+    "command": {"schema": {"enum": [*COMMANDS, rollouts.RETRY]}},
+    "name": {"description": "The policy's name.", "schema": _TEXT},
+    "queue": {"schema": _TEXT},
+    "id": {"schema": _TEXT},
+}
+
+# fmt: off
+ROUTES: tuple[Route, ...] = (
+    Route("health", "GET", "health", installation.health, {200: answers.Health}, open=True),
+    Route("openapi", "GET", "openapi.json", openapi_json, {200: _OBJECT}, open=True),
+    Route("about", "GET", "about", installation.about, {200: answers.About}),
+    Route("start_rollout", "POST", "rollouts", rollouts.start,
+          {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True),
+    Route("list_rollouts", "GET", "rollouts", rollouts.listed,
+          {200: answers.RolloutList}, query=(_STATE, _LIMIT)),
+    Route("show_rollout", "GET", "rollouts/{ref}", rollouts.shown, {200: RolloutView}),
+    Route("rollout_history", "GET", "rollouts/{ref}/history", rollouts.history,
+          {200: answers.History}, query=(_AFTER,)),
+    Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
+          {200: answers.DecidedRollout}, body=CommandBody, once=True),
+    Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList}),
+    Route("check_policy", "POST", "policies/check", policies.checked,
+          {200: answers.PolicyCheck}, body=CheckBody),
+    Route("policy_schema", "GET", "policies/schema", policies.schema, {200: _OBJECT}),
+    Route("show_policy", "GET", "policies/{name}", policies.shown, {200: answers.PolicyView}),
+    Route("push_policy", "PUT", "policies/{name}", policies.pushed,
+          {200: answers.PolicyView}, body=PushBody),
+    Route("remove_policy", "DELETE", "policies/{name}", policies.removed, {204: None}),
+    Route("take_alert", "POST", "alerts", rollouts.alert,
+          {202: answers.Decided}, body=CommonAlert),
+    Route("list_dead_letters", "GET", "dead-letters", installation.dead_letters,
+          {200: answers.DeadLetterList}),
+    Route("resend_dead_letter", "POST", "dead-letters/{queue}/{id}/resend", installation.resend,
+          {204: None}),
+)
+# fmt: on
+BY_NAME: Mapping[str, Route] = {route.name: route for route in ROUTES}
+
+
+def openapi() -> dict[str, object]:
+    """The OpenAPI document of the table."""
+    operations = [route.operation for route in ROUTES]
+    return document(operations, _WORDS, rollouts.PREFIX, installation.VERSION)
+
+
+def openapi_text() -> str:
+    """The same as it is kept in the reference."""
+    return json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,181 @@
+"""The controller as the commands see it: its HTTP API, with refusals and silence told apart."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import requests
+from pydantic import BaseModel, ValidationError
+from requests.auth import AuthBase
+
+from rollout.cli.contexts import LOCAL, Place
+from rollout.cli.endings import Failure, Unreachable
+from rollout.core.endpoint import EndpointId
+from rollout.core.head import HistoryEntry
+from rollout.errors import Malformed
+from rollout.settings import LOOPBACK
+from rollout.views import RolloutView
+
+TIMEOUT_SECONDS = (5, 60)
+RETRY_SECONDS = (0.5, 1.5)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+_REMEDIES: Mapping[int, str] = {
+    404: "see what there is: rollout list",
+    409: "see where it stands: rollout get REF",
+    413: "send less at once",
+}
+
+
+class _Bearer(AuthBase):
+    """Shows the token; as an `auth` object no .netrc overrules it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: Any
+
+
+class Controller:
+    """Raises Failure where the controller refuses, Unreachable where it gives no usable answer."""
+
+    def __init__(self, place: Place, sleep: Callable[[float], None]) -> None:
+        self.place = place
+        self._sleep = sleep
+        self._http = requests.Session()
+        self._http.auth = _Bearer(place.token)
+        self._http.trust_env = urlsplit(place.url).hostname not in LOOPBACK
+
+    def read(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
+        return self._ask("GET", path, params=query).body
+
+    def change(self, method: str, path: str, body: object = None, key: str | None = None) -> Answer:
+        """Ask for a change, again when no answer comes: `key` makes it happen once."""
+        headers = {"Idempotency-Key": key} if key else {}
+        for pause in RETRY_SECONDS:
+            try:
+                return self._ask(method, path, json=body, headers=headers)
+            except Unreachable:
+                self._sleep(pause)
+        return self._ask(method, path, json=body, headers=headers)
+
+    def rollout(self, ref: str) -> RolloutView:
+        return self.view(self.read(f"rollouts/{in_path(ref)}"))
+
+    def history(self, ref: str, after: int = 0) -> tuple[HistoryEntry, ...]:
+        found = self.read(f"rollouts/{in_path(ref)}/history", after=after)
+        return tuple(self._parsed(HistoryEntry, entry) for entry in self.items(found, "entries"))
+
+    def view(self, body: object) -> RolloutView:
+        return self._parsed(RolloutView, body)
+
+    def items(self, body: object, key: str) -> list[Any]:
+        """The list under that key of an answer."""
+        found = body.get(key) if isinstance(body, dict) else None
+        if not isinstance(found, list):
+            raise self._strange(f"no list {key!r}")
+        return found
+
+    def _parsed(self, model: type[_Model], body: object) -> _Model:
+        """What a newer controller says beyond what we know is left out."""
+        if not isinstance(body, dict):
+            raise self._strange("no object")
+        known = {key: value for key, value in body.items() if key in model.model_fields}
+        try:
+            return model.model_validate(known)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise self._strange(f"{place}: {first['msg']}") from error
+
+    def _ask(self, method: str, path: str, **given: Any) -> Answer:  # noqa: ANN401 - of requests
+        url = f"{self.place.url}/api/{path}"
+        try:
+            response = self._http.request(
+                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **given
+            )
+        except requests.RequestException as error:
+            raise self._silent(error) from error
+        if response.status_code >= 300:
+            raise self._no(response, f"{method} {url}")
+        if not response.content:
+            return Answer(response.status_code, None)
+        try:
+            return Answer(response.status_code, response.json())
+        except requests.JSONDecodeError as error:
+            raise self._strange("no JSON") from error
+
+    # -- what goes wrong -----------------------------------------------------------------------
+
+    def _silent(self, error: requests.RequestException) -> Unreachable:
+        reason = next((told for kind, told in _REASONS.items() if isinstance(error, kind)), "")
+        remedy = "see that the address is right: rollout context list"
+        if self.place.name == LOCAL:
+            remedy = "see that `rollout up` is still running, or start it again"
+        return Unreachable(
+            f"the controller does not answer: {reason or type(error).__name__}",
+            where=str(self.place),
+            remedy=remedy,
+        )
+
+    def _strange(self, what: str) -> Unreachable:
+        return Unreachable(
+            f"the answer is not one of a controller that this program knows ({what})",
+            where=str(self.place),
+            remedy="see that the address is right, and that both are of the same version",
+        )
+
+    def _no(self, response: requests.Response, where: str) -> Failure:
+        status = response.status_code
+        if status < 400:
+            to = response.headers.get("Location", "elsewhere").partition("?")[0]
+            return self._strange(f"it points to {to}")
+        problem, where = _problem(response), f"{where} (context {self.place.name})"
+        detail = problem.get("detail") or problem.get("title") or f"HTTP {status} {response.reason}"
+        azure_refuses = problem.get("type") == "urn:rollout:problem:refused"
+        if (status == 429 or status >= 500) and not azure_refuses:
+            what = f"the controller cannot answer now: {detail}"
+            return Unreachable(what, where=where, remedy="try again in a minute")
+        remedy = _REMEDIES.get(status, "")
+        if status in {401, 403}:
+            remedy = (
+                f"see that the token is this controller's; it came from {self.place.token_from}"
+            )
+        return Failure(str(detail), where=where, remedy=remedy)
+
+
+_REASONS: Mapping[type[requests.RequestException], str] = {
+    requests.exceptions.SSLError: "its certificate is not trusted",
+    requests.exceptions.ProxyError: "the proxy refuses",
+    requests.Timeout: "no answer in time",
+    requests.ConnectionError: "no connection",
+}
+
+
+def in_path(ref: str) -> str:
+    """A rollout id, or an endpoint as people write it, as one part of a path."""
+    if ref.startswith("/"):
+        try:
+            ref = str(EndpointId.parse(ref))
+        except Malformed as error:
+            raise Failure(str(error), remedy="write ENDPOINT or WORKSPACE/ENDPOINT") from error
+    return quote(ref.replace("/", "~"), safe="~")
+
+
+def _problem(response: requests.Response) -> Mapping[str, Any]:
+    """Why not, in the controller's own words; empty where it was not the controller that spoke."""
+    try:
+        problem = response.json()
+    except requests.JSONDecodeError:
+        return {}
+    return problem if isinstance(problem, dict) else {}

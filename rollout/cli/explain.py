@@ -1,0 +1,95 @@
+"""`rollout explain`: the history of one rollout in words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+from rich.console import Group
+from rich.text import Text
+
+from rollout.cli.controller import in_path
+from rollout.cli.glance import glance, next_step, replaces
+from rollout.cli.talk import Talk, talks
+from rollout.cli.words import date_time
+from rollout.core.head import HistoryEntry
+from rollout.core.traffic import Traffic
+from rollout.views import RolloutView
+
+_CAME_IN: Mapping[str, str] = {
+    "StartRequested": "{who} asked for the start",
+    "RetryRequested": "{who} asked to try again",
+    "Looked": "a look at the endpoint",
+    "EndpointGone": "a look found the endpoint gone",
+    "SmokeFinished": "the smoke requests were answered",
+    "TrafficAccepted": "Azure accepted a traffic map",
+    "ForeignChangeFound": "another traffic map was found before a write",
+    "ActionRefused": "Azure refused a request",
+    "OrderFailed": "the deployment in the queue could not start",
+    "AlertFired": "{who} fired",
+    "PauseRequested": "{who} asked to pause",
+    "ResumeRequested": "{who} asked to go on",
+    "SkipRequested": "{who} asked to skip the stage",
+    "PromoteRequested": "{who} asked to promote",
+    "AbortRequested": "{who} asked to abort",
+    "ApprovalGiven": "{who} said yes",
+    "ApprovalRefused": "{who} said no",
+    "UndoRequested": "{who} asked to undo the promotion",
+}
+
+
+@click.command(epilog="\b\nExamples:\n  rollout explain churn\n  rollout explain churn --json")
+@click.argument("ref")
+@talks
+def explain(talk: Talk, ref: str) -> None:
+    """Retell the rollout of REF in words: what came in, why, the numbers, who, what was done."""
+    body = talk.controller.read(f"rollouts/{in_path(ref)}")
+    view = talk.controller.view(body)
+    entries = talk.controller.history(view.id)
+    data = {"rollout": body, "entries": [entry.model_dump(mode="json") for entry in entries]}
+    talk.answer(data, lambda: _retold(view, entries))
+
+
+def _retold(view: RolloutView, entries: Sequence[HistoryEntry]) -> Group:
+    asked = f"asked by {view.who}" + (f": {view.why}" if view.why else "")
+    title = Text.assemble(
+        (view.endpoint, "bold"),
+        f": {replaces(view)}, under {view.policy}@{view.policy_version}\n{asked}\n",
+    )
+    return Group(title, *(_entry(entry) for entry in entries), _now(view))
+
+
+def _entry(entry: HistoryEntry) -> Text:
+    came = _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
+    told = Text.assemble((date_time(entry.at), "dim"), "  ", came, "\n")
+    told.append(f"  {entry.why}\n", "bold")
+    for label, line in _details(entry):
+        told.append(f"    {label:<7}", "dim").append(f"{line}\n")
+    return told
+
+
+def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
+    if seen := entry.numbers.get("seen"):
+        yield "seen", str(Traffic.model_validate(seen))
+    for finding in entry.numbers.get("findings", ()):
+        yield "number", _finding(finding)
+    for action in entry.actions:
+        yield "did", action
+    if entry.before is not entry.after:
+        where = f" ({entry.stage})" if entry.stage else ""
+        yield "phase", f"{entry.before} → {entry.after}{where}"
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    metric = str(finding["metric"]).replace("_", " ")
+    verdict = str(finding["verdict"]).replace("_", " ")
+    return f"{metric} ({finding['severity']}): {verdict}; {finding['because']}"
+
+
+def _now(view: RolloutView) -> Text:
+    seen = glance(view)
+    told = Text.assemble(("Now", "bold"), "  ", (f"{seen.words}\n", seen.style))
+    if not view.outcome:
+        told.append("    waits  ", "dim").append(f"{view.waits_for}\n")
+    if view.trouble:
+        told.append("    trouble ", "dim").append(f"{view.trouble}\n", "red")
+    return told.append("    next   ", "dim").append(next_step(view))

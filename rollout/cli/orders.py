@@ -1,0 +1,53 @@
+"""What a person may ask of a rollout: one command for each, all alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import click
+
+from rollout.cli.controller import in_path
+from rollout.cli.glance import glance, next_step
+from rollout.cli.talk import Talk, changes
+from rollout.views import RolloutView
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the help says: one sentence, and a reason such as people give."""
+
+    sentence: str
+    why: str
+
+
+_ORDERS: Mapping[str, _Order] = {
+    "pause": _Order("Hold the rollout of REF where it is, its guards still on.", "launch day"),
+    "resume": _Order("Let the rollout of REF go on where it stands still.", "the alert was ours"),
+    "skip": _Order("Go on to the next stage without this one's verdict.", "mirrored yesterday"),
+    "promote": _Order("Give the canary of REF all traffic now.", "hotfix"),
+    "abort": _Order("Give all traffic back now and end the rollout of REF.", "wrong model"),
+    "retry": _Order("Start the last rollout of REF, or its held stage, again.", "quota raised"),
+    "undo": _Order("Give traffic back to the previous baseline after a promotion.", "complaints"),
+    "approve": _Order("Say yes where the rollout of REF waits for people.", "numbers look good"),
+    "reject": _Order("Say no where the rollout of REF waits for people: it goes back.", "too slow"),
+}
+
+
+def _command(name: str, order: _Order) -> click.Command:
+    @click.argument("ref")
+    @changes
+    def ordered(talk: Talk, ref: str, who: str, why: str, key: str) -> None:
+        path = f"rollouts/{in_path(ref)}/{name}"
+        answer = talk.controller.change("POST", path, {"who": who, "why": why}, key)
+        view = talk.controller.view(answer.body.get("rollout"))
+        talk.answer(answer.body, lambda: _told(answer.body["decided"], view))
+
+    epilog = f'\b\nExamples:\n  rollout {name} churn\n  rollout {name} churn --why "{order.why}"'
+    return click.command(name, help=order.sentence, epilog=epilog)(ordered)
+
+
+def _told(decided: str, view: RolloutView) -> str:
+    seen = glance(view)
+    return f"{view.endpoint}: {decided}\n  now:  {seen.words}\n  next: {next_step(view)}"
+
+
+ORDERS = tuple(_command(name, order) for name, order in _ORDERS.items())

@@ -1,0 +1,93 @@
+"""Policy files on this machine: their text, what is wrong in it, and what lies beside them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rollout.cli.endings import Failure
+from rollout.core.policy import Policy, Smoke
+from rollout.core.policy_text import parse_policy, warnings
+from rollout.core.smoke import parse_smoke
+from rollout.errors import PolicyError
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong with one file, or its version."""
+
+    path: str
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    version: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": self.ok, **asdict(self)}
+
+
+def check(path: Path) -> Checked:
+    """Read a file as the controller would, its smoke requests with it."""
+    try:
+        policy = parse_policy(read_text(path), str(path))
+        _check_smoke(path, policy)
+    except PolicyError as error:
+        return Checked(str(path), errors=tuple(str(error).splitlines()))
+    return Checked(str(path), warnings=tuple(warnings(policy)), version=policy.version)
+
+
+def _check_smoke(path: Path, policy: Policy) -> None:
+    for entry in policy.stages:
+        if isinstance(entry.stage, Smoke):
+            beside = path.parent / entry.stage.requests
+            if not beside.is_file():
+                raise PolicyError(
+                    f"{path}: smoke: there is no file {beside}; write it, or mend the path"
+                )
+            parse_smoke(read_text(beside), str(beside))
+
+
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Failure(
+            f"the file cannot be read: {error.strerror}", where=str(path), remedy="mend the path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise Failure(
+            f"not UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8"
+        ) from error
+
+
+def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
+    """The texts that go with a policy, by the path in which it names them."""
+    root = file.parent.resolve()
+    named = [(root / name).resolve() for name in _smoke_files(read_text(file))]
+    paths = [*named, *(path.resolve() for path in more)]
+    for path in paths:
+        if not path.is_relative_to(root):
+            raise Failure(
+                f"{path} is not below the folder of {file.name}",
+                where=str(file),
+                remedy="move it there: policies name their files by paths from their own folder",
+            )
+    return {path.relative_to(root).as_posix(): read_text(path) for path in paths}
+
+
+def _smoke_files(text: str) -> Iterator[str]:
+    """What the smoke stages name; what else is wrong with the text, the controller tells."""
+    try:
+        written = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return
+    stages = written.get("stages") if isinstance(written, dict) else None
+    for stage in stages if isinstance(stages, list) else ():
+        smoke = stage.get("smoke") if isinstance(stage, dict) else None
+        if isinstance(smoke, dict) and isinstance(smoke.get("requests"), str):
+            yield smoke["requests"]

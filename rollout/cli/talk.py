@@ -1,0 +1,108 @@
+"""What every command that talks to a controller has: the controller, and one way to answer."""
+
+import functools
+import getpass
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from rollout.cli.contexts import find_place
+from rollout.cli.controller import Controller
+from rollout.cli.endings import Failure
+from rollout.cli.session import Session
+
+PIPED_WIDTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """One command's talk with its controller."""
+
+    session: Session
+    controller: Controller
+    as_json: bool
+
+    def answer(self, data: object, told: Callable[[], RenderableType]) -> None:
+        """JSON for machines, or what `told` makes of it for people."""
+        if self.as_json:
+            say_json(data)
+        else:
+            say(told())
+
+    def name_controller(self) -> None:
+        """Say which controller is about to be changed, where it does not mix with an answer."""
+        click.echo(f"controller: {self.controller.place}", err=True)
+
+
+def say_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def say(told: RenderableType) -> None:
+    """Print for people; in a pipe nothing is cut to the width of a terminal."""
+    shown = Text(told) if isinstance(told, str) else told
+    screen = console()
+    with screen.capture() as drawn:
+        screen.print(shown, soft_wrap=isinstance(shown, Text))
+    click.echo("\n".join(line.rstrip() for line in drawn.get().rstrip("\n").split("\n")))
+
+
+def console() -> Console:
+    made = Console(highlight=False, emoji=False)
+    return made if made.is_terminal else Console(highlight=False, emoji=False, width=PIPED_WIDTH)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Answer with one JSON document on stdout."
+)
+why_option = click.option("--why", default="", help="The reason, kept in the history.")
+who_option = click.option(
+    "--as", "who", metavar="WHO", help="Who asks; by default the user of this machine."
+)
+key_option = click.option(
+    "--idempotency-key", "key", help="Repeats with the same key are taken once; by default random."
+)
+
+
+def talks(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its Talk, and the options that choose controller and output."""
+
+    @click.option(
+        "--context", metavar="NAME", envvar="ROLLOUT_CONTEXT", help="The controller to talk to."
+    )
+    @json_option
+    @click.pass_obj
+    @functools.wraps(command)
+    def talking(session: Session, /, context: str | None, as_json: bool, **given: Any) -> Any:  # noqa: ANN401
+        place = find_place(session.environment, session.folder, context)
+        return command(Talk(session, Controller(place, session.sleep), as_json), **given)
+
+    return talking
+
+
+def changes(command: Callable[..., Any]) -> Callable[..., Any]:
+    """As `talks`, for a command that changes something: it says which controller, and who asks."""
+
+    @why_option
+    @who_option
+    @key_option
+    @talks
+    @functools.wraps(command)
+    def changing(talk: Talk, who: str | None, key: str | None, **given: Any) -> Any:  # noqa: ANN401
+        talk.name_controller()
+        return command(talk, who=who or _user(), key=key or secrets.token_hex(16), **given)
+
+    return changing
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError) as error:
+        raise Failure("this machine does not say who you are", remedy="add --as WHO") from error

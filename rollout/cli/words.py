@@ -1,0 +1,53 @@
+"""How the commands say times, numbers and verdicts."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rollout.analysis.report import Arm, Finding, Metric, Verdict
+
+VERDICTS: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.PASS: ("green", "✔ pass"),
+    Verdict.INCONCLUSIVE: ("cyan", "· too early to tell"),
+    Verdict.NOT_MEASURED: ("yellow", "? no numbers"),
+    Verdict.FAIL: ("bold red", "✘ fail"),
+}
+
+
+def clock_time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def date_time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(seconds: float) -> str:
+    """As `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def metric_name(metric: Metric) -> str:
+    return metric.value.replace("_", " ")
+
+
+def measured(finding: Finding, arm: Arm | None) -> str:
+    """One arm's number: a rate in percent, a latency in milliseconds."""
+    if arm is None or arm.value is None:
+        return "-"
+    if finding.guard.metric.value.endswith("_rate"):
+        return f"{arm.value * 100:.2f} %"
+    return f"{arm.value:.0f} ms"
+
+
+def samples(arm: Arm | None) -> str:
+    return f"{arm.requests:,}" if arm else "-"
+
+
+def verdict_text(finding: Finding) -> str:
+    return VERDICTS[finding.verdict][1]
+
+
+def minutes(count: float) -> str:
+    return f"{count:g} minute" + ("" if count == 1 else "s")

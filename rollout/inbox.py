@@ -1,0 +1,299 @@
+"""Their JSON becomes our nouns: bodies, commands and messages, checked where they come in."""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, from_json
+
+from rollout.core.endpoint import EndpointId
+from rollout.core.events import (
+    AbortRequested,
+    AlertFired,
+    ApprovalGiven,
+    ApprovalRefused,
+    Command,
+    PauseRequested,
+    PromoteRequested,
+    ResumeRequested,
+    SkipRequested,
+    UndoRequested,
+)
+from rollout.core.frozen import Frozen
+from rollout.core.head import Wake
+from rollout.core.policy import AlertSeverity
+from rollout.core.rollout import Order
+from rollout.errors import Malformed
+
+BYTES_MAX = 256 * 1024
+DEPTH_MAX = 32
+PROBLEMS_MAX = 10
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+
+EndpointText = Annotated[str, StringConstraints(min_length=1, max_length=600)]
+Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
+Who = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_ONE_LINE)]
+Why = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES)]
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class TooLarge(Malformed):
+    """More than this door takes at once: refused unread."""
+
+
+# -- bodies ----------------------------------------------------------------------------------
+
+
+class _Body(Frozen):
+    model_config = ConfigDict(strict=True)
+
+
+class StartBody(_Body):
+    """Roll out a deployment."""
+
+    endpoint: EndpointText = Field(description="churn, workspace/churn, or an ARM id")
+    deployment: Name = Field(description="the new deployment")
+    policy: Name | None = Field(None, description="a policy's name; none: the one that matches")
+    adopt: bool = Field(default=False, description="it may have live traffic already")
+    take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    who: Who = Field(description="who asks, kept in the history")
+    why: Why = Field("", description="the reason, kept in the history")
+
+    def order(self, endpoint: EndpointId) -> Order:
+        return Order(endpoint=endpoint, **self.model_dump(exclude={"endpoint"}))
+
+
+class CommandBody(_Body):
+    """Who asks, and why."""
+
+    who: Who = Field(description="who asks, kept in the history")
+    why: Why = Field("", description="the reason, kept in the history")
+
+
+class PushBody(_Body):
+    """A policy's text, and the files that it names."""
+
+    text: str = Field(description="the policy, as YAML or JSON")
+    attachments: Mapping[str, str] = Field(
+        default_factory=dict, description="text by path, such as smoke/churn.jsonl"
+    )
+
+
+class CheckBody(_Body):
+    """A policy's text, to be checked and not kept."""
+
+    name: Name = Field(description="what error texts call it")
+    text: str = Field(description="the policy, as YAML or JSON")
+
+
+COMMANDS: Mapping[str, type[Command]] = {
+    "pause": PauseRequested,
+    "resume": ResumeRequested,
+    "skip": SkipRequested,
+    "promote": PromoteRequested,
+    "abort": AbortRequested,
+    "approve": ApprovalGiven,
+    "reject": ApprovalRefused,
+    "undo": UndoRequested,
+}
+
+
+def endpoint_name(text: str) -> str:
+    """The text, if it may name an endpoint: `churn`, `workspace/churn`, an ARM id."""
+    if not _ENDPOINT.fullmatch(text):
+        raise Malformed(
+            f"{text[:100]!r} cannot be an endpoint; write churn, workspace/churn or an ARM id"
+        )
+    return text
+
+
+_ENDPOINT = re.compile(r"((/[\w.()-]+)+/|[\w.-]+/)?[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+
+
+def read_wake(body: bytes) -> Wake:
+    """A message of the queue `steps`; raises Malformed."""
+    return read_body(body, Wake)
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def read_body(body: bytes, model: type[_Model]) -> _Model:
+    """Read JSON as that model; raises Malformed with each place and remedy, or TooLarge."""
+    value = read_json(body)
+    if not isinstance(value, dict):
+        known = ", ".join(model.model_fields)
+        raise Malformed(f"the body must be a JSON object; known keys: {known}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        told = [_told(problem, model) for problem in problems[:PROBLEMS_MAX]]
+        raise Malformed("\n".join(told)) from error
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """Read JSON that is neither too large nor too deep; raises Malformed, TooLarge."""
+    if len(body) > BYTES_MAX:
+        raise TooLarge(f"the body has {len(body)} bytes; at most {BYTES_MAX}: send less at once")
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise Malformed(f"the body is not JSON in UTF-8: {error}") from error
+    if any(depth > DEPTH_MAX for depth in _depths(value, 1)):
+        raise Malformed(f"the body is nested more than {DEPTH_MAX} deep; send a flatter one")
+    return value
+
+
+def _depths(value: object, depth: int) -> Iterator[int]:
+    """The depth of every object and list; the parser itself stops long before recursion does."""
+    if isinstance(value, dict | list):
+        yield depth
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _depths(inner, depth + 1)
+
+
+def _told(problem: ErrorDetails, model: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])[:100]
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key;{_meant(place, model)} known: {', '.join(model.model_fields)}"
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    field = fields.get(str(problem["loc"][0])) if problem["loc"] else None
+    remedy = f"; it is {field.description}" if field and field.description else ""
+    if problem["type"] == "missing":
+        return f"{place}: missing{remedy}"
+    return f"{place}: {problem['msg']}{remedy}"
+
+
+def _meant(word: str, model: type[BaseModel]) -> str:
+    close = difflib.get_close_matches(word, list(model.model_fields), 1)
+    return f" did you mean {close[0]}?" if close else ""
+
+
+# -- alerts ----------------------------------------------------------------------------------
+
+_RULE_MAX = 200
+_TOLD_MAX = 500
+_DEPLOYMENT_DIMENSIONS = frozenset({"deployment", "deploymentname"})
+
+
+class _Foreign(BaseModel):
+    """A part of a message that is not ours: what we do not know in it is left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
+
+
+class AlertEssentials(_Foreign):
+    alert_id: Annotated[str, StringConstraints(min_length=1)]
+    alert_rule: str
+    severity: AlertSeverity
+    monitor_condition: str
+    alert_target_ids: tuple[str, ...] = Field(alias="alertTargetIDs")
+    fired_date_time: AwareDatetime
+
+
+class AlertData(_Foreign):
+    essentials: AlertEssentials
+    alert_context: Any = None
+
+
+class CommonAlert(_Foreign):
+    """Azure Monitor's common alert schema: metric, log and activity log alerts alike."""
+
+    schema_id: Literal["azureMonitorCommonAlertSchema"] = Field(
+        description="azureMonitorCommonAlertSchema: turn on the common alert schema at the receiver"
+    )
+    data: AlertData
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What an alert says of which endpoints; where it is of none, `why` tells the reason."""
+
+    fired: tuple[tuple[EndpointId, AlertFired], ...]
+    why: str = ""
+
+
+def read_alert(body: bytes) -> Alert:
+    """Read an alert in the common schema; raises Malformed. Only a fired one concerns anybody."""
+    data = read_body(body, CommonAlert).data
+    told = data.essentials
+    rule = _CONTROLS.sub(" ", told.alert_rule)[:_RULE_MAX]
+    if told.monitor_condition != "Fired":
+        return Alert((), f"alert {rule} is {told.monitor_condition[:_RULE_MAX]}: nothing to do")
+    targets = _targets(told.alert_target_ids, _named_deployment(data.alert_context))
+    if not targets:
+        about = ", ".join(told.alert_target_ids)[:_TOLD_MAX] or "nothing"
+        return Alert((), f"alert {rule} is about {about}, which is no online endpoint")
+    event = AlertFired(
+        id=_alert_event_id(told),
+        rule=rule,
+        severity=told.severity,
+        fired_at=told.fired_date_time.astimezone(UTC),
+    )
+    return Alert(
+        tuple(
+            (endpoint, event.model_copy(update={"deployment": deployment}))
+            for endpoint, deployment in targets.items()
+        )
+    )
+
+
+def _alert_event_id(told: AlertEssentials) -> str:
+    """One id for one firing, however often it is delivered; short, since it is kept."""
+    firing = f"{told.alert_id} {told.fired_date_time.isoformat()}"
+    return f"alert:{hashlib.sha256(firing.encode()).hexdigest()[:16]}"
+
+
+def _targets(arm_ids: Iterable[str], named: str | None) -> Mapping[EndpointId, str | None]:
+    """The endpoints among the targets, each with the deployment that is blamed, if one is."""
+    found: dict[EndpointId, str | None] = {}
+    for arm_id in arm_ids:
+        target, _, deployment = arm_id.strip("/").lower().partition("/deployments/")
+        with suppress(Malformed):
+            endpoint = EndpointId.parse(endpoint_name(f"/{target}"))
+            found[endpoint] = deployment or found.get(endpoint) or named
+    return found
+
+
+def _named_deployment(context: object) -> str | None:
+    """The deployment that the conditions' dimensions name, where they name exactly one."""
+    named = {
+        value for name, value in _dimensions(context) if name.lower() in _DEPLOYMENT_DIMENSIONS
+    }
+    return named.pop() if len(named) == 1 else None
+
+
+def _dimensions(context: object) -> Iterator[tuple[str, str]]:
+    """Every dimension's name and value, wherever the variant of the schema keeps them."""
+    if isinstance(context, list):
+        for one in context:
+            yield from _dimensions(one)
+    elif isinstance(context, dict):
+        for one in _mappings(context.get("dimensions")):
+            yield str(one.get("name")), str(one.get("value"))
+        for inner in context.values():
+            yield from _dimensions(inner)
+
+
+def _mappings(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
