@@ -1,0 +1,584 @@
+"""ARM's awkward answers, as they were recorded, and what the adapter makes of them."""
+
+import copy
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rollout.adapters.azure.arm import PREVIEW, STABLE, ArmEndpoints, WriteVerb
+from rollout.adapters.azure.pipeline import ArmClient
+from rollout.core.endpoint import Provisioning
+from rollout.core.traffic import Traffic
+from rollout.errors import Refused, RolloutError, Unavailable, Unknown
+from rollout.ports import Accepted, OperationStatus, OtherMap, Withdrawn
+from tests.adapters.recorded import (
+    CHURN,
+    ENDPOINT_PATH,
+    TOKEN,
+    Recorded,
+    Reply,
+    TokenOfNobody,
+    failed,
+    payload,
+    recorded,
+)
+
+MIRRORED = Traffic(live={"blue": 100}, mirror={"green": 20})
+SHIFTED = Traffic(live={"blue": 95, "green": 5})
+GREEN_PATH = f"{ENDPOINT_PATH}/deployments/green"
+BLUE_PATH = f"{ENDPOINT_PATH}/deployments/blue"
+
+
+RUNNING = OperationStatus(running=True)
+OVER = OperationStatus(running=False)
+
+
+def failed_with(failure: str) -> OperationStatus:
+    return OperationStatus(running=False, failure=failure)
+
+
+@pytest.fixture
+def azure() -> Iterator[Recorded]:
+    with recorded() as server:
+        yield server
+
+
+@pytest.fixture
+def endpoints(azure: Recorded) -> Iterator[ArmEndpoints]:
+    arm = ArmClient(azure.url, TokenOfNobody())
+    yield ArmEndpoints(arm)
+    arm.close()
+
+
+def yes() -> bool:
+    return True
+
+
+def never_asked() -> bool:
+    raise AssertionError("a way back asks nobody")
+
+
+def an_endpoint(**properties: Any) -> Any:
+    document = payload("endpoint")
+    document["properties"] |= properties
+    return document
+
+
+def a_deployment(**properties: Any) -> Any:
+    document = copy.deepcopy(payload("deployments")["value"][0])
+    document["properties"] |= properties
+    return document
+
+
+def shown(azure: Recorded, document: Any) -> None:
+    azure.give("GET", ENDPOINT_PATH, Reply(200, document))
+
+
+# -- reading ---------------------------------------------------------------------------------
+
+
+def test_an_endpoint_is_read_with_its_deployments_on_all_pages(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    green = a_deployment(provisioningState="Updating") | {"name": "green", "sku": None}
+    more = f"{azure.url}{ENDPOINT_PATH}/deployments?$skip=a%2Bb%3D%3D&api-version=x"
+    first = payload("deployments") | {"nextLink": more}
+    pages = Reply(200, first), Reply(200, {"value": [green]})
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", *pages)
+
+    view = endpoints.read(CHURN)
+
+    assert (view.id, view.state, view.traffic) == (CHURN, Provisioning.SUCCEEDED, MIRRORED)
+    assert (view.owner, view.managed) == (None, True)
+    assert {name: (one.state, one.instances) for name, one in view.deployments.items()} == {
+        "blue": (Provisioning.SUCCEEDED, 3),
+        "green": (Provisioning.UPDATING, 1),
+    }
+    assert view.deployments["blue"].concurrency == 4
+    assert azure.asked[-1].target == more.removeprefix(azure.url)
+    assert all(f"api-version={STABLE}" in asked.target for asked in azure.asked[:2])
+
+
+def test_a_page_elsewhere_gets_no_token(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    shown(azure, an_endpoint())
+    with recorded() as elsewhere:
+        page = {"value": [], "nextLink": f"{elsewhere.url}/more"}
+        azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, page))
+
+        with pytest.raises(Refused, match="the token is sent nowhere else"):
+            endpoints.read(CHURN)
+
+        assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"model": "/subscriptions/s1/models/churn/versions/7"}, False),
+        ({"codeConfiguration": {"scoringScript": "other.py"}}, False),
+        ({"environmentId": "/e/versions/5"}, False),
+        ({"environmentVariables": {"THRESHOLD": "0.6"}}, False),
+        ({"instanceType": "Standard_F2s_v2"}, False),
+        ({"requestSettings": {"requestTimeout": "PT9S"}}, False),
+        ({"model": a_deployment()["properties"]["model"].upper()}, True),
+        ({"scaleSettings": {"scaleType": "TargetUtilization"}}, True),
+        ({"provisioningState": "Scaling"}, True),
+        ({"description": "", "modelMountPath": None}, True),
+    ],
+)
+def test_a_fingerprint_changes_with_what_makes_a_model_answer_differently(
+    azure: Recorded, endpoints: ArmEndpoints, changed: dict[str, Any], same: bool
+) -> None:
+    shown(azure, an_endpoint())
+    before = Reply(200, {"value": [a_deployment()]})
+    rescaled = {"sku": {"capacity": 9}, "tags": {"seen": "yes"}}
+    after = Reply(200, {"value": [a_deployment(**changed) | rescaled]})
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", before, after)
+
+    prints = [endpoints.read(CHURN).deployments["blue"].fingerprint for _ in range(2)]
+
+    assert (prints[0] == prints[1]) is same
+
+
+def test_a_kubernetes_endpoint_is_not_managed(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    shown(azure, an_endpoint(compute="/subscriptions/s1/computes/k") | {"kind": "K8S"})
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, {"value": []}))
+
+    assert endpoints.read(CHURN).managed is False
+
+
+@pytest.mark.parametrize("state", ["updating", "UPDATING", "SomethingNew"])
+def test_a_state_in_any_case_or_unheard_of_is_not_settled(
+    azure: Recorded, endpoints: ArmEndpoints, state: str
+) -> None:
+    shown(azure, an_endpoint(provisioningState=state))
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, {"value": []}))
+
+    assert not endpoints.read(CHURN).state.settled
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>oops</html>", b"[]", b"null", b"{}", b'{"properties": {"traffic": {"a": "x"}}}'],
+)
+def test_an_answer_that_is_not_understood_is_refused(
+    azure: Recorded, endpoints: ArmEndpoints, body: bytes
+) -> None:
+    azure.give("GET", ENDPOINT_PATH, Reply(200, body))
+
+    with pytest.raises(Refused, match="the answer is not understood"):
+        endpoints.read(CHURN)
+
+
+def test_a_map_that_breaks_the_rules_is_refused_by_a_reader_and_mended_by_a_way_back(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint(traffic={"blue": 60}))
+    azure.give("PUT", ENDPOINT_PATH, Reply(200, an_endpoint()))
+
+    with pytest.raises(Refused, match="'blue': 60"):
+        endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+    assert azure.sent("PUT") == []
+
+    endpoints.set_traffic(CHURN, Traffic.all_to("blue"), None, never_asked)
+    assert azure.sent("PUT")[0].json["properties"]["traffic"] == {"blue": 100}
+
+
+# -- writing traffic -------------------------------------------------------------------------
+
+OPERATION = "/subscriptions/S1/x/mfeOperationsStatus/oeidp:1:2?api-version=v&t=a%2Bb&s=c%2Fd%3D&h=e"
+
+
+def test_the_whole_endpoint_is_written_and_201_is_not_a_new_one(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    headers = {"Azure-AsyncOperation": azure.url + OPERATION, "Location": azure.url + "/resource"}
+    answer = Reply(201, an_endpoint(provisioningState="Updating"), headers)
+    azure.give("PUT", ENDPOINT_PATH, answer)
+
+    accepted = endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+
+    assert accepted == Accepted(azure.url + OPERATION)
+    written, before = azure.sent("PUT")[0], payload("endpoint")
+    properties = before["properties"]
+    users = before["identity"]["userAssignedIdentities"]
+    assert f"api-version={STABLE}" in written.target
+    assert written.json == {
+        "location": "eastus",
+        "kind": "Managed",
+        "tags": before["tags"],
+        "identity": {
+            "type": "SystemAssigned,UserAssigned",
+            "userAssignedIdentities": {user: {} for user in users},
+        },
+        "properties": {
+            "authMode": "Key",
+            "description": properties["description"],
+            "publicNetworkAccess": "Disabled",
+            "properties": properties["properties"],
+            "traffic": {"blue": 95, "green": 5},
+            "mirrorTraffic": {},
+        },
+    }
+
+
+def test_the_preview_patch_names_who_loses_their_share(azure: Recorded) -> None:
+    arm = ArmClient(azure.url, TokenOfNobody())
+    shown(azure, an_endpoint(traffic={"blue": 95, "green": 5}, mirrorTraffic={}))
+    azure.give("PATCH", ENDPOINT_PATH, Reply(202, None, {"Location": azure.url + OPERATION}))
+
+    endpoints = ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW)
+    accepted = endpoints.set_traffic(CHURN, Traffic.all_to("blue"), SHIFTED, yes)
+
+    assert accepted == Accepted(azure.url + OPERATION)
+    assert f"api-version={PREVIEW}" in azure.sent("PATCH")[0].target
+    maps = {"traffic": {"blue": 100, "green": 0}, "mirrorTraffic": {}}
+    assert azure.sent("PATCH")[0].json == {"location": "eastus", "properties": maps}
+    arm.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "operation"),
+    [
+        (Reply(201, {}, {"Location": OPERATION}), "{url}" + OPERATION),
+        (
+            Reply(200, {"properties": {"properties": {"AzureAsyncOperationUri": "https://a/b"}}}),
+            "https://a/b",
+        ),
+        (Reply(200, b"taken"), "{url}" + f"{ENDPOINT_PATH}?api-version={STABLE}"),
+        (Reply(202, None), "{url}" + f"{ENDPOINT_PATH}?api-version={STABLE}"),
+    ],
+)
+def test_an_accepted_write_names_where_to_look(
+    azure: Recorded, endpoints: ArmEndpoints, reply: Reply, operation: str
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("PUT", ENDPOINT_PATH, reply)
+
+    accepted = endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+
+    assert accepted == Accepted(operation.format(url=azure.url))
+
+
+def test_what_is_shown_already_is_not_written(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    shown(azure, an_endpoint())
+
+    assert endpoints.set_traffic(CHURN, MIRRORED, SHIFTED, never_asked) == Accepted(None)
+    assert endpoints.set_traffic(CHURN, MIRRORED, None, never_asked) == Accepted(None)
+    assert azure.sent("PUT") == []
+
+
+def test_the_old_map_after_a_success_is_shown_as_it_is_and_written_again(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("PUT", ENDPOINT_PATH, Reply(201, {}, {"Azure-AsyncOperation": OPERATION}))
+    azure.give("GET", OPERATION.partition("?")[0], Reply(200, {"status": "Succeeded"}))
+
+    for _ in range(2):
+        accepted = endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+        assert accepted == Accepted(azure.url + OPERATION)
+        assert endpoints.operation(azure.url + OPERATION) == OVER
+    assert len(azure.sent("PUT")) == 2
+
+
+@pytest.mark.parametrize("mirror", [{}, {"green": 10}])
+def test_another_map_than_expected_is_not_overwritten(
+    azure: Recorded, endpoints: ArmEndpoints, mirror: dict[str, int]
+) -> None:
+    shown(azure, an_endpoint(mirrorTraffic=mirror))
+
+    answer = endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, never_asked)
+
+    assert answer == OtherMap(Traffic(live={"blue": 100}, mirror=mirror))
+    assert azure.sent("PUT") == []
+
+
+def test_a_write_that_is_no_longer_wanted_is_withdrawn_after_the_read(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+
+    def withdrawn() -> bool:
+        assert len(azure.asked) == 1
+        return False
+
+    assert endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, withdrawn) == Withdrawn()
+    assert azure.sent("PUT") == []
+
+
+def test_a_busy_endpoint_is_left_alone_except_by_the_way_back(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint(provisioningState="Updating"))
+    busy = Reply(409, failed("Conflict", "endpoint is in Updating provisioning state"))
+    azure.give("PUT", ENDPOINT_PATH, busy)
+
+    with pytest.raises(Unavailable, match="Updating"):
+        endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+    assert azure.sent("PUT") == []
+
+    with pytest.raises(Unavailable, match="409, Conflict: endpoint is in Updating"):
+        endpoints.set_traffic(CHURN, MIRRORED, None, never_asked)
+    assert len(azure.sent("PUT")) == 1
+
+
+# -- tags, instances, deletion ---------------------------------------------------------------
+
+
+def test_a_claim_keeps_all_other_tags(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    document = an_endpoint()
+    document["tags"]["Rollout-Owner"] = "somebody"
+    shown(azure, document)
+    azure.give("PATCH", ENDPOINT_PATH, Reply(200, an_endpoint()))
+
+    endpoints.claim(CHURN, "prod")
+
+    tags = {"team": "Customer Value", "Cost-Centre": "4711", "rollout-owner": "prod"}
+    assert azure.sent("PATCH")[0].json == {"tags": tags}
+    assert f"api-version={STABLE}" in azure.sent("PATCH")[0].target
+    assert endpoints.claim(CHURN, "somebody") == Accepted(None)
+
+
+@pytest.mark.parametrize("tags", [None, {}])
+def test_a_claim_of_an_endpoint_without_tags(
+    azure: Recorded, endpoints: ArmEndpoints, tags: Any
+) -> None:
+    shown(azure, an_endpoint() | {"tags": tags})
+    azure.give("PATCH", ENDPOINT_PATH, Reply(202, None, {"Location": OPERATION}))
+
+    assert endpoints.claim(CHURN, "prod") == Accepted(azure.url + OPERATION)
+    assert azure.sent("PATCH")[0].json == {"tags": {"rollout-owner": "prod"}}
+
+
+def test_scaling_changes_the_capacity_alone(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    azure.give("GET", BLUE_PATH, Reply(200, a_deployment()))
+    azure.give("PATCH", BLUE_PATH, Reply(202, None, {"Location": OPERATION}))
+
+    assert endpoints.scale(CHURN, "blue", 3) == Accepted(None)
+    assert endpoints.scale(CHURN, "blue", 5) == Accepted(azure.url + OPERATION)
+
+    sku = {"name": "Default", "tier": "Standard", "capacity": 5}
+    assert [asked.json for asked in azure.sent("PATCH")] == [{"sku": sku}]
+
+
+def test_deleting_twice_is_deleting_once(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    gone = Reply(404, failed("ResourceNotFound", "no such deployment"))
+    taken = Reply(202, None, {"Location": OPERATION})
+    azure.give("DELETE", GREEN_PATH, taken, Reply(204), gone)
+
+    answers = [endpoints.delete(CHURN, "green") for _ in range(3)]
+
+    assert answers == [Accepted(azure.url + OPERATION), Accepted(None), Accepted(None)]
+
+
+def test_deleting_what_has_live_traffic_is_refused(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    azure.give("DELETE", GREEN_PATH, Reply(400, failed("BadArgument", "green has live traffic")))
+
+    with pytest.raises(Refused, match="400, BadArgument: green has live traffic"):
+        endpoints.delete(CHURN, "green")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../blue", "a/b", "a?b", "a b", "é", "a\n", "-a"])
+def test_a_name_that_is_none_reaches_nobody(
+    azure: Recorded, endpoints: ArmEndpoints, name: str
+) -> None:
+    with pytest.raises(Unknown, match="cannot be the name of a deployment"):
+        endpoints.delete(CHURN, name)
+    with pytest.raises(Unknown, match="cannot be the name of a deployment"):
+        endpoints.scale(CHURN, name, 1)
+    assert azure.asked == []
+
+
+@pytest.mark.parametrize("name", [".", "..", "a\\b"])
+def test_an_endpoint_whose_name_is_none_is_unknown(
+    azure: Recorded, endpoints: ArmEndpoints, name: str
+) -> None:
+    with pytest.raises(Unknown, match="is no name of a resource"):
+        endpoints.read(CHURN.model_copy(update={"name": name}))
+    assert azure.asked == []
+
+
+# -- operations ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (Reply(404, payload("operation_not_found")), OVER),
+        (
+            Reply(200, payload("operation_failed")),
+            failed_with("ModelRegistryError: The model could not be read."),
+        ),
+        (Reply(200, {"status": "Updating", "percentComplete": 0.0}), RUNNING),
+        (Reply(200, {"status": "succeeded"}), OVER),
+        (
+            Reply(200, {"status": "Canceled"}),
+            failed_with("the operation ended as Canceled"),
+        ),
+        (Reply(202, None), RUNNING),
+        (Reply(204), OVER),
+        (Reply(200, b""), OVER),
+        (Reply(200, an_endpoint()), OVER),
+        (Reply(200, an_endpoint(provisioningState="Updating")), RUNNING),
+    ],
+)
+def test_an_operation_tells_how_it_goes_on(
+    azure: Recorded, endpoints: ArmEndpoints, reply: Reply, status: OperationStatus
+) -> None:
+    azure.give("GET", OPERATION.partition("?")[0], reply)
+
+    assert endpoints.operation(azure.url + OPERATION) == status
+    assert azure.asked[0].target == OPERATION
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/x",
+        "http://127.0.0.1:1/x",
+        "https://127.0.0.1/x",
+        "{url}@evil.example/x",
+        "{url}\\@evil.example/x",
+        "{url}.evil.example/x",
+        "//evil.example/x",
+        "nonsense",
+        "",
+    ],
+)
+def test_an_operation_elsewhere_gets_no_token(
+    azure: Recorded, endpoints: ArmEndpoints, url: str
+) -> None:
+    with pytest.raises(Refused):
+        endpoints.operation(url.format(url=azure.url))
+    assert azure.asked == []
+
+
+# -- every no --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said"),
+    [
+        (302, Refused, "302"),
+        (400, Refused, "400, Code: Word"),
+        (401, Refused, "sign in again"),
+        (403, Refused, "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/write"),
+        (404, Unknown, "not found"),
+        (408, Unavailable, "408"),
+        (409, Unavailable, "409"),
+        (429, Unavailable, "429"),
+        (500, Unavailable, "500"),
+        (503, Unavailable, "503"),
+        (529, Unavailable, "529"),
+    ],
+)
+def test_each_no_has_its_error_and_a_write_is_not_repeated(
+    azure: Recorded, endpoints: ArmEndpoints, status: int, error: type[RolloutError], said: str
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("PUT", ENDPOINT_PATH, Reply(status, failed("Code", "Word"), {"Retry-After": "17"}))
+
+    with pytest.raises(error, match=said) as caught:
+        endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+
+    assert len(azure.sent("PUT")) == 1
+    if isinstance(caught.value, Unavailable):
+        assert caught.value.after == timedelta(seconds=17)
+
+
+@pytest.mark.parametrize(
+    ("header", "after"),
+    [
+        ("0", timedelta(0)),
+        ("1.5", timedelta(seconds=1.5)),
+        ("999999999", timedelta(hours=1)),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", None),
+        ("-5", None),
+        ("soon", None),
+        ("1.2.3", None),
+    ],
+)
+def test_a_throttled_read_is_not_repeated_and_tells_when(
+    azure: Recorded, endpoints: ArmEndpoints, header: str, after: timedelta | None
+) -> None:
+    throttled = Reply(429, failed("TooManyRequests", "slow down"), {"Retry-After": header})
+    azure.give("GET", ENDPOINT_PATH, throttled)
+
+    with pytest.raises(Unavailable) as caught:
+        endpoints.read(CHURN)
+
+    assert (caught.value.after, len(azure.asked)) == (after, 1)
+
+
+def test_a_read_that_failed_is_asked_again_at_once(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    azure.give("GET", ENDPOINT_PATH, Reply(500), Reply(200, an_endpoint()))
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, {"value": []}))
+
+    assert endpoints.read(CHURN).traffic == MIRRORED
+
+
+def test_no_connection_is_unavailable() -> None:
+    with recorded() as gone:
+        pass
+    arm = ArmClient(gone.url, TokenOfNobody())
+
+    with pytest.raises(Unavailable, match="no answer"):
+        ArmEndpoints(arm).read(CHURN)
+    arm.close()
+
+
+def test_many_threads_share_one_client(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    shown(azure, an_endpoint())
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, payload("deployments")))
+
+    with ThreadPoolExecutor(8) as threads:
+        views = list(threads.map(lambda _: endpoints.read(CHURN), range(40)))
+
+    assert views == [endpoints.read(CHURN)] * 40
+
+
+def test_a_closed_client_opens_again(azure: Recorded) -> None:
+    arm = ArmClient(azure.url, TokenOfNobody())
+    azure.give("GET", "/x", Reply(200, {}))
+
+    for _ in range(2):
+        assert arm.send("GET", arm.url("/x", {}), "read").status_code == 200
+        arm.close()
+
+
+# -- secrets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["http://management.azure.com", "http://10.0.0.1:80", "ftp://x"])
+def test_a_token_is_never_sent_over_plain_http_to_another_machine(url: str) -> None:
+    with pytest.raises(Refused, match="https only"):
+        ArmClient(url, TokenOfNobody())
+
+
+def test_no_secret_is_found_in_errors_or_logs(
+    azure: Recorded, endpoints: ArmEndpoints, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    azure.give("GET", ENDPOINT_PATH, Reply(400, failed("Bad", f"header 'Bearer {TOKEN}'")))
+    azure.give("DELETE", GREEN_PATH, Reply(500, f"echo {TOKEN}".encode()))
+
+    texts = []
+    for call in (lambda: endpoints.read(CHURN), lambda: endpoints.delete(CHURN, "green")):
+        with pytest.raises(RolloutError) as caught:
+            call()
+        texts.append(repr(caught.value))
+
+    assert azure.asked[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    assert "super-secret" not in "\n".join([*texts, caplog.text])
+    assert "onlineendpoints/churn" in caplog.text
