@@ -1,0 +1,121 @@
+"""The doors that Azure Functions opens: each translates what came, and hands it over."""
+
+import azure.functions as func
+
+from rollout import inbox, wiring
+from rollout.api import Request
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+"""Anonymous to the platform: the API itself asks every caller for its token."""
+
+
+@app.service_bus_queue_trigger(
+    arg_name="message",
+    queue_name="%STEPS_QUEUE%",
+    connection="SERVICEBUS",
+    is_sessions_enabled=True,
+)
+def step(message: func.ServiceBusMessage) -> None:
+    """One look at one endpoint: the session."""
+    wiring.engine().wake(inbox.read_wake(message.get_body()))
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
+def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must be taken
+    """Send again what got lost."""
+    wiring.engine().sweep()
+
+
+# -- the HTTP API: one function for each route of its table ------------------------------------
+
+
+@app.route("health", methods=["GET"])
+def health(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("health", req)
+
+
+@app.route("openapi.json", methods=["GET"])
+def openapi(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("openapi", req)
+
+
+@app.route("about", methods=["GET"])
+def about(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("about", req)
+
+
+@app.route("rollouts", methods=["POST"])
+def start_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("start_rollout", req)
+
+
+@app.route("rollouts", methods=["GET"])
+def list_rollouts(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("list_rollouts", req)
+
+
+@app.route("rollouts/{ref}", methods=["GET"])
+def show_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("show_rollout", req)
+
+
+@app.route("rollouts/{ref}/history", methods=["GET"])
+def rollout_history(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("rollout_history", req)
+
+
+@app.route("rollouts/{ref}/{command}", methods=["POST"])
+def command_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("command_rollout", req)
+
+
+@app.route("policies", methods=["GET"])
+def list_policies(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("list_policies", req)
+
+
+@app.route("policies/check", methods=["POST"])
+def check_policy(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("check_policy", req)
+
+
+@app.route("policies/schema", methods=["GET"])
+def policy_schema(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("policy_schema", req)
+
+
+@app.route("policies/{name}", methods=["GET"])
+def show_policy(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("show_policy", req)
+
+
+@app.route("policies/{name}", methods=["PUT"])
+def push_policy(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("push_policy", req)
+
+
+@app.route("policies/{name}", methods=["DELETE"])
+def remove_policy(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("remove_policy", req)
+
+
+@app.route("alerts", methods=["POST"])
+def take_alert(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("take_alert", req)
+
+
+@app.route("dead-letters", methods=["GET"])
+def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("list_dead_letters", req)
+
+
+@app.route("dead-letters/{queue}/{id}/resend", methods=["POST"])
+def resend_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("resend_dead_letter", req)
+
+
+def _answer(route: str, req: func.HttpRequest) -> func.HttpResponse:
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    asked = Request(req.method, req.route_params, req.params, headers, req.get_body())
+    told = wiring.api().answer(route, asked)
+    return func.HttpResponse(told.body, status_code=told.status, headers=told.headers)

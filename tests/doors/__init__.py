@@ -1,0 +1,1 @@
+"""Tests of the doors: what comes in, what is answered, and the host that opens them here."""

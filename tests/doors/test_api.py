@@ -1,0 +1,630 @@
+"""The HTTP API without a server: the real engine behind it, and every answer as documented."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import openapi_spec_validator
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import SecretStr
+
+from rollout.adapters.policy_folder import PolicyFolder
+from rollout.api import Api, Request, Response, openapi
+from rollout.api.installation import VERSION
+from rollout.api.problems import without_secrets
+from rollout.api.routes import BY_NAME, ROUTES
+from rollout.core.endpoint import EndpointId
+from rollout.core.rollout import Phase
+from rollout.errors import Conflict, Malformed, PolicyError, Refused, RolloutError, Unavailable
+from rollout.inbox import BYTES_MAX, COMMANDS
+from rollout.ports import Message
+from rollout.settings import Settings
+from tests.simulation.world import CHURN, POLICY, World
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "open sesame"
+DOCUMENT: dict[str, Any] = json.loads((ROOT / "docs/reference/openapi.json").read_text())
+BROKEN = "match: {endpoint: churn}\nstagse: []\n"
+
+
+@dataclass
+class Caller:
+    """Asks as a client would, and holds every answer to the document."""
+
+    api: Api
+    world: World
+    headers: dict[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {TOKEN}"})
+
+    def ask(
+        self,
+        route: str,
+        body: object = None,
+        key: str = "",
+        /,
+        *,
+        query: dict[str, str] | None = None,
+        **path: str,
+    ) -> Response:
+        headers = {**self.headers, **({"idempotency-key": key} if key else {})}
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        method = BY_NAME[route].method
+        answer = self.api.answer(route, Request(method, path, query or {}, headers, raw))
+        _check_documented(route, answer)
+        return answer
+
+    def start(self, deployment: str = "green", key: str = "", **more: Any) -> Response:
+        body = {"endpoint": "churn", "deployment": deployment, "who": "ci", **more}
+        return self.ask("start_rollout", body, key)
+
+    def command(self, name: str, ref: str = "churn", who: str = "anna", key: str = "") -> Response:
+        return self.ask("command_rollout", {"who": who}, key, ref=ref, command=name)
+
+
+def _check_documented(name: str, answer: Response) -> None:
+    route = BY_NAME[name]
+    told = DOCUMENT["paths"][f"/api/{route.path}"][route.method.lower()]["responses"]
+    documented = told.get(str(answer.status), told["default"])
+    mime = answer.headers.get("Content-Type")
+    assert ([mime] if mime else []) == list(documented.get("content", {}))
+    if mime:
+        schema = {**documented["content"][mime]["schema"], "components": DOCUMENT["components"]}
+        Draft202012Validator(schema).validate(_read(answer))
+
+
+def _read(answer: Response) -> Any:
+    return json.loads(answer.body)
+
+
+@pytest.fixture
+def caller(tmp_path: Path) -> Caller:
+    world = World()
+    deployed = tmp_path / "policies"
+    deployed.mkdir()
+    (deployed / "churn.yaml").write_text(POLICY)
+    (deployed / "broken.yaml").write_text(BROKEN)
+    settings = Settings(
+        api_token=SecretStr(TOKEN), workspaces=(CHURN.in_workspace,), installation="test"
+    )
+    ids = _ids()
+    api = Api(
+        engine=world.engine,
+        store=world.store,
+        queue=world.queue,
+        policies=PolicyFolder(deployed, tmp_path / "pushed"),
+        clock=world.clock,
+        settings=settings,
+        new_id=lambda: next(ids),
+    )
+    return Caller(api, world)
+
+
+def _ids() -> Iterator[str]:
+    number = 0
+    while True:
+        number += 1
+        yield f"id{number}"
+
+
+# -- who may ask ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": f"Basic {TOKEN}"},
+        {"authorization": TOKEN},
+        {"authorization": "Bearer "},
+        {"authorization": "Bearer \udcff"},
+    ],
+)
+@pytest.mark.parametrize("name", [route.name for route in ROUTES if not route.open])
+def test_without_the_token_nothing_is_answered(
+    caller: Caller, name: str, headers: dict[str, str]
+) -> None:
+    caller.headers = headers
+
+    answer = caller.ask(name, b"not even read")
+
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_only_health_and_the_document_are_open(caller: Caller) -> None:
+    caller.headers = {}
+
+    assert [route.name for route in ROUTES if route.open] == ["health", "openapi"]
+    assert _read(caller.ask("health")) == {"status": "ok"}
+    assert _read(caller.ask("openapi")) == DOCUMENT
+
+
+def test_an_empty_token_lets_nobody_in(caller: Caller) -> None:
+    settings = caller.api.settings.model_copy(update={"api_token": SecretStr("")})
+    caller.api = replace(caller.api, settings=settings)
+    caller.headers = {"authorization": "Bearer "}
+
+    assert caller.ask("about").status == 401
+
+
+# -- the document --------------------------------------------------------------------------------
+
+
+def test_the_document_is_kept_as_it_is_generated() -> None:
+    """Write it anew with: python -m rollout.api > docs/reference/openapi.json."""
+    assert openapi() == DOCUMENT
+
+
+def test_the_document_is_valid() -> None:
+    openapi_spec_validator.validate(DOCUMENT)
+
+
+def test_every_name_in_the_table_is_there_once() -> None:
+    assert len(BY_NAME) == len(ROUTES) == len({(one.method, one.path) for one in ROUTES})
+
+
+# -- start ---------------------------------------------------------------------------------------
+
+
+def test_a_start_creates_a_rollout_and_says_where(caller: Caller) -> None:
+    answer = caller.start(why="release 41")
+
+    view = _read(answer)
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"/api/rollouts/{view['id']}"
+    assert (view["canary"], view["who"], view["why"]) == ("green", "ci", "release 41")
+    assert caller.world.phase is Phase.PREPARING
+
+
+@pytest.mark.parametrize("name", ["w/churn", CHURN.arm_id, CHURN.arm_id.upper()])
+def test_a_start_takes_every_name_of_an_endpoint(caller: Caller, name: str) -> None:
+    assert caller.start(endpoint=name).status == 201
+
+
+def test_a_repeated_start_is_answered_alike(caller: Caller) -> None:
+    first, again = caller.start(key="run-1"), caller.start(key="run-1")
+
+    assert (first.status, again.status) == (201, 201)
+    assert _read(first)["id"] == _read(again)["id"]
+    assert caller.world.head.generation == 1
+
+
+def test_a_repeat_after_its_rollout_is_over_says_so(caller: Caller) -> None:
+    caller.start(key="run-1")
+    caller.command("abort")
+    caller.world.run(minutes=30)
+    caller.start(key="run-2", why="again")
+
+    answer = caller.start(key="run-1")
+
+    assert answer.status == 409
+    assert "over" in _read(answer)["detail"]
+
+
+def test_a_second_start_waits_behind_the_first(caller: Caller) -> None:
+    first = _read(caller.start())
+
+    caller.world.azure.deployments["red"] = caller.world.azure.deployments["green"]
+    answer = caller.start("red")
+
+    assert answer.status == 202
+    assert _read(answer) == {
+        "queued": "red",
+        "behind": first["id"],
+        "why": f"red waits until {first['id']} is over",
+    }
+
+
+def test_what_is_being_rolled_out_already_is_a_conflict(caller: Caller) -> None:
+    caller.start()
+
+    answer = caller.start()
+
+    assert (answer.status, _read(answer)["type"]) == (409, "urn:rollout:problem:conflict")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "told"),
+    [
+        ({"deployment": "purple"}, 422, "has no deployment 'purple'"),
+        ({"deployment": "blue"}, 422, "serves all traffic already"),
+        ({"endpoint": "other/churn"}, 404, "no endpoint 'other/churn'"),
+        ({"endpoint": "a b"}, 400, "cannot be an endpoint"),
+        ({"adopt": 1}, 400, "adopt: "),
+    ],
+)
+def test_what_cannot_be_started_is_told_why(
+    caller: Caller, changes: dict[str, Any], status: int, told: str
+) -> None:
+    answer = caller.start(**changes)
+
+    assert answer.status == status
+    assert told in _read(answer)["detail"]
+    assert caller.world.phase is Phase.IDLE
+
+
+def test_a_broken_policy_refuses_the_start(caller: Caller) -> None:
+    caller.world.policies.text = BROKEN
+
+    answer = caller.start(policy="churn")
+
+    assert (answer.status, _read(answer)["type"]) == (422, "urn:rollout:problem:policy")
+
+
+@pytest.mark.parametrize("key", ["x" * 65, "a b", "ä"])
+def test_a_strange_idempotency_key_is_refused(caller: Caller, key: str) -> None:
+    assert caller.start(key=key).status == 400
+
+
+def test_too_large_a_body_is_refused(caller: Caller) -> None:
+    assert caller.ask("start_rollout", b" " * (BYTES_MAX + 1)).status == 413
+
+
+# -- see -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ref", ["churn", "w~churn", "CHURN"])
+def test_a_rollout_is_shown_by_its_endpoint(caller: Caller, ref: str) -> None:
+    begun = _read(caller.start())
+
+    assert _read(caller.ask("show_rollout", ref=ref))["id"] == begun["id"]
+    assert _read(caller.ask("show_rollout", ref=begun["id"]))["id"] == begun["id"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "status"),
+    [
+        ("churn", 404),
+        ("fraud", 404),
+        (f"{CHURN.key}-7", 404),
+        ("x-0123456789-1", 404),
+        ("a b", 400),
+        ("x~y~z", 400),
+    ],
+)
+def test_what_is_not_there_is_said(caller: Caller, ref: str, status: int) -> None:
+    assert caller.ask("show_rollout", ref=ref).status == status
+
+
+def test_a_finished_rollout_stays_known_by_its_id(caller: Caller) -> None:
+    first = _ended(caller)
+    second = _read(caller.start(why="again"))
+
+    old = _read(caller.ask("show_rollout", ref=first))
+
+    assert (old["id"], old["outcome"]) == (first, "aborted")
+    assert _read(caller.ask("show_rollout", ref="churn"))["id"] == second["id"]
+
+
+def _ended(caller: Caller) -> str:
+    rollout_id: str = _read(caller.start())["id"]
+    caller.command("abort")
+    caller.world.run(minutes=30)
+    return rollout_id
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ({}, 2),
+        ({"state": "all"}, 2),
+        ({"state": "live"}, 1),
+        ({"state": "ended"}, 1),
+        ({"limit": "1"}, 1),
+    ],
+)
+def test_rollouts_are_listed_by_state(caller: Caller, query: dict[str, str], count: int) -> None:
+    _ended(caller)
+    caller.start(why="again")
+
+    answer = caller.ask("list_rollouts", query=query)
+
+    assert len(_read(answer)["rollouts"]) == count
+
+
+@pytest.mark.parametrize("query", [{"state": "dead"}, {"limit": "0"}, {"limit": "many"}])
+def test_a_strange_list_is_refused(caller: Caller, query: dict[str, str]) -> None:
+    assert caller.ask("list_rollouts", query=query).status == 400
+
+
+def test_the_history_is_that_of_one_rollout(caller: Caller) -> None:
+    first = _ended(caller)
+    second = _read(caller.start(why="again"))["id"]
+
+    entries = _read(caller.ask("rollout_history", ref=first))["entries"]
+    later = _read(caller.ask("rollout_history", ref=second))["entries"]
+
+    assert {entry["rollout_id"] for entry in entries} == {first}
+    assert [entry["event"] for entry in later] == ["StartRequested"]
+
+
+def test_the_history_goes_on_after_a_number(caller: Caller) -> None:
+    ref = _ended(caller)
+    entries = _read(caller.ask("rollout_history", ref=ref))["entries"]
+
+    after = {"after": str(entries[0]["number"])}
+    rest = _read(caller.ask("rollout_history", ref=ref, query=after))["entries"]
+
+    assert rest == entries[1:]
+
+
+# -- commands ------------------------------------------------------------------------------------
+
+
+def test_a_command_is_decided_and_shown(caller: Caller) -> None:
+    caller.start()
+    caller.world.run(minutes=5)
+
+    answer = caller.command("pause")
+
+    assert answer.status == 200
+    assert _read(answer)["decided"] == "paused by anna"
+    assert _read(answer)["rollout"]["phase"] == "holding"
+
+
+def test_a_repeated_command_is_taken_once(caller: Caller) -> None:
+    caller.start()
+    caller.world.run(minutes=5)
+
+    first, again = caller.command("pause", key="k"), caller.command("pause", key="k")
+
+    assert (first.status, again.status) == (200, 200)
+    assert _read(again)["decided"] == "it is decided already"
+
+
+@pytest.mark.parametrize("name", ["resume", "approve", "reject", "undo"])
+def test_a_command_that_means_nothing_now_is_a_conflict(caller: Caller, name: str) -> None:
+    caller.start()
+
+    assert caller.command(name).status == 409
+
+
+def test_every_command_is_known(caller: Caller) -> None:
+    told = _read(caller.command("fly"))
+
+    assert told["status"] == 404
+    assert all(name in told["detail"] for name in [*COMMANDS, "retry"])
+
+
+def test_retry_starts_the_last_order_again(caller: Caller) -> None:
+    _ended(caller)
+
+    answer = caller.command("retry")
+
+    assert answer.status == 200
+    assert _read(answer)["rollout"]["outcome"] is None
+    assert caller.world.head.generation > 1
+
+
+def test_a_command_to_an_old_rollout_is_a_conflict(caller: Caller) -> None:
+    first = _ended(caller)
+    caller.start(why="again")
+
+    answer = caller.command("abort", ref=first)
+
+    assert answer.status == 409
+    assert "is over" in _read(answer)["detail"]
+
+
+# -- alerts --------------------------------------------------------------------------------------
+
+
+def _alert(endpoint: EndpointId, world: World, **essentials: Any) -> dict[str, Any]:
+    told = {
+        "alertId": "a1",
+        "alertRule": "errors",
+        "severity": "Sev1",
+        "monitorCondition": "Fired",
+        "alertTargetIDs": [endpoint.arm_id],
+        "firedDateTime": world.clock.now().isoformat(),
+        **essentials,
+    }
+    return {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": told}}
+
+
+def test_a_fired_alert_rolls_back(caller: Caller) -> None:
+    caller.start()
+    caller.world.run(minutes=10)
+
+    answer = caller.ask("take_alert", _alert(CHURN, caller.world))
+
+    assert answer.status == 202
+    assert "alert errors (Sev1) fired" in _read(answer)["decided"]
+    assert caller.world.rollout.rollback is not None
+
+
+@pytest.mark.parametrize(
+    ("essentials", "told"),
+    [
+        ({"monitorCondition": "Resolved"}, "is Resolved"),
+        ({"alertTargetIDs": []}, "no online endpoint"),
+        ({"alertTargetIDs": [CHURN.arm_id.replace("/w/", "/x/")]}, "in no workspace"),
+    ],
+)
+def test_an_alert_that_concerns_nobody_is_acknowledged(
+    caller: Caller, essentials: dict[str, Any], told: str
+) -> None:
+    answer = caller.ask("take_alert", _alert(CHURN, caller.world, **essentials))
+
+    assert answer.status == 202
+    assert told in _read(answer)["decided"]
+
+
+# -- policies ------------------------------------------------------------------------------------
+
+
+def test_policies_are_listed_with_what_is_wrong(caller: Caller) -> None:
+    rows = {row["name"]: row for row in _read(caller.ask("list_policies"))["policies"]}
+
+    assert rows["churn"]["match"] == "churn*"
+    assert rows["churn"]["error"] is None
+    assert any("smoke/churn.jsonl" in one for one in rows["churn"]["warnings"])
+    assert rows["broken"]["version"] is None
+    assert "stagse" in rows["broken"]["error"]
+
+
+def test_a_pushed_policy_wins_and_can_be_taken_back(caller: Caller) -> None:
+    text = POLICY.replace('"churn*"', '"churn"')
+    files = {"smoke/churn.jsonl": '{"body": {"rows": [1]}}\n'}
+
+    stored = caller.ask("push_policy", {"text": text, "attachments": files}, name="churn")
+    removed = caller.ask("remove_policy", name="churn")
+
+    view = _read(stored)
+    assert (stored.status, removed.status) == (200, 204)
+    assert (view["pushed"], view["text"]) == (True, text)
+    assert view["normalised"]["match"] == {"endpoint": "churn"}
+    assert not any("jsonl" in warning for warning in view["warnings"])
+    assert _read(caller.ask("show_policy", name="churn"))["text"] == POLICY
+    assert caller.ask("remove_policy", name="churn").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [
+        ("new", {"text": BROKEN}, 422),
+        ("new", {"text": POLICY, "attachments": {"smoke/churn.jsonl": "{"}}, 422),
+        ("new", {"text": POLICY, "attachments": {"../evil": "x"}}, 400),
+        ("schema", {"text": POLICY}, 400),
+        ("a b", {"text": POLICY}, 400),
+        ("new", {"txt": POLICY}, 400),
+    ],
+)
+def test_a_wrong_policy_is_not_stored(
+    caller: Caller, name: str, body: dict[str, Any], status: int
+) -> None:
+    assert caller.ask("push_policy", body, name=name).status == status
+    assert caller.ask("show_policy", name=name).status == 404
+
+
+def test_a_policy_is_checked_and_not_stored(caller: Caller) -> None:
+    good = _read(caller.ask("check_policy", {"name": "mine", "text": POLICY}))
+    bad = _read(caller.ask("check_policy", {"name": "mine", "text": BROKEN}))
+
+    assert (good["ok"], good["errors"]) == (True, [])
+    assert good["version"] == _read(caller.ask("show_policy", name="churn"))["version"]
+    assert not bad["ok"]
+    assert bad["errors"][0].startswith("mine:")
+    assert caller.ask("show_policy", name="mine").status == 404
+
+
+def test_the_schema_of_a_policy_is_a_schema(caller: Caller) -> None:
+    schema = _read(caller.ask("policy_schema"))
+
+    Draft202012Validator.check_schema(schema)
+    assert "stages" in schema["properties"]
+
+
+# -- the installation ----------------------------------------------------------------------------
+
+
+def test_about_tells_which_controller_this_is(caller: Caller) -> None:
+    assert _read(caller.ask("about")) == {
+        "installation": "test",
+        "version": VERSION,
+        "clock_speed": 1.0,
+        "minute_seconds": 60.0,
+        "arm_url": "https://management.azure.com",
+        "workspaces": [CHURN.in_workspace.arm_id],
+        "now": "2026-03-02T12:00:00Z",
+    }
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert f'\nversion = "{VERSION}"\n' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_a_dead_letter_is_listed_and_sent_again(caller: Caller) -> None:
+    queue, clock = caller.world.queue, caller.world.clock
+    queue.send(Message("steps", "s", "churn:1:2:0", b"{}"))
+    while delivery := queue.receive("steps", clock.now(), timedelta(minutes=1)):
+        queue.abandon(delivery, "Malformed: it")
+
+    (letter,) = _read(caller.ask("list_dead_letters"))["dead_letters"]
+    sent = caller.ask("resend_dead_letter", queue="steps", id="churn:1:2:0")
+
+    assert (letter["id"], letter["reason"], letter["deliveries"]) == (
+        "churn:1:2:0",
+        "Malformed: it",
+        10,
+    )
+    assert sent.status == 204
+    assert _read(caller.ask("list_dead_letters")) == {"dead_letters": []}
+    assert caller.ask("resend_dead_letter", queue="steps", id="x").status == 404
+
+
+# -- saying no -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Failing:
+    """An engine that raises whatever it is asked."""
+
+    error: Exception
+
+    def __getattr__(self, name: str) -> Any:
+        def fail(*_args: Any, **_kwargs: Any) -> Any:
+            raise self.error
+
+        return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (Malformed("m"), 400, "malformed"),
+        (PolicyError("p"), 422, "policy"),
+        (Conflict("c"), 409, "conflict"),
+        (Refused("r ***"), 502, "refused"),
+        (Unavailable("u"), 503, "unavailable"),
+        (RolloutError("?"), 500, "fault"),
+    ],
+)
+def test_every_error_is_a_problem(
+    caller: Caller, error: RolloutError, status: int, kind: str
+) -> None:
+    said = type(error)(str(error).replace("***", TOKEN))
+    caller.api = replace(caller.api, engine=Failing(said))
+
+    answer = caller.start()
+
+    told = _read(answer)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (answer.status, told["status"], told["detail"]) == (status, status, str(error))
+    assert told["type"] == f"urn:rollout:problem:{kind}"
+
+
+@pytest.mark.parametrize(
+    ("after", "told"), [(None, "5"), (timedelta(seconds=7.2), "8"), (timedelta(0), "5")]
+)
+def test_later_says_when(caller: Caller, after: timedelta | None, told: str) -> None:
+    caller.api = replace(caller.api, engine=Failing(Unavailable("later", after)))
+
+    assert caller.start().headers["Retry-After"] == told
+
+
+def test_a_fault_of_ours_has_a_number_and_tells_no_secret(
+    caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caller.api = replace(caller.api, engine=Failing(KeyError(f"{TOKEN} sig=abc")))
+
+    answer = caller.start()
+
+    told = _read(answer)
+    assert (answer.status, told["instance"]) == (500, "urn:rollout:incident:id1")
+    assert "incident id1" in caplog.text
+    assert "KeyError" in caplog.text
+    assert TOKEN not in caplog.text + told["detail"]
+    assert "abc" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Authorization: Bearer S3CRET", "https://x/?a=1&sig=S3CRET&b", "'password': 'S3CRET'"],
+)
+def test_what_looks_like_a_key_is_blotted_out(text: str) -> None:
+    assert "S3CRET" not in without_secrets(text, "")
