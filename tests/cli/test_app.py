@@ -1,0 +1,143 @@
+"""The command line as a whole: help, version, a real terminal, and the page drawn from it."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+import pytest
+
+from rollout.cli.app import rollout
+from rollout.cli.reference import page
+from rollout.core.rollout import Outcome
+from tests.cli.canned import TOKEN, Canned
+from tests.cli.conftest import Shell
+from tests.cli.stories import BAD, HISTORY, a_view, ended
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        else:
+            yield (*names, name), command
+
+
+ALL = dict(commands(rollout))
+
+
+def test_rollout_alone_shows_what_a_new_user_needs(shell: Shell) -> None:
+    done = shell.run()
+
+    assert done.exit_code == 0
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  ")] == [
+        "up",
+        "start",
+        "list",
+    ]
+
+
+@pytest.mark.parametrize("names", ALL, ids=" ".join)
+def test_every_command_has_json_a_sentence_and_examples(
+    names: tuple[str, ...], shell: Shell
+) -> None:
+    helped = shell.run(*names, "--help").stdout
+
+    assert "--json" in helped
+    assert f"  rollout {' '.join(names)}" in helped.partition("Examples:\n")[2]
+    assert (ALL[names].help or "").partition("\n")[0].endswith(".")
+
+
+def test_version(shell: Shell) -> None:
+    assert shell.run("--version").stdout.startswith("rollout")
+
+
+def test_the_reference_is_current() -> None:
+    """Otherwise run: python -m rollout.cli.reference."""
+    assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == page()
+
+
+def test_no_command_takes_a_token(shell: Shell) -> None:
+    taken = {option for command in ALL.values() for one in command.params for option in one.opts}
+
+    assert {name for name in taken if "token" in name} == {"--token-file", "--token-env"}
+
+
+def run_in_terminal(words: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run the real program in a terminal of 100 x 40; what it drew, and its exit code."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rollout", *words],
+        cwd=ROOT,
+        env={**os.environ, **environment, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    drawn = b""
+    try:
+        while part := os.read(ours, 65536):
+            drawn += part
+    except OSError:  # the terminal is closed with the program
+        pass
+    os.close(ours)
+    _, errors = process.communicate(timeout=30)
+    assert errors == b""
+    return process.returncode, drawn.decode()
+
+
+def test_in_a_terminal_the_picture_stays_when_it_is_over(canned: Canned) -> None:
+    canned.shows([a_view()], HISTORY)
+    over = ended(Outcome.ROLLED_BACK, findings=BAD, rollback={"why": "error rate is worse"})
+    canned.says("GET", f"rollouts/{over['id']}", over)
+
+    code, drawn = run_in_terminal(
+        ["watch", "churn"], {"ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN}
+    )
+
+    assert code == 1
+    assert "↩ Rolled back, and safe: blue 100 % again" in drawn
+    assert "error rate is worse" in drawn
+    assert "✘ fail" in drawn
+    assert "canary 5 % passed" in drawn
+    assert TOKEN not in drawn
+
+
+def test_a_terminal_that_cannot_show_a_mark_is_served_all_the_same(canned: Canned) -> None:
+    canned.says("GET", "rollouts", {"rollouts": [a_view()]})
+    narrow = {"PYTHONIOENCODING": "latin-1", "ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rollout", "list"],
+        cwd=ROOT,
+        env={**os.environ, **narrow},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert "? contoso/churn  Nothing bad so far" in done.stdout
+
+
+def test_a_fault_of_ours_looks_like_no_ending_of_a_rollout(tmp_path: Path) -> None:
+    """An exit code of 1 would tell CI that something was rolled back."""
+    broken = "import rollout.cli.talk\nrollout.cli.talk.find_place = None\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rollout", "list"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 70
+    assert "TypeError" in done.stderr

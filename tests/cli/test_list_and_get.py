@@ -1,0 +1,173 @@
+"""Reading rollouts: what needs a person comes first, with the command that helps."""
+
+import json
+
+from rollout.cli.endings import Exit
+from rollout.core.rollout import Outcome
+from tests.cli.canned import Canned
+from tests.cli.conftest import Shell
+from tests.cli.stories import (
+    BAD,
+    HISTORY,
+    a_view,
+    approving,
+    ended,
+    stuck_rollback,
+)
+
+LISTED = """\
+Needs a person (2)
+  ✘ contoso/fraud  NOT SAFE: the traffic is not given back yet
+      green in place of blue; canary 25 %, stage 4 of 7
+      Azure refuses to set traffic to blue 100 %: quota.
+      → az ml online-endpoint update
+  ■ contoso/churn  Waiting for your yes or no
+      green in place of blue; approval, stage 5 of 7
+      for people: go on to canary 95 %?
+      → rollout approve churn   (or: rollout reject churn)
+
+On the way (1)
+  ● contoso/digits  Nothing bad so far, too early to tell
+      green in place of blue; canary 25 %, stage 4 of 7
+
+Over (1)
+  ✔ contoso/prices  Promoted: green has all traffic
+      green in place of blue; 2026-03-02 12:00:00 UTC
+"""
+
+SHOWN = """\
+  contoso/churn   green in place of blue   churn@3f2a91c04d7e
+
+  ● Nothing bad so far, too early to tell
+    green answers 25 % of the live requests
+
+  next     nothing to do   (stop it: rollout abort contoso/churn)
+  waits    for the verdict on canary 25 %
+  stages   ✔ smoke  ✔ mirror 20 %  ✔ canary 5 %  ▶ canary 25 %  · approval  · canary 95 %  · bake 100 %
+  time     stage 4 of 7; 3:12 gone, at least 1:48 to go, at most 56:48
+  traffic  ██████░░░░░░░░░░░░░░░░░░  blue 75 %, green 25 %
+
+  guard        if bad  canary  requests  baseline  requests  verdict
+  error rate   fail    0.42 %     2,841    0.40 %     8,523  ✔ pass
+  latency p95  hold    183 ms     2,841    181 ms     8,523  · too early to tell
+  latency p95: 159 more requests needed
+  numbers up to 12:00:00 UTC
+
+  12:00:01  anna starts green against blue under churn
+  12:00:02  canary 5 % passed: error rate worse by -0.10% to +0.05%, 0.10% allowed
+
+  id        churn-0a1b2c3d4e-3
+  asked by  anna, 2026-03-02 11:29:00 UTC: release 41
+  before    blue 100 % (what a rollback restores)
+  looks     2026-03-02 12:00:20 UTC
+"""  # noqa: E501 - as wide as in a pipe
+
+EXPLAINED = """\
+contoso/churn: green in place of blue, under churn@3f2a91c04d7e
+asked by anna: release 41
+
+2026-03-02 12:00:01 UTC  anna asked for the start
+  anna starts green against blue under churn
+    did    mark the endpoint as worked on by this installation
+    phase  idle → preparing (smoke)
+
+2026-03-02 12:00:02 UTC  a look at the endpoint
+  canary 5 % passed: error rate worse by -0.10% to +0.05%, 0.10% allowed
+    seen   blue 95 %, green 5 %
+    number error rate (fail): pass; error rate worse by -0.10% to +0.05%, 0.10% allowed
+    did    set traffic to blue 75 %, green 25 %
+    phase  measuring → shifting (canary 25 %)
+
+Now  Nothing bad so far, too early to tell
+    waits  for the verdict on canary 25 %
+    next   nothing to do   (stop it: rollout abort contoso/churn)
+"""
+
+
+def test_list_shows_first_what_needs_a_person(canned: Canned, shell: Shell) -> None:
+    prices = ended(Outcome.PROMOTED, endpoint="contoso/prices")
+    digits = a_view(endpoint="contoso/digits")
+    fraud = {**stuck_rollback(), "endpoint": "contoso/fraud"}
+    canned.says("GET", "rollouts", {"rollouts": [prices, digits, approving(), fraud]})
+
+    done = shell.run("list")
+
+    assert (done.exit_code, done.stdout, done.stderr) == (Exit.OK, LISTED, "")
+
+
+def test_list_asks_for_the_wanted_state(canned: Canned, shell: Shell) -> None:
+    canned.says("GET", "rollouts", {"rollouts": []})
+
+    done = shell.run("list", "--state", "live", "--limit", "3")
+
+    assert done.stdout == ("No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --wait\n")
+    assert canned.requests[0].query == "state=live&limit=3"
+
+
+def test_get_shows_one_rollout_in_full(canned: Canned, shell: Shell) -> None:
+    canned.shows([a_view()], HISTORY)
+
+    done = shell.run("get", "contoso/churn")
+
+    assert done.exit_code == Exit.OK
+    assert done.stdout.startswith(SHOWN)
+
+
+def test_get_says_what_was_not_seen_yet_and_what_is_owed(canned: Canned, shell: Shell) -> None:
+    canned.shows([stuck_rollback()])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert "✘ NOT SAFE: the traffic is not given back yet" in shown
+    assert "  next     az ml online-endpoint update\n" in shown
+    assert shown.endswith("\n\n  → az ml online-endpoint update\n")
+    assert "asked for blue 100 %, not seen yet" in shown
+    assert "tried 7 times, again at 12:00:05 UTC (409: the endpoint is being updated)" in shown
+    assert "to go" not in shown
+
+
+def test_get_says_why_it_was_rolled_back(canned: Canned, shell: Shell) -> None:
+    back = {"why": "error rate", "decided_at": "2026-03-02T12:00:00Z"}
+    canned.shows([ended(Outcome.ROLLED_BACK, rollback=back, findings=BAD)])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert "↩ Rolled back, and safe: blue 100 % again" in shown
+    assert "  because  error rate\n" in shown
+    assert "error rate worse by +4.59% to +5.44%, 0.10% allowed" in shown
+
+
+def test_an_arm_id_is_asked_for_by_name(canned: Canned, shell: Shell) -> None:
+    view = a_view()
+    canned.shows([view])
+
+    done = shell.run("get", str(view["endpoint_id"]), "--json")
+
+    assert json.loads(done.stdout) == view
+    assert canned.requests[0].path == "rollouts/contoso~churn"
+
+
+def test_what_a_newer_controller_says_more_is_left_alone(canned: Canned, shell: Shell) -> None:
+    canned.shows([{**a_view(), "mood": "calm"}])
+
+    assert shell.run("get", "churn").exit_code == Exit.OK
+
+
+def test_explain_retells_the_history(canned: Canned, shell: Shell) -> None:
+    canned.shows([a_view()], HISTORY)
+
+    done = shell.run("explain", "churn")
+
+    assert done.stdout == EXPLAINED
+
+
+def test_each_reading_has_json(canned: Canned, shell: Shell) -> None:
+    canned.shows([a_view()], HISTORY)
+    canned.says("GET", "rollouts", {"rollouts": [a_view()]})
+
+    assert json.loads(shell.run("list", "--json").stdout) == {"rollouts": [a_view()]}
+    assert json.loads(shell.run("get", "churn", "--json").stdout) == a_view()
+    assert json.loads(shell.run("explain", "churn", "--json").stdout) == {
+        "rollout": a_view(),
+        "entries": list(HISTORY),
+    }

@@ -1,0 +1,162 @@
+"""Asking for something: what is sent, what is said, and who is told."""
+
+import json
+
+import pytest
+
+from rollout.cli.orders import ORDERS
+from rollout.core.rollout import HoldCause, Outcome, Phase
+from tests.cli.canned import Canned
+from tests.cli.conftest import Shell
+from tests.cli.stories import ID, a_view, ended
+
+STARTED = """\
+contoso/churn: green in place of blue has started under churn@3f2a91c04d7e
+  id:    churn-0a1b2c3d4e-3
+  waits: for green to be ready
+  next:  rollout watch contoso/churn
+"""
+QUEUED = {"queued": "green", "behind": ID, "why": f"green waits until {ID} is over"}
+NEXT_ID = "churn-0a1b2c3d4e-4"
+
+
+def test_start_says_what_began_and_what_to_type_next(canned: Canned, shell: Shell) -> None:
+    view = a_view(phase=Phase.PREPARING, waits_for="for green to be ready")
+    canned.says("POST", "rollouts", view, status=201)
+
+    done = shell.run(
+        *("start", "churn", "green", "--policy", "churn", "--adopt"),
+        *("--why", "release 41", "--as", "anna", "--idempotency-key", "run-41"),
+    )
+
+    assert (done.exit_code, done.stdout) == (0, STARTED)
+    assert done.stderr == f"controller: local, {canned.url}\n"
+    assert canned.requests[0].key == "run-41"
+    assert canned.requests[0].body == {
+        "endpoint": "churn",
+        "deployment": "green",
+        "policy": "churn",
+        "adopt": True,
+        "take_over": False,
+        "who": "anna",
+        "why": "release 41",
+    }
+
+
+def test_who_asks_is_by_default_the_user_of_this_machine(
+    canned: Canned, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "berta")
+    canned.says("POST", "rollouts", a_view(), status=201)
+
+    shell.run("start", "churn", "green")
+
+    assert canned.requests[0].body["who"] == "berta"
+    assert "policy" not in canned.requests[0].body
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(Outcome.PROMOTED, 0), (Outcome.ROLLED_BACK, 1)])
+def test_start_and_wait_ends_as_the_rollout_ends(
+    outcome: Outcome, code: int, canned: Canned, shell: Shell
+) -> None:
+    canned.says("POST", "rollouts", a_view(), status=201)
+    canned.shows([a_view(), ended(outcome)])
+
+    assert shell.run("start", "churn", "green", "--wait", "--json").exit_code == code
+
+
+def test_a_queued_start_says_behind_what_it_waits(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+
+    done = shell.run("start", "churn", "green")
+
+    assert done.exit_code == 0
+    assert done.stdout == (
+        f"green waits for its turn: green waits until {ID} is over\n"
+        f"  behind: {ID}\n"
+        f"  next:   rollout watch {ID}\n"
+    )
+
+
+def test_wait_goes_on_with_the_queued_one_when_its_turn_comes(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    before = a_view(canary="teal", queued="green")
+    over = ended(Outcome.ABORTED, canary="teal", queued="green")
+    canned.shows([before, over])
+    canned.says("GET", "rollouts/contoso~churn", over, a_view(id=NEXT_ID))
+    canned.says("GET", f"rollouts/{NEXT_ID}", ended(Outcome.PROMOTED, id=NEXT_ID))
+    canned.says("GET", f"rollouts/{NEXT_ID}/history", {"entries": []})
+
+    assert shell.run("start", "churn", "green", "--wait").exit_code == 0
+
+
+def test_a_queued_one_whose_place_is_taken_exits_3(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    canned.shows([a_view(canary="teal", queued="red")])
+
+    done = shell.run("start", "churn", "green", "--wait")
+
+    assert done.exit_code == 3
+    assert "red is newer and took the place of green" in done.stderr
+
+
+def test_a_queued_one_that_could_not_start_exits_4(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    over = ended(Outcome.PROMOTED, canary="teal")
+    canned.shows([over])
+
+    done = shell.run("start", "churn", "green", "--wait")
+
+    assert done.exit_code == 4
+    assert "do:    read why: rollout explain contoso/churn" in done.stderr
+
+
+def test_a_queued_one_may_wait_no_longer_than_asked(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    canned.shows([a_view(canary="teal", queued="green")])
+
+    done = shell.run("start", "churn", "green", "--wait", "--timeout", "2")
+
+    assert done.exit_code == 2
+    assert sum(shell.slept) == 120
+
+
+@pytest.mark.parametrize("order", [str(one.name) for one in ORDERS])
+def test_each_order_is_sent_and_its_decision_told(order: str, canned: Canned, shell: Shell) -> None:
+    held = a_view(
+        phase=Phase.HOLDING,
+        needs_person=True,
+        waits_for=f"{HoldCause.PAUSED} by anna",
+        remedy="rollout resume churn   (or: rollout abort churn)",
+    )
+    answer = {"decided": f"{order} by anna: launch day", "rollout": held}
+    canned.says("POST", f"rollouts/contoso~churn/{order}", answer)
+
+    done = shell.run(order, "contoso/churn", "--as", "anna", "--why", "launch day")
+
+    assert done.exit_code == 0
+    assert done.stdout == (
+        f"contoso/churn: {order} by anna: launch day\n"
+        "  now:  Standing still: it waits for you\n"
+        "  next: rollout resume churn   (or: rollout abort churn)\n"
+    )
+    assert done.stderr == f"controller: local, {canned.url}\n"
+    assert canned.requests[0].body == {"who": "anna", "why": "launch day"}
+    assert json.loads(shell.run(order, "contoso/churn", "--json").stdout) == answer
+
+
+def test_an_order_without_an_answer_is_sent_again_under_one_key(
+    canned: Canned, shell: Shell
+) -> None:
+    busy = {"title": "Later", "detail": "ARM does not answer"}
+    canned.says("POST", "rollouts/churn/abort", busy, status=503)
+    good = {"decided": "aborted by anna", "rollout": a_view()}
+    shell.on_sleep = lambda _: canned.says("POST", "rollouts/churn/abort", good)
+
+    done = shell.run("abort", "churn")
+
+    keys = [one.key for one in canned.requests]
+    assert done.exit_code == 0
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+    assert keys[0]
