@@ -1,0 +1,1 @@
+"""Plays Azure Machine Learning's online endpoints on one machine."""

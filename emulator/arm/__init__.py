@@ -1,0 +1,1 @@
+"""The control plane: resources, operations and their JSON."""

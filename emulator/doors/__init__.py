@@ -1,0 +1,1 @@
+"""The HTTP surfaces: they translate and hand over."""

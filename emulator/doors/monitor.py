@@ -1,0 +1,119 @@
+"""The doors of Azure Monitor: metrics of one resource, of many, and log queries."""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from emulator.arm import durations
+from emulator.arm.control import Control
+from emulator.arm.lenient import read_object
+from emulator.arm.refusals import Refusal, error_document
+from emulator.doors.arm import require_bearer
+from emulator.monitor import logs, metrics, questions
+from emulator.monitor.ledger import Ledger
+from emulator.monitor.metrics import Question, Visibility
+
+_RESOURCES_MAX = 50
+_Handler = Callable[[web.Request], Awaitable[Any]]
+
+
+def add_to(app: web.Application, control: Control, ledger: Ledger) -> None:
+    async def one(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        _refuse_when(control.board.set.metrics_down)
+        return _metrics(request, request.match_info["resource"], control, ledger)
+
+    async def batch(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        _refuse_when(control.board.set.metrics_down)
+        resources = read_object(await request.read()).get("resourceids")
+        return {"values": _many(request, resources, control, ledger)}
+
+    async def logs_of_all(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        return _logs(await request.read(), "", control, ledger)
+
+    async def logs_of_one(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        resource = "/" + request.match_info["resource"]
+        return _logs(await request.read(), resource, control, ledger)
+
+    insights = "/{insights:[mM]icrosoft\\.[iI]nsights}/metrics"
+    app.router.add_get("/{resource:subscriptions/.+}/providers" + insights, _door(one, control))
+    app.router.add_post(
+        "/subscriptions/{subscription}/metrics:{verb:[gG]et[bB]atch}", _door(batch, control)
+    )
+    app.router.add_post("/v1/workspaces/{workspace}/query", _door(logs_of_all, control))
+    app.router.add_post("/v1/{resource:subscriptions/.+}/query", _door(logs_of_one, control))
+
+
+def _door(handler: _Handler, control: Control) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            require_bearer(request.headers)
+            return web.json_response(await handler(request))
+        except Refusal as refusal:
+            now = datetime.fromtimestamp(control.now(), UTC)
+            body = error_document(refusal, str(uuid.uuid4()), now)
+            return web.json_response(body, status=refusal.status, headers=refusal.headers)
+
+    return answer
+
+
+def _refuse_when(down: bool) -> None:
+    if down:
+        raise Refusal(503, "ServiceUnavailable", "The service is unavailable.")
+
+
+def _metrics(
+    request: web.Request, resource: str, control: Control, ledger: Ledger
+) -> dict[str, Any]:
+    query = {name.lower().lstrip("$"): value for name, value in request.query.items()}
+    now, switches = control.now(), control.board.set
+    question = questions.read("/" + resource.strip("/"), query, ledger.grain, now)
+    visible = Visibility(now, switches.metrics_lag_seconds, control.board.window())
+    return _envelope(question, metrics.answer(question, ledger, visible), control.location)
+
+
+def _many(
+    request: web.Request, resources: object, control: Control, ledger: Ledger
+) -> list[dict[str, Any]]:
+    if not isinstance(resources, list) or not 1 <= len(resources) <= _RESOURCES_MAX:
+        raise Refusal(400, "BadRequest", f"resourceids must be 1 to {_RESOURCES_MAX} ids.")
+    return [
+        {
+            "starttime": (found := _metrics(request, str(one), control, ledger))["timespan"].split(
+                "/"
+            )[0],
+            "endtime": found["timespan"].split("/")[1],
+            "resourceid": str(one),
+            **found,
+        }
+        for one in resources
+    ]
+
+
+def _logs(body: bytes, resource: str, control: Control, ledger: Ledger) -> dict[str, Any]:
+    """Rows of every resource whose id begins with `resource`, older than the lag."""
+    switches, now = control.board.set, control.now()
+    _refuse_when(switches.logs_down)
+    asked = read_object(body)
+    start, end = logs.span(asked.get("timespan"), now)
+    end = min(end, now - switches.logs_lag_seconds)
+    seen = (
+        answer
+        for answer in tuple(ledger.rows)
+        if start <= answer.at <= end and answer.endpoint_id.lower().startswith(resource.lower())
+    )
+    table = logs.traffic(seen, control.workspaces)
+    return logs.result(asked.get("query"), table, now)
+
+
+def _envelope(question: Question, value: list[dict[str, Any]], location: str) -> dict[str, Any]:
+    return {
+        "cost": 59,
+        "timespan": f"{durations.iso(question.start)}/{durations.iso(question.end)}",
+        "interval": durations.duration(question.interval),
+        "namespace": question.namespace,
+        "resourceregion": location,
+        "value": value,
+    }

@@ -1,0 +1,1 @@
+"""A small, honest part of the Kusto query language."""

@@ -1,0 +1,1 @@
+"""The data plane: processes, routing, limits and copies."""

@@ -1,0 +1,158 @@
+"""The scoring front end: choose, ask, answer, count, and copy."""
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from emulator.arm import keys
+from emulator.arm.resources import Endpoint
+from emulator.monitor.answers import Answer
+from emulator.monitor.ledger import Ledger
+from emulator.scoring.messages import Inbound, Outcome
+from emulator.scoring.mirror import Mirror
+from emulator.scoring.routing import Router
+from emulator.switches import Switchboard
+
+OVERRIDE = "azureml-model-deployment"
+_CLIENT_ID = "x-ms-client-request-id"
+_NOT_FORWARDED = frozenset(
+    {"authorization", "connection", "content-length", "host", "transfer-encoding", "expect"}
+)
+_AUTH_TYPES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One for all endpoints; each endpoint has a mirror of its own."""
+
+    board: Switchboard
+    ledger: Ledger
+    router: Router
+    coin: Random
+    now: Callable[[], float]
+    mirrors: dict[str, Mirror] = field(default_factory=dict)
+
+    async def score(self, endpoint: Endpoint, inbound: Inbound) -> Outcome:
+        """Answer a caller, note the answer, and queue a copy if the coin says so."""
+        started = time.perf_counter()
+        headers = {name.lower(): value for name, value in inbound.headers.items()}
+        target = self._copy_target(endpoint, headers)
+        outcome = await self._answer(endpoint, inbound, headers)
+        request_id = str(uuid.uuid4())
+        total_ms = (time.perf_counter() - started) * 1000
+        self._note(endpoint, inbound, headers, outcome, request_id, total_ms)
+        if target and outcome.deployment:
+            self._copy(endpoint, target, inbound)
+        return replace(outcome, headers=_front_headers(outcome, headers, request_id))
+
+    def tallies(self) -> dict[str, Any]:
+        """What became of copies, by endpoint id."""
+        return {name: mirror.tally for name, mirror in self.mirrors.items()}
+
+    async def close(self) -> None:
+        for mirror in self.mirrors.values():
+            await mirror.close()
+
+    async def _answer(
+        self, endpoint: Endpoint, inbound: Inbound, headers: Mapping[str, str]
+    ) -> Outcome:
+        if why := keys.refusal(endpoint, headers.get("authorization", ""), self.now()):
+            return _own(401, why)
+        name = headers.get(OVERRIDE, "").lower() or self._drawn(endpoint)
+        deployment = endpoint.deployments.get(name)
+        if deployment is None:
+            return _own(404, _nowhere(name))
+        return await deployment.fleet.answer(_forwarded(inbound))
+
+    def _drawn(self, endpoint: Endpoint) -> str:
+        weights = endpoint.traffic.weights()
+        return self.router.choose(weights) if weights else ""
+
+    def _copy_target(self, endpoint: Endpoint, headers: Mapping[str, str]) -> str:
+        """The coin is thrown first; addressed requests are never copied (azure-ml.md §2.1)."""
+        copies = endpoint.traffic.copies()
+        if not copies or OVERRIDE in headers:
+            return ""
+        ((target, share),) = copies.items()
+        return target if self.coin.random() * 100 < share else ""
+
+    def _copy(self, endpoint: Endpoint, target: str, inbound: Inbound) -> None:
+        mirror = self.mirrors.get(endpoint.id)
+        if mirror is None:
+            mirror = self.mirrors[endpoint.id] = Mirror(self._sender(endpoint))
+        switches = self.board.set
+        mirror.offer(target, inbound, switches.mirror_queue_max, switches.mirror_bytes_max)
+
+    def _sender(self, endpoint: Endpoint) -> Callable[[str, Inbound], Any]:
+        async def send(target: str, inbound: Inbound) -> None:
+            deployment = endpoint.deployments.get(target)
+            if deployment is None:
+                return
+            started = time.perf_counter()
+            outcome = await deployment.fleet.answer(_forwarded(inbound))
+            total_ms = (time.perf_counter() - started) * 1000
+            if self.board.set.mirror_in_metrics:
+                self._note(endpoint, inbound, {}, outcome, str(uuid.uuid4()), total_ms)
+
+        return send
+
+    def _note(
+        self,
+        endpoint: Endpoint,
+        inbound: Inbound,
+        headers: Mapping[str, str],
+        outcome: Outcome,
+        request_id: str,
+        total_ms: float,
+    ) -> None:
+        if endpoint.kubernetes:
+            return  # no platform metrics for them (azure-ml.md §3.2)
+        self.ledger.record(
+            Answer(
+                at=self.now(),
+                endpoint_id=endpoint.id,
+                deployment=outcome.deployment,
+                status=outcome.status,
+                model_status=outcome.model_status,
+                reason=outcome.reason,
+                total_ms=total_ms,
+                model_ms=outcome.model_ms,
+                method=inbound.method,
+                path=inbound.target.partition("?")[0],
+                request_bytes=len(inbound.body),
+                response_bytes=len(outcome.body),
+                user_agent=headers.get("user-agent", "")[:70],
+                auth_type=_AUTH_TYPES[endpoint.auth_mode],
+                request_id=request_id,
+                client_request_id=headers.get(_CLIENT_ID, ""),
+            )
+        )
+
+
+def _own(status: int, why: str) -> Outcome:
+    return Outcome(status, why.encode(), {"Content-Type": "text/plain"}, reason=why)
+
+
+def _nowhere(name: str) -> str:
+    if name:
+        return f"Specified deployment {name} could not be found."
+    return "There is no valid deployment with positive weight."
+
+
+def _forwarded(inbound: Inbound) -> Inbound:
+    kept = {n: v for n, v in inbound.headers.items() if n.lower() not in _NOT_FORWARDED}
+    return replace(inbound, headers=kept)
+
+
+def _front_headers(outcome: Outcome, asked: Mapping[str, str], request_id: str) -> dict[str, str]:
+    replaced = {"x-request-id", _CLIENT_ID}
+    headers = {n: v for n, v in outcome.headers.items() if n.lower() not in replaced}
+    headers["x-request-id"] = request_id
+    if _CLIENT_ID in asked:
+        headers[_CLIENT_ID] = asked[_CLIENT_ID]
+    if outcome.deployment:
+        headers[OVERRIDE] = outcome.deployment
+    return headers

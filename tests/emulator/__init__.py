@@ -1,0 +1,1 @@
+"""The emulator, by value and over HTTP with real scoring processes."""

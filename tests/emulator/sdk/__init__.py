@@ -1,0 +1,1 @@
+"""Scripts that drive the emulator with Microsoft's clients; they run in `.venv-sdk`."""

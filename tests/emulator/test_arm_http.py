@@ -1,0 +1,368 @@
+"""The control plane over HTTP: long-running operations, refusals, and unpleasant habits."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.emulator.conftest import a_script
+from tests.emulator.running import EmulatorHandle, eventually, running_emulator
+
+BROKEN = """
+def init():
+    raise RuntimeError("no model")
+
+def run(raw):
+    return raw
+"""
+
+
+@pytest.fixture
+def name() -> str:
+    return f"ep-{uuid.uuid4().hex[:8]}"
+
+
+def test_a_new_endpoint_is_followed_by_its_signed_url(emulator: EmulatorHandle, name: str) -> None:
+    body = {"location": "eastus", "properties": {"authMode": "key"}}
+
+    answer = emulator.arm("PUT", f"/onlineEndpoints/{name}", body)
+
+    poll = answer.headers["Azure-AsyncOperation"]
+    assert (answer.status_code, answer.headers["Retry-After"]) == (201, "1")
+    assert answer.headers["x-ms-async-operation-timeout"] == "PT30M"
+    assert answer.json()["properties"]["properties"]["AzureAsyncOperationUri"] == poll
+    assert answer.json()["properties"]["scoringUri"] is None
+    assert answer.json()["properties"]["provisioningState"] == "Creating"
+    assert emulator.done(answer)["status"] == "Succeeded"
+    assert emulator.arm("GET", poll.replace("&c=", "&C=")).status_code == 403
+    shown = emulator.arm("GET", f"/onlineEndpoints/{name}").json()["properties"]
+    assert shown["scoringUri"].endswith(f"/inference/eastus/{name}/score")
+    assert (shown["authMode"], shown["keys"], shown["traffic"]) == ("Key", None, {})
+    assert "AzureAsyncOperationUri" not in shown["properties"]
+
+
+def test_paths_may_come_in_any_letter_case(emulator: EmulatorHandle, name: str) -> None:
+    emulator.endpoint(name)
+    url = f"{emulator.url}{emulator.workspace_id}/onlineEndpoints/{name}?api-version=x"
+
+    assert emulator.arm("GET", url.replace("onlineEndpoints", "ONLINEENDPOINTS")).ok
+    assert emulator.arm("GET", url.replace("resourceGroups", "resourcegroups")).ok
+    assert emulator.arm("GET", url.replace(name, name.upper())).ok
+
+
+def test_without_a_token_there_is_a_401(emulator: EmulatorHandle) -> None:
+    answer = requests.get(emulator.url + emulator.workspace_id, timeout=10)
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "AuthenticationFailed"
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/onlineEndpoints/nobody", 404, "ResourceNotFound"),
+        ("/nonsense", 404, "ResourceNotFound"),
+        ("/onlineEndpoints/nobody/deployments", 404, "ResourceNotFound"),
+    ],
+)
+def test_what_is_not_there_is_a_404(
+    emulator: EmulatorHandle, path: str, status: int, code: str
+) -> None:
+    answer = emulator.arm("GET", path)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert answer.json()["error"]["additionalInfo"][0]["type"] == "ComponentName"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("e", {"location": "x", "properties": {"authMode": "Key"}}, "invalid"),
+        ("new-one", {"properties": {"authMode": "Key"}}, "location"),
+        ("new-one", {"location": "x", "properties": {"authMode": "Magic"}}, "authMode"),
+        ("new-one", {"location": "x", "properties": {"authMode": "Key", "traffic": {"a": 100}}},
+         "do not exist"),
+    ],
+)  # fmt: skip
+def test_a_wrong_endpoint_is_refused(
+    emulator: EmulatorHandle, path: str, body: object, why: str
+) -> None:
+    answer = emulator.arm("PUT", f"/onlineEndpoints/{path}", body)
+
+    assert answer.status_code == 400
+    assert why in answer.json()["error"]["message"]
+
+
+def test_a_put_without_maps_erases_them(
+    emulator: EmulatorHandle, name: str, tmp_path: Path
+) -> None:
+    emulator.endpoint(name)
+    emulator.deploy(name, "blue", a_script(tmp_path, "blue"))
+    emulator.endpoint(name, {"blue": 100})
+
+    emulator.endpoint(name)
+
+    shown = emulator.arm("GET", f"/onlineEndpoints/{name}").json()["properties"]
+    assert (shown["traffic"], shown["mirrorTraffic"]) == ({}, {})
+
+
+def test_a_patch_moves_traffic_under_the_old_preview_only(
+    emulator: EmulatorHandle, name: str, tmp_path: Path
+) -> None:
+    emulator.endpoint(name)
+    emulator.deploy(name, "blue", a_script(tmp_path, "blue"))
+    wanted = {"tags": {"a": "b"}, "properties": {"traffic": {"blue": 100}}}
+    path = f"/onlineEndpoints/{name}"
+
+    answer = emulator.arm("PATCH", path, wanted)
+    emulator.done(answer)
+    ignored = emulator.arm("GET", path).json()
+    emulator.done(emulator.arm("PATCH", path, wanted, "2022-02-01-preview"))
+    taken = emulator.arm("GET", path).json()
+
+    assert answer.status_code == 202
+    assert "mfeOperationResults" in answer.headers["Location"]
+    assert (ignored["properties"]["traffic"], ignored["tags"]) == ({}, {"a": "b"})
+    assert taken["properties"]["traffic"] == {"blue": 100}
+
+
+def test_a_deployment_lives_and_goes(emulator: EmulatorHandle, name: str, tmp_path: Path) -> None:
+    emulator.endpoint(name)
+    code = a_script(tmp_path, "blue")
+    emulator.deploy(name, "blue", code, instanceType="Standard_DS3_v2")
+    emulator.deploy(name, "blue", code, instanceType="Standard_F2s_v2")
+    emulator.endpoint(name, {"blue": 100})
+    path = f"/onlineEndpoints/{name}/deployments/blue"
+
+    shown = emulator.arm("GET", path).json()
+    refused = emulator.arm("DELETE", path)
+    emulator.endpoint(name, {"blue": 0})
+    gone = emulator.done(emulator.arm("DELETE", path))
+
+    assert shown["properties"]["instanceType"] == "Standard_DS3_v2"
+    assert shown["properties"]["scaleSettings"] == {"scaleType": "Default"}
+    assert shown["sku"] == {"name": "Default", "tier": "Standard", "capacity": 1}
+    assert (refused.status_code, "100%" in refused.text) == (400, True)
+    assert gone["status"] == "Succeeded"
+    assert emulator.arm("GET", path).status_code == 404
+    assert emulator.arm("DELETE", path).status_code == 204
+    assert emulator.arm("GET", f"/onlineEndpoints/{name}/deployments").json() == {"value": []}
+
+
+def test_a_failing_init_is_a_failed_deployment_with_a_traceback(
+    emulator: EmulatorHandle, name: str, tmp_path: Path
+) -> None:
+    emulator.endpoint(name)
+    broken = a_script(tmp_path, "broken", BROKEN)
+
+    status = emulator.deploy(name, "broken", broken)
+
+    path = f"/onlineEndpoints/{name}/deployments/broken"
+    logs = emulator.arm("POST", f"{path}/getLogs", {"containerType": "InferenceServer"}).json()
+    assert (status["status"], status["error"]["code"]) == ("Failed", "ResourceNotReady")
+    assert emulator.arm("GET", path).json()["properties"]["provisioningState"] == "Failed"
+    assert "RuntimeError: no model" in logs["content"]
+
+
+def test_a_failed_update_leaves_the_old_instances_serving(
+    emulator: EmulatorHandle, name: str, tmp_path: Path
+) -> None:
+    emulator.endpoint(name)
+    code = a_script(tmp_path, "blue")
+    emulator.deploy(name, "blue", code)
+    emulator.endpoint(name, {"blue": 100})
+    a_script(tmp_path, "blue", BROKEN)
+
+    status = emulator.deploy(name, "blue", code)
+
+    assert status["status"] == "Failed"
+    assert emulator.score(name, {}).json()["from"] == "blue"
+
+
+@pytest.mark.parametrize("which", ["primary", "secondary"])
+def test_one_key_is_renewed_and_its_status_is_lost(
+    emulator: EmulatorHandle, name: str, which: str
+) -> None:
+    emulator.endpoint(name)
+    path = f"/onlineEndpoints/{name}"
+    before = emulator.arm("POST", f"{path}/listKeys").json()
+
+    answer = emulator.arm("POST", f"{path}/regenerateKeys", {"keyType": which.title()})
+
+    poll = emulator.arm("GET", answer.headers["Location"])
+    assert (answer.status_code, answer.text) == (202, "")
+    assert poll.json()["error"]["details"][0]["code"] == "OperationNotFound"
+    after = eventually(
+        lambda: (now := emulator.arm("POST", f"{path}/listKeys").json()) != before and now
+    )
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {f"{which}Key"}
+
+
+def test_tokens_open_token_endpoints_until_they_expire(
+    lone: EmulatorHandle, tmp_path: Path
+) -> None:
+    lone.endpoint("tokens", authMode="AMLToken")
+    lone.deploy("tokens", "blue", a_script(tmp_path, "blue"))
+    lone.endpoint("tokens", {"blue": 100}, authMode="aml_token".replace("_", ""))
+    path = "/onlineEndpoints/tokens"
+    token = lone.arm("POST", f"{path}/token").json()
+    lone.switch(token_seconds=1)
+    short = lone.arm("POST", f"{path}/token").json()["accessToken"]
+
+    def status(credential: str) -> int:
+        headers = {"Authorization": f"Bearer {credential}"}
+        return lone.score("tokens", {}, headers).status_code
+
+    assert token["expiryTimeUtc"] > token["refreshAfterTimeUtc"]
+    assert status(token["accessToken"]) == 200
+    assert status(token["accessToken"][:-2]) == 401
+    assert eventually(lambda: status(short) == 401, 5)
+    assert lone.arm("POST", f"{path}/listKeys").status_code == 400
+
+
+def test_lists_come_in_pages(emulator: EmulatorHandle) -> None:
+    emulator.arm("PUT", "", {"location": "northeurope"})
+    other = emulator.workspace_id.replace("/local", "/other")
+    url = f"{emulator.url}{other}"
+    emulator.arm("PUT", f"{url}?api-version=x", {"location": "northeurope"})
+    for number in range(3):
+        body = {"location": "northeurope", "properties": {"authMode": "Key"}}
+        answer = emulator.arm("PUT", f"{url}/onlineEndpoints/page-{number}?api-version=x", body)
+        emulator.done(answer)
+
+    first = emulator.arm("GET", f"{url}/onlineEndpoints?api-version=x&count=2").json()
+    second = emulator.arm("GET", first["nextLink"]).json()
+
+    names = [one["name"] for one in (*first["value"], *second["value"])]
+    assert names == ["page-0", "page-1", "page-2"]
+    assert "nextLink" not in second
+
+
+def test_busy_endpoints_refuse_until_the_switch_says_otherwise(lone: EmulatorHandle) -> None:
+    lone.endpoint("busy")
+    lone.switch(operation_seconds=1)
+    body = {"location": lone.location, "properties": {"authMode": "Key"}}
+
+    first = lone.arm("PUT", "/onlineEndpoints/busy", body)
+    second = lone.arm("PUT", "/onlineEndpoints/busy", body)
+    lone.switch(busy_refuses=False)
+    third = lone.arm("PUT", "/onlineEndpoints/busy", body)
+
+    assert (first.status_code, second.status_code, third.status_code) == (201, 409, 201)
+    assert second.json()["error"]["code"] == "Conflict"
+    assert "Updating" in second.json()["error"]["message"]
+
+
+def test_a_read_after_success_may_be_stale(lone: EmulatorHandle, tmp_path: Path) -> None:
+    lone.endpoint("stale")
+    lone.deploy("stale", "blue", a_script(tmp_path, "blue"))
+    lone.switch(stale_read_seconds=0.5)
+
+    lone.endpoint("stale", {"blue": 100})
+
+    def shown() -> object:
+        return lone.arm("GET", "/onlineEndpoints/stale").json()["properties"]["traffic"]
+
+    assert shown() == {}
+    assert lone.score("stale", {}).status_code == 200
+    assert eventually(lambda: shown() == {"blue": 100}, 3)
+
+
+def test_switches_refuse_throttle_lose_and_fail(lone: EmulatorHandle) -> None:
+    lone.endpoint("switched")
+    path = "/onlineEndpoints/switched"
+    body = {"location": lone.location, "properties": {"authMode": "Key"}}
+
+    lone.switch(throttle_rate=1, retry_after_seconds=7)
+    throttled = lone.arm("GET", path)
+    lone.switch(throttle_rate=0, arm_down=True)
+    down = lone.arm("GET", path)
+    lone.switch(arm_down=False, refuse_writes=403)
+    refused, read = lone.arm("PUT", path, body), lone.arm("GET", path)
+    lone.switch(refuse_writes=0, lost_operation_status=True)
+    answer = lone.arm("PUT", path, body)
+    lost = lone.arm("GET", answer.headers["Azure-AsyncOperation"])
+    lone.switch(lost_operation_status=False, failing_operations=True)
+    lone.done(answer)
+    failed = lone.endpoint("switched")
+
+    assert (throttled.status_code, throttled.headers["Retry-After"]) == (429, "7")
+    assert down.status_code == 503
+    assert (refused.status_code, read.status_code) == (403, 200)
+    assert lost.status_code == 404
+    assert failed["error"]["code"] == "InternalServerError"
+
+
+def test_unknown_switches_are_refused_with_the_known_ones(lone: EmulatorHandle) -> None:
+    answer = requests.patch(f"{lone.url}/emulator/switches", json={"gremlins": 1}, timeout=10)
+
+    assert answer.status_code == 400
+    assert "known: arm_down" in answer.json()["error"]["message"]
+
+
+def test_the_journal_tells_what_was_asked_in_order(lone: EmulatorHandle, tmp_path: Path) -> None:
+    lone.endpoint("told")
+    lone.deploy("told", "blue", a_script(tmp_path, "blue"))
+    requests.delete(f"{lone.url}/emulator/requests", timeout=10)
+    lone.endpoint("told", {"blue": 100})
+    lone.arm("PUT", "/onlineEndpoints/told", {"location": "x", "properties": {"traffic": {"a": 1}}})
+
+    journal = lone.own("requests")
+
+    asked = [(one["kind"], one["status"], one["traffic"]) for one in journal["written"]]
+    assert asked == [("endpoint.put", 201, {"blue": 100}), ("endpoint.put", 400, {"a": 1})]
+    assert journal["writes"] == 2
+    assert journal["by_kind"]["operation.status"] == journal["reads"]
+
+
+def test_managed_identity_and_cloud_discovery_have_stand_ins(emulator: EmulatorHandle) -> None:
+    headers = {"X-IDENTITY-HEADER": "x"}
+    url = f"{emulator.url}/msi/token?api-version=2019-08-01&resource=r"
+
+    token = requests.get(url, headers=headers, timeout=10).json()
+    clouds = requests.get(f"{emulator.url}/metadata/endpoints", timeout=10).json()
+
+    assert (token["resource"], token["token_type"]) == ("r", "Bearer")
+    assert clouds[0]["resourceManager"] == emulator.url
+
+
+def test_kubernetes_endpoints_are_taken_and_mirror_nothing(
+    lone: EmulatorHandle, tmp_path: Path
+) -> None:
+    lone.endpoint("kube", compute="/subscriptions/x/computes/k8s")
+    lone.deploy("kube", "blue", a_script(tmp_path, "blue"), endpointComputeType="Kubernetes")
+    body = {
+        "location": lone.location,
+        "properties": {"authMode": "Key", "compute": "k8s", "mirrorTraffic": {"blue": 10}},
+    }
+
+    refused = lone.arm("PUT", "/onlineEndpoints/kube", body)
+    lone.endpoint("kube", {"blue": 100}, compute="k8s")
+
+    assert (refused.status_code, "Kubernetes" in refused.text) == (400, True)
+    assert lone.arm("GET", "/onlineEndpoints/kube").json()["kind"] == "Kubernetes"
+    assert lone.score("kube", {"fail": 1}).status_code == 502
+
+
+def test_a_short_grain_and_refusals_of_monitoring() -> None:
+    with running_emulator("--grain-seconds", "5", "--switch", "operation_seconds=0") as lone:
+        lone.endpoint("grain")
+        path = f"{lone.url}{lone.workspace_id}/onlineEndpoints/grain"
+        url = f"{path}/providers/Microsoft.Insights/metrics?api-version=2019-07-01"
+
+        short = lone.arm("GET", f"{url}&interval=PT5S")
+        wrong = lone.arm("GET", f"{url}&interval=PT7S")
+        lone.switch(metrics_down=True, logs_down=True)
+        down = lone.arm("GET", url)
+        logs = f"{lone.url}/v1/workspaces/any/query?api-version=1"
+        no_logs = lone.arm("POST", logs, {"query": "AmlOnlineEndpointTrafficLog"})
+        lone.switch(logs_down=False)
+        bad_query = lone.arm("POST", logs, {"query": "AmlOnlineEndpointTrafficLog | join x"})
+
+    assert (short.status_code, short.json()["interval"]) == (200, "PT5S")
+    assert (wrong.status_code, down.status_code, no_logs.status_code) == (400, 503, 503)
+    assert bad_query.status_code == 400
+    assert "join is not played" in bad_query.json()["error"]["message"]
