@@ -1,0 +1,64 @@
+# Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix setup run docs clean python-is-there node-is-there
+
+PYTHON ?= $(shell sh tools/find-python.sh)
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:  ## what there is to type
+	@sed -n 's/^\([a-z][a-z-]*\):.*##/  make \1	/p' Makefile
+
+demo: .venv/emulator.done .venv-scoring/done  ## a good canary is promoted, a bad one is rolled back
+	$(BIN)/python -m demo
+
+test: setup check  ## everything, real parts included
+	$(BIN)/pytest -n 2 --dist loadfile $(if $(K),-k "$(K)")
+
+check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 tests/core tests/house $(if $(K),-k "$(K)")
+
+fix: .venv/dev.done  ## mend what tools can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: .venv/dev.done .venv-scoring/done .venv-sdk/done  ## all environments, nothing run
+
+run: .venv/emulator.done  ## the emulator alone
+	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python
+
+docs: .venv/dev.done  ## draw the reference pages from the code
+	$(BIN)/python -m tools.reference
+
+clean:  ## remove what the targets made
+	rm -rf .venv .venv-scoring .venv-sdk .demo .rollout
+
+# -- environments: the scoring processes and Microsoft's SDKs have their own ---------------------
+
+python-is-there:
+	@sh tools/find-python.sh >/dev/null
+
+.venv/bin/python: | python-is-there
+	$(PYTHON) -m venv .venv
+
+.venv/emulator.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[emulator]'
+	@touch $@
+
+.venv/dev.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[emulator,dev]'
+	@touch $@ .venv/emulator.done
+
+.venv-scoring/done: requirements-scoring.txt | python-is-there
+	$(PYTHON) -m venv .venv-scoring
+	.venv-scoring/bin/python -m pip install --quiet --requirement requirements-scoring.txt
+	@touch $@
+
+.venv-sdk/done: requirements-sdk.txt | python-is-there
+	$(PYTHON) -m venv .venv-sdk
+	.venv-sdk/bin/python -m pip install --quiet --requirement requirements-sdk.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Tools of the house: what draws the reference pages."""

@@ -1,0 +1,161 @@
+"""Draws the reference pages from the code: `make docs` writes them, a test compares them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rollout.analysis.report import Metric
+from rollout.core.machine.looked import CONCERNS
+from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.policy import Policy
+from rollout.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DRAWN = "<!-- drawn from the code by `make docs` -->"
+
+
+def policy_page() -> str:
+    """Every key of a policy: what it takes, and its default."""
+    schema = Policy.model_json_schema(by_alias=True)
+    parts = [
+        "# Policy keys",
+        DRAWN,
+        (
+            "A policy is one YAML file. Unknown keys are refused, with the place and the known"
+            " ones; `rollout policy check FILE` tells every mistake at once, and"
+            " `rollout policy schema` prints"
+            " the JSON Schema for your editor."
+        ),
+        (
+            "Stages stand in this order: smoke, mirror, canary with rising weights, bake, retire;"
+            " approval may stand anywhere before retire. The stage at 100 % is always there: where"
+            " `bake` is not written, it lasts no time of its own."
+        ),
+        f"Metrics of guards: {', '.join(f'`{metric}`' for metric in Metric)}.",
+        _keys("The policy", schema, schema),
+    ]
+    parts += [
+        _keys(f"`{name}`", schema["$defs"][name], schema)
+        for name in sorted(schema["$defs"])
+        if "properties" in schema["$defs"][name] and name != "StageEntry"
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _keys(title: str, model: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    told = model.get("description", "").split("\n")[0]
+    rows = ["| key | takes | default | |", "|---|---|---|---|"]
+    required = model.get("required", ())
+    for name, about in model["properties"].items():
+        default = "required" if name in required else _default(about)
+        note = about.get("description", "")
+        rows.append(f"| `{name}` | {_takes(about, schema)} | {default} | {note} |")
+    return f"## {title}\n\n{told}\n\n" + "\n".join(rows)
+
+
+def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    if "$ref" in about:
+        return _named(about["$ref"], schema)
+    if "anyOf" in about:
+        some = [_takes(one, schema) for one in about["anyOf"] if one.get("type") != "null"]
+        return " or ".join(some)
+    if "enum" in about or "const" in about:
+        return ", ".join(f"`{value}`" for value in about.get("enum", [about.get("const")]))
+    if about.get("type") == "array":
+        return f"list of {_takes(about.get('items', {}), schema)}"
+    return f"{about.get('type', 'anything')}{_range(about)}"
+
+
+def _named(ref: str, schema: Mapping[str, Any]) -> str:
+    name = ref.rsplit("/", 1)[-1]
+    model = schema["$defs"][name]
+    if "enum" in model:
+        return ", ".join(f"`{value}`" for value in model["enum"])
+    return f"`{name}`"
+
+
+def _range(about: Mapping[str, Any]) -> str:
+    low, high = about.get("minimum"), about.get("maximum")
+    if low is None and high is None:
+        return ""
+    return f" from {low}" if high is None else f" {low} to {high}"
+
+
+def _default(about: Mapping[str, Any]) -> str:
+    value = about.get("default")
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "; ".join(_short(one) for one in value)
+    return "" if value is None else f"`{_short(value)}`"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict):
+        parts = [f"{key}: {_short(one)}" for key, one in value.items() if one is not None]
+        return "{" + ", ".join(parts) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(one) for one in value) + "]"
+    return str(value)
+
+
+def machine_page() -> str:
+    """The table of the state machine, and what a look weighs in each phase."""
+    return "\n\n".join(["# The state machine", DRAWN, *_machine_parts()]) + "\n"
+
+
+def _machine_parts() -> Iterator[str]:
+    yield (
+        "Every phase, what moves it, and what means nothing in it. Phases in -ing wait for the"
+        " world, phases in -ed are over."
+    )
+    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(_arrows()) + "\n```"
+    for phase, answers in TRANSITIONS.items():
+        rows = ["| event | leads to | or means nothing, because |", "|---|---|---|"]
+        for event, answer in answers.items():
+            if isinstance(answer, Transition):
+                rows.append(f"| {event.__name__} | {', '.join(answer.to) or 'stays'} | |")
+            else:
+                rows.append(f"| {event.__name__} | | {answer} |")
+        yield f"## {phase}\n\n" + "\n".join(rows)
+        if phase in CONCERNS:
+            names = [concern.__name__.strip("_").replace("_", " ") for concern in CONCERNS[phase]]
+            yield f"A look weighs, first come wins: {', '.join(names)}."
+
+
+def _arrows() -> list[str]:
+    pairs = {
+        (phase, target)
+        for phase, answers in TRANSITIONS.items()
+        for answer in answers.values()
+        if isinstance(answer, Transition)
+        for target in answer.to
+        if target is not phase
+    }
+    return [f"    {before} --> {after}" for before, after in sorted(pairs)]
+
+
+def settings_page() -> str:
+    """Every setting of an installation."""
+    rows = ["| variable | default | |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "required" if field.is_required() else f"`{field.default}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    told = "`rollout up` sets most of these itself; on Azure they are app settings."
+    return "\n\n".join(["# Settings", DRAWN, told, "\n".join(rows)]) + "\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/reference/policy.md": policy_page,
+    "docs/reference/machine.md": machine_page,
+    "docs/reference/settings.md": settings_page,
+}
+
+
+def main() -> None:
+    """Write every page."""
+    for path, page in PAGES.items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(page())
+
+
+if __name__ == "__main__":
+    main()
