@@ -1,0 +1,1 @@
+"""The judge beside the rules of its peers: false alarms, detection, and what it costs."""

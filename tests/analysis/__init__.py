@@ -1,0 +1,1 @@
+"""The judge, on counts made by hand, by Hypothesis, and by exact enumeration."""
