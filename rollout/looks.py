@@ -1,12 +1,13 @@
 """What one look reads: the endpoint, the minutes since the last look, and the judge's report."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from rollout.analysis.capacity import Load
 from rollout.analysis.judge import Terms, at_full_share, judge
 from rollout.analysis.report import Finding, Report, Verdict
-from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Counts, Latency, Minute
 from rollout.analysis.samples import Samples as Counted
 from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.events import Looked, RetryRequested, StartRequested
@@ -18,6 +19,7 @@ from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.ports import Clock, Endpoints, Metrics, Minutes, PolicyFiles, Samples
 
 HISTORY_MINUTES = 120
+LOAD_MINUTES = 5
 LATE_MINUTES = 5
 """So far back minutes are read again, since some arrive late or are revised."""
 
@@ -153,6 +155,7 @@ class Looks:
         return looked.model_copy(
             update={
                 "report": _judged(rollout, counted, managed=view.managed),
+                "load": _load(rollout, read),
                 "readable_until": until,
                 "heard_until": max(heard, default=None),
             }
@@ -212,12 +215,43 @@ def _judged(rollout: Rollout, counted: Counted, *, managed: bool) -> Report:
     guards = rollout.policy.guards
     if rollout.here.kind is Kind.BAKE or rollout.baseline is None:
         guards = at_full_share(guards, counted)
-    terms = Terms(planned_minutes=planned_minutes(rollout), kubernetes=not managed)
+    terms = _terms(rollout, managed=managed)
     overall = judge(counted, guards, terms)
     own = tuple(one for one in counted.minutes if stage_since and one.at >= stage_since)
     here = judge(Counted(own, counted.history), guards, terms)
     pairs = zip(overall.findings, here.findings, strict=True)
     return Report(tuple(_graver(both) for both in pairs))
+
+
+def _terms(rollout: Rollout, *, managed: bool) -> Terms:
+    policy = rollout.policy
+    terms = Terms(
+        planned_minutes=planned_minutes(rollout), kubernetes=not managed, strict=policy.strict
+    )
+    return replace(terms, errors=policy.errors) if policy.errors else terms
+
+
+def _load(rollout: Rollout, read: Minutes) -> Load | None:
+    """What the endpoint's users ask for, and how long an answer takes; copies do not count."""
+    latest = [read[at] for at in sorted(read)[-LOAD_MINUTES:]]
+    live = [
+        counts
+        for arms in latest
+        for name, counts in arms.items()
+        if name not in rollout.observed.mirror
+    ]
+    took = [_typical(counts.latency) for counts in live if counts.latency]
+    known = [ms for ms in took if ms is not None]
+    if not known:
+        return None
+    seconds = len(latest) * rollout.minute.total_seconds()
+    return Load(sum(one.requests for one in live) / seconds, sum(known) / len(known) / 1000)
+
+
+def _typical(latency: Latency) -> float | None:
+    """Between the median and the 90th percentile: a mean, where only percentiles are known."""
+    known = [ms for ms in (latency.p50, latency.p90) if ms is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _graver(both: tuple[Finding, Finding]) -> Finding:

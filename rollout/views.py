@@ -177,6 +177,8 @@ def _remedy(rollout: Rollout) -> str:
         return f"rollout approve {where}   (or: rollout reject {where})"
     if rollout.phase is Phase.ROLLING_BACK:
         return rollout.trouble or ""
+    if rollout.hold and rollout.hold.cause is HoldCause.CAPACITY:
+        return rollout.hold.why.partition("Run: ")[2]
     if rollout.hold and rollout.hold.cause is HoldCause.FAILED:
         return f"rollout abort {where}   (or, if the evidence is wrong: rollout resume {where})"
     return f"rollout resume {where}   (or: rollout abort {where})"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from rollout.analysis.capacity import Load
 from rollout.analysis.report import Report
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
@@ -52,6 +53,7 @@ class Looked(Event):
     readable_until: datetime | None = Field(None, description="minutes before it can be read")
     heard_until: datetime | None = Field(None, description="end of the last minute with a point")
     lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
+    load: Load | None = Field(None, description="what the endpoint carries now")
     operation_failed: str | None = Field(None, description="why the accepted write failed")
 
 

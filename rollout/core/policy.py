@@ -214,6 +214,15 @@ class OnDeadline(Frozen):
     then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
 
 
+class Budget(Frozen):
+    """How many failed requests a bad canary may cost before it is noticed (`pace: adaptive`)."""
+
+    failures: Annotated[float, Field(gt=0, le=1e6)] = 40.0
+    part_of_minute: Annotated[float, Field(ge=0, le=1, description="of one minute's requests")] = (
+        0.04
+    )
+
+
 class AlertSeverity(StrEnum):
     SEV0 = "Sev0"
     SEV1 = "Sev1"
@@ -258,7 +267,21 @@ class Policy(Frozen):
     ready_within_minutes: SomeMinutes = 30
     stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)]
     guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
+    errors: (
+        Annotated[tuple[Annotated[int, Field(ge=400, le=599)], ...], Field(min_length=1)] | None
+    ) = Field(None, description="statuses that count against a deployment; none: the platform's")
+    strict: bool = Field(default=False, description="ask for evidence of 100 : 1 at the least")
+    pace: Literal["fixed", "adaptive"] = Field(
+        "fixed", description="adaptive: skip weights, or wait, as the budget allows"
+    )
+    budget: Budget = Budget()
+    capacity: Literal["check", "scale", "ignore"] = Field(
+        "check", description="before each weight: hold, scale the canary, or go on"
+    )
     on_failure: Literal[Then.ROLL_BACK, Then.HOLD] = Then.ROLL_BACK
+    on_not_measured: Literal[Then.ASK, Then.HOLD, Then.ROLL_BACK] = Field(
+        Then.ASK, description="a stage that could not be measured by its longest time"
+    )
     on_no_data: OnNoData = OnNoData()
     on_inconclusive: Then = Then.HOLD
     on_deadline: OnDeadline = OnDeadline()

@@ -48,6 +48,8 @@ class HoldCause(StrEnum):
     PAUSED = "paused"
     NO_DATA = "no_data"
     INCONCLUSIVE = "inconclusive"
+    NOT_MEASURED = "not_measured"
+    CAPACITY = "capacity"
     FAILED = "failed"
     FOREIGN_CHANGE = "foreign_change"
     BASELINE_CHANGED = "baseline_changed"

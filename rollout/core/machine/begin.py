@@ -129,6 +129,16 @@ def _cannot_mirror(event: Beginning) -> str | None:
     )
 
 
+def _no_metrics(event: Beginning) -> str | None:
+    """Azure Monitor has no metrics of Kubernetes endpoints: nothing there could be measured."""
+    if event.view.managed:
+        return None
+    return (
+        f"{event.view.id} is a Kubernetes endpoint: Azure has no metrics of it to judge by,"
+        " and no other source can be named in a policy yet"
+    )
+
+
 def _leaving(event: Beginning) -> str | None:
     state = event.view.state
     return f"{event.view.id} is being deleted" if state is Provisioning.DELETING else None
@@ -140,6 +150,7 @@ _OBJECTIONS: tuple[Objection, ...] = (
     _already_live,
     _no_single_baseline,
     _cannot_mirror,
+    _no_metrics,
 )
 
 

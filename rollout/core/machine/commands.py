@@ -43,7 +43,7 @@ def _overruled(rollout: Rollout, now: datetime) -> Rollout:
     if cause is HoldCause.FAILED:
         anew = {"evidence_since": now, "report": None, "clock": StageClock()}
         return rollout.model_copy(update=anew)
-    if cause is HoldCause.INCONCLUSIVE:
+    if cause in {HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED}:
         return rollout.model_copy(update={"clock": StageClock()})
     return rollout
 

@@ -9,6 +9,7 @@ from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
+from rollout.core.machine.onward import onward, over_budget, room_has_come
 from rollout.core.machine.others import (
     STALE,
     baseline_changed,
@@ -205,9 +206,9 @@ def _readable(rollout: Rollout, event: Looked) -> timedelta:
 
 def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """The numbers are in the entry's findings; the sentence stays short enough to be read."""
-    if not _all_pass(event.report):
+    if not _all_pass(event.report) or over_budget(rollout, event):
         return None
-    return next_stage(head, rollout, now, f"{rollout.here} passed all its guards")
+    return onward(head, rollout, event, now, f"{rollout.here} passed all its guards")
 
 
 def _all_pass(report: Report | None) -> bool:
@@ -220,20 +221,25 @@ def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Dec
     if rollout.clock.elapsed(now) < longest:
         return None
     open_ = _open(event.report)
-    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {_reasons(event.report)}"
-    measured = bool(open_) and all(one.verdict is Verdict.INCONCLUSIVE for one in open_)
+    reasons = _reasons(rollout, event)
+    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {reasons}"
+    unmeasured = any(one.verdict is Verdict.NOT_MEASURED for one in open_)
+    if unmeasured or not _counting(event.report):
+        way = rollout.policy.on_not_measured  # never forward: no data is never a pass
+        return _way_out(head, rollout, way, HoldCause.NOT_MEASURED, why, now)
     then = rollout.policy.on_inconclusive
-    if then is Then.ADVANCE and not measured:  # no data is never a pass
+    if then is Then.ADVANCE and any(one.verdict is Verdict.FAIL for one in open_):
         then = Then.HOLD
     return _way_out(head, rollout, then, HoldCause.INCONCLUSIVE, why, now)
 
 
 def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
-    return stay(head, rollout, f"{rollout.here}: {_reasons(event.report)}")
+    return stay(head, rollout, f"{rollout.here}: {_reasons(rollout, event)}")
 
 
-def _reasons(report: Report | None) -> str:
-    return "; ".join(found.because for found in _open(report)) or "nothing was measured"
+def _reasons(rollout: Rollout, event: Looked) -> str:
+    told = "; ".join(found.because for found in _open(event.report))
+    return told or over_budget(rollout, event) or "nothing was measured"
 
 
 def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence[Finding]:
@@ -274,10 +280,15 @@ def _data_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) ->
     return carry_on(head, rollout, now, "metrics are back")
 
 
+_UNDECIDED = (HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED)
+
+
 def _evidence_came(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """What was undecided at the stage's longest time has been decided since."""
     held = rollout.hold
-    if held is None or held.cause is not HoldCause.INCONCLUSIVE or not _all_pass(event.report):
+    if held is None or held.cause not in _UNDECIDED or not _all_pass(event.report):
+        return None
+    if over_budget(rollout, event):
         return None
     return carry_on(head, rollout, now, "the evidence has come")
 
@@ -372,6 +383,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _deadline,
         _data_is_back,
         _evidence_came,
+        room_has_come,
         _held_too_long,
         _still_held,
     ),

@@ -1,0 +1,150 @@
+"""Where a stage that has passed leads: whether there is room, and how far the budget allows."""
+
+from datetime import datetime
+
+from rollout.analysis import pace
+from rollout.analysis.capacity import Room, capacity
+from rollout.analysis.report import Finding, Metric
+from rollout.core.actions import ScaleDeployment
+from rollout.core.endpoint import DeploymentView
+from rollout.core.events import Looked
+from rollout.core.head import Head
+from rollout.core.machine.decision import Decision, hold, stay, with_rollout
+from rollout.core.machine.stages import enter_stage
+from rollout.core.policy import Bake, Canary, Mirror
+from rollout.core.rollout import HoldCause, Rollout
+
+
+def onward(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str) -> Decision:
+    """The next stage; or a hold, or more instances, where there is no room for its share."""
+    index = next_index(rollout, event)
+    lacking = _lacking(head, rollout, event, index, now)
+    return lacking or enter_stage(head, rollout, index, now, why)
+
+
+# -- pace -----------------------------------------------------------------------------------------
+
+
+def next_index(rollout: Rollout, event: Looked) -> int:
+    """The next stage as written; or, in adaptive pace, the largest weight within the budget."""
+    limit, ahead = _limit(rollout, event), _weights_ahead(rollout)
+    fits = [index for index, weight in ahead if limit is not None and weight <= limit]
+    return fits[-1] if fits else rollout.stage + 1
+
+
+def over_budget(rollout: Rollout, event: Looked) -> str | None:
+    """Why the next weight is to wait, in adaptive pace; None: it need not."""
+    limit, ahead = _limit(rollout, event), _weights_ahead(rollout)
+    if limit is None or not ahead or ahead[0][1] <= limit:
+        return None
+    return f"the budget of failed requests allows {limit} %, and {ahead[0][1]} % is next"
+
+
+def _limit(rollout: Rollout, event: Looked) -> int | None:
+    """The largest share whose worst failures until they are noticed are within the budget."""
+    if rollout.policy.pace == "fixed" or event.load is None:
+        return None
+    return pace.allowed(_seen(rollout, event), pace.Budget(**rollout.policy.budget.model_dump()))
+
+
+def _weights_ahead(rollout: Rollout) -> list[tuple[int, int]]:
+    """The weights that follow, up to the first stage that is not one."""
+    ahead = []
+    for index, stage in enumerate(rollout.stages[rollout.stage + 1 :], rollout.stage + 1):
+        if not isinstance(stage, Canary):
+            break
+        ahead.append((index, stage.weight))
+    return ahead
+
+
+def _seen(rollout: Rollout, event: Looked) -> pace.Seen:
+    assert event.load is not None, event
+    errors = _error_finding(event)
+    evidence = errors.evidence if errors else None
+    bound = evidence.excess_bound if evidence else None
+    return pace.Seen(
+        share=rollout.observed.share(rollout.canary),
+        requests_per_minute=event.load.requests_per_second * rollout.minute.total_seconds(),
+        lag_minutes=round(event.lag / rollout.minute),
+        excess_bound=1.0 if bound is None else bound,
+    )
+
+
+def _error_finding(event: Looked) -> Finding | None:
+    findings = event.report.findings if event.report else ()
+    return next((one for one in findings if one.guard.metric is Metric.ERROR_RATE), None)
+
+
+# -- room -----------------------------------------------------------------------------------------
+
+
+def room(rollout: Rollout, event: Looked, index: int) -> Room | None:
+    """Whether the canary's instances can take the share of that stage; None: not known."""
+    view = event.view.deployments.get(rollout.canary)
+    share = _share(rollout, index)
+    if rollout.policy.capacity == "ignore" or event.load is None or view is None or not share:
+        return None
+    return capacity(event.load, view.instances, max(1, view.concurrency), share)
+
+
+def _share(rollout: Rollout, index: int) -> int:
+    """The canary's part of the endpoint's requests in that stage, in percent."""
+    stage = rollout.stages[index] if index < len(rollout.stages) else None
+    match stage:
+        case Mirror(percent=percent):
+            return percent
+        case Canary(weight=weight):
+            return _live_share(rollout, weight)
+        case Bake():
+            return _live_share(rollout, 100)
+        case _:
+            return 0
+
+
+def _live_share(rollout: Rollout, weight: int) -> int:
+    shifted = rollout.recorded.with_canary(rollout.canary, rollout.baseline, weight)
+    return shifted.share(rollout.canary)
+
+
+def _lacking(
+    head: Head, rollout: Rollout, event: Looked, index: int, now: datetime
+) -> Decision | None:
+    found = room(rollout, event, index)
+    if found is None or found.enough:
+        return None
+    if rollout.policy.capacity == "scale":
+        return _scale(head, rollout, event.view.deployments[rollout.canary], found)
+    why = f"{found.sentence}. Run: {_command(rollout, found)}"
+    return hold(head, rollout, HoldCause.CAPACITY, why, now)
+
+
+def _scale(head: Head, rollout: Rollout, canary: DeploymentView, found: Room) -> Decision:
+    """Ask for the instances once, and wait until they are there."""
+    asked = any(debt.action.type == "scale_deployment" for debt in head.owed)
+    if asked or not canary.state.settled:
+        return stay(head, rollout, f"{found.sentence}; {canary.name} is being scaled")
+    action = ScaleDeployment(
+        endpoint=rollout.endpoint, deployment=canary.name, instances=found.needed
+    )
+    return Decision(with_rollout(head, rollout), f"{found.sentence}; scaled first", (action,))
+
+
+def _command(rollout: Rollout, found: Room) -> str:
+    where = rollout.endpoint
+    return (
+        f"az ml online-deployment update --name {rollout.canary} --endpoint-name {where.name}"
+        f" --workspace-name {where.workspace} --resource-group {where.resource_group}"
+        f" --subscription {where.subscription} --set instance_count={found.needed}"
+    )
+
+
+def room_has_come(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """Held for want of instances: on with the next stage when they are there."""
+    held = rollout.hold
+    if held is None or held.cause is not HoldCause.CAPACITY:
+        return None
+    index = next_index(rollout, event)
+    found = room(rollout, event, index)
+    if found is None or not found.enough:
+        return None
+    return enter_stage(head, rollout, index, now, found.sentence)

@@ -1,0 +1,169 @@
+"""Where a stage that has passed leads: as written, or within the budget, if there is room."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rollout.analysis.capacity import Load
+from rollout.analysis.report import Evidence, Kind, Report, Verdict
+from rollout.core.actions import ScaleDeployment
+from rollout.core.events import Looked
+from rollout.core.head import Debt
+from rollout.core.machine.decide import decide
+from rollout.core.policy import Policy
+from rollout.core.rollout import HoldCause, Phase
+from tests.builders import (
+    CANARY_5,
+    MINUTE,
+    PASS,
+    a_deployment,
+    a_finding,
+    a_head,
+    a_hold,
+    a_policy,
+    a_rollout,
+    a_view,
+    an_endpoint,
+    measured,
+    rollout_of,
+    set_traffic,
+    split,
+)
+from tests.fakes import NOON
+
+LATER = NOON + 8 * MINUTE
+QUIET = Load(requests_per_second=10, mean_seconds=0.02)
+BUSY = Load(requests_per_second=400, mean_seconds=0.02)
+WEIGHTS: tuple[Any, ...] = (
+    CANARY_5,
+    {"canary": {"weight": 25}},
+    {"canary": {"weight": 50}},
+    {"approval": {}},
+    {"canary": {"weight": 95}},
+)
+SCALE_UP = ScaleDeployment(endpoint=an_endpoint(), deployment="green", instances=7)
+
+
+def passing(load: Load | None, bound: float | None = None, **view: Any) -> Looked:
+    """A look at a stage at 5 % that has passed, on an endpoint with that load."""
+    report = PASS if bound is None else Report((_bounded(bound),))
+    look = measured(a_view(split(5), **view), report, LATER)
+    return look.model_copy(update={"load": load, "lag": 2 * MINUTE})
+
+
+def _bounded(bound: float) -> Any:
+    evidence = Evidence(Kind.SPLITS, ln_e=0, ln_e_most=0, threshold=3.2, excess_bound=bound)
+    return replace(a_finding(Verdict.PASS), evidence=evidence)
+
+
+def stage_after(policy: Policy, look: Looked) -> int:
+    return rollout_of(decide(a_head(a_rollout(policy=policy)), look, LATER)).stage
+
+
+# -- pace --------------------------------------------------------------------------------------
+
+
+def test_a_fixed_pace_goes_stage_by_stage() -> None:
+    policy = a_policy(*WEIGHTS)
+
+    assert stage_after(policy, passing(QUIET, bound=0.0001)) == 1
+
+
+@pytest.mark.parametrize(("bound", "stage"), [(0.1, 2), (0.05, 2), (0.04, 2), (0.001, 2)])
+def test_an_adaptive_pace_skips_to_the_largest_weight_within_the_budget(
+    bound: float, stage: int
+) -> None:
+    """600 requests a minute for four minutes at this bound; 40 + 24 failures are allowed."""
+    policy = a_policy(*WEIGHTS, pace="adaptive")
+
+    assert stage_after(policy, passing(QUIET, bound)) == (1 if bound > 0.053 else stage)
+
+
+def test_an_adaptive_pace_never_skips_an_approval() -> None:
+    policy = a_policy(CANARY_5, {"approval": {}}, {"canary": {"weight": 95}}, pace="adaptive")
+
+    assert stage_after(policy, passing(QUIET, bound=0.0001)) == 1
+
+
+def test_an_adaptive_pace_waits_where_the_next_weight_is_over_the_budget() -> None:
+    rollout = a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive"))
+
+    decision = decide(a_head(rollout), passing(QUIET, bound=1.0), LATER)
+
+    assert rollout_of(decision).phase is Phase.MEASURING
+    assert decision.why == (
+        "canary 5 %: the budget of failed requests allows 2 %, and 25 % is next"
+    )
+
+
+def test_an_adaptive_pace_that_waited_too_long_does_as_the_policy_says() -> None:
+    rollout = a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive"))
+    after_an_hour = NOON + 61 * MINUTE
+
+    look = passing(QUIET, bound=1.0).model_copy(update={"heard_until": after_an_hour})
+
+    decision = decide(a_head(rollout), look, after_an_hour)
+
+    hold = rollout_of(decision).hold
+    assert hold is not None
+    assert hold.cause is HoldCause.INCONCLUSIVE
+
+
+# -- room --------------------------------------------------------------------------------------
+
+
+def test_a_canary_with_room_goes_on() -> None:
+    decision = decide(a_head(a_rollout()), passing(QUIET), LATER)
+
+    assert decision.actions == (set_traffic(split(25), split(5)),)
+
+
+def test_a_canary_without_room_holds_and_names_the_command() -> None:
+    decision = decide(a_head(a_rollout()), passing(BUSY), LATER)
+
+    hold = rollout_of(decision).hold
+    assert decision.actions == ()
+    assert hold is not None
+    assert hold.cause is HoldCause.CAPACITY
+    assert hold.why.startswith("25 % of 400 requests a second keeps 2 of 2 workers busy")
+    assert "az ml online-deployment update --name green" in hold.why
+    assert hold.why.endswith("--set instance_count=3")
+
+
+def test_a_hold_for_want_of_room_ends_when_the_instances_are_there() -> None:
+    hold = a_hold(HoldCause.CAPACITY)
+    rollout = a_rollout(Phase.HOLDING, hold=hold)
+    more = a_deployment(instances=3)
+
+    decision = decide(a_head(rollout), passing(BUSY, green=more), LATER)
+
+    assert decision.actions == (set_traffic(split(25), split(5)),)
+
+
+def test_the_policy_may_have_the_canary_scaled() -> None:
+    rollout = a_rollout(policy=a_policy(CANARY_5, {"canary": {"weight": 60}}, capacity="scale"))
+
+    decision = decide(a_head(rollout), passing(BUSY), LATER)
+
+    assert decision.actions == (SCALE_UP.model_copy(update={"instances": 6}),)
+    assert rollout_of(decision).phase is Phase.MEASURING
+
+
+def test_a_canary_that_is_being_scaled_is_not_scaled_again() -> None:
+    rollout = a_rollout(policy=a_policy(capacity="scale"))
+    debt = Debt(id="d", action=SCALE_UP, generation=1, not_before=NOON)
+
+    decision = decide(a_head(rollout, owed=(debt,)), passing(BUSY), LATER)
+
+    assert decision.actions == ()
+    assert rollout_of(decision).phase is Phase.MEASURING
+
+
+@pytest.mark.parametrize("load", [None, BUSY])
+def test_a_policy_may_ignore_capacity(load: Load | None) -> None:
+    rollout = a_rollout(policy=a_policy(capacity="ignore"))
+
+    decision = decide(a_head(rollout), passing(load), LATER)
+
+    assert decision.actions == (set_traffic(split(25), split(5)),)
