@@ -1,6 +1,6 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix setup run docs clean python-is-there node-is-there
+.PHONY: help demo test check sim fix setup run docs clean python-is-there node-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 BIN := .venv/bin
@@ -21,6 +21,9 @@ check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast te
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2 tests/core tests/house $(if $(K),-k "$(K)")
+
+sim: .venv/dev.done  ## storms: make sim SEEDS=10000
+	SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n 2 tests/simulation
 
 fix: .venv/dev.done  ## mend what tools can mend
 	$(BIN)/ruff check --fix .

@@ -95,8 +95,10 @@ class SimulatedAzure:
         return self.maps[-1][1]
 
     def set_by_hand(self, traffic: Traffic) -> None:
-        """Someone else changes the traffic, at once."""
+        """Someone else changes the traffic, at once; ARM refuses it while an operation runs."""
         self.settle()
+        if self.pending:
+            raise Unavailable("409 an operation is running")
         self.maps.append((self.clock.now(), traffic))
 
     def _at(self, time: datetime) -> Traffic:

@@ -1,0 +1,82 @@
+"""What must be true after every step of a storm, whatever goes wrong."""
+
+import itertools
+from datetime import timedelta
+
+from rollout.core.policy import Canary
+from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
+from tests.simulation.world import CHURN, World
+
+BLUE = Traffic.all_to("blue")
+
+
+class Promises:
+    """The promises of the design, as checks on one world; each raises AssertionError."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._writes_checked = 0
+        self._decided_back_at: int | None = None
+        self._entries = 0
+        world.checks.append(self.check)
+
+    def check(self) -> None:
+        self._no_more_than_the_stage()
+        self._nothing_raises_after_a_rollback()
+        self._history_is_whole()
+        self._owed_is_of_this_generation()
+
+    def _no_more_than_the_stage(self) -> None:
+        """1: the canary never gets more traffic than the stages it has reached allow."""
+        rollout = self._world.head.rollout
+        if rollout is None:
+            return
+        reached = rollout.stages[: rollout.stage + 1]
+        weights = [stage.weight for stage in reached if isinstance(stage, Canary)]
+        allowed = 100 if str(rollout.here).startswith(("bake", "retire")) else max([0, *weights])
+        for write in self._world.azure.writes[self._writes_checked :]:
+            assert write.traffic.share(rollout.canary) <= allowed, (write, rollout.here)
+        self._writes_checked = len(self._world.azure.writes)
+
+    def _nothing_raises_after_a_rollback(self) -> None:
+        """2: once decided, only the recorded map is asked for."""
+        rollout = self._world.head.rollout
+        going_back = rollout is not None and rollout.rollback is not None
+        if not going_back:
+            self._decided_back_at = None
+            return
+        writes = self._world.azure.writes
+        if self._decided_back_at is None:
+            self._decided_back_at = len(writes)
+        for write in writes[self._decided_back_at :]:
+            assert write.expect is None, f"{write} was sent after the rollback was decided"
+
+    def _history_is_whole(self) -> None:
+        """8: entries are numbered without a gap, and none is written twice."""
+        numbers = [entry.number for entry in self._world.store.history(CHURN.key)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert len(numbers) >= self._entries
+        self._entries = len(numbers)
+
+    def _owed_is_of_this_generation(self) -> None:
+        head = self._world.head
+        assert all(debt.generation == head.generation for debt in head.owed), head.owed
+
+    def at_the_end(self, *, good: bool) -> None:
+        """The rollout has ended as it must, nothing is owed, nothing is waited for."""
+        world, rollout = self._world, self._world.rollout
+        assert world.head.owed == ()
+        assert rollout.over, (rollout.phase, rollout.hold, world.told[-3:])
+        assert world.azure.traffic == (rollout.recorded if not good else Traffic.all_to("green"))
+        assert rollout.phase is (Phase.PROMOTED if good else Phase.ROLLED_BACK)
+
+    def shortest_times_were_kept(self, minute: timedelta) -> None:
+        """5: no share was left upwards before its shortest time."""
+        rollout = self._world.rollout
+        shares = rollout.shares
+        trials = {str(stage): stage for stage in rollout.stages}
+        for one, two in itertools.pairwise(shares):
+            stage = trials[one.stage]
+            shortest = getattr(stage, "shortest_minutes", 0) * minute
+            assert two.since - one.since >= shortest, (one, two)

@@ -1,0 +1,154 @@
+"""Storms on the real engine; `make sim SEEDS=n` runs more. A red seed replays exactly."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from rollout.core.events import AbortRequested
+from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
+from tests.fakes import NOON
+from tests.simulation.azure import Faults
+from tests.simulation.promises import Promises
+from tests.simulation.world import Died, World
+
+SEEDS = range(int(os.environ.get("SEEDS", "30")))
+MINUTE = timedelta(minutes=1)
+
+
+def a_storm(seed: int) -> World:
+    """Everything goes wrong at once, as the seed has it; but a healthy model never fails.
+
+    So no verdict is left to chance: the judge's own errors are measured in benchmarks/.
+    """
+    faults = Faults(
+        busy=0.2,
+        throttled=0.1,
+        lost_answer=0.1,
+        never_done=0.05,
+        stale_seconds=15,
+        metrics_down=0.2,
+    )
+    world = World(seed, faults=faults, deaths=0.003)
+    for deployment in world.azure.deployments.values():
+        deployment.error_rate = lambda _: 0.0
+    world.lost_messages = 0.05
+    world.doubled_messages = 0.1
+    return world
+
+
+def insisting(world: World, do: Callable[[], object]) -> None:
+    """A caller whose request dies, or is told to come later, asks again with the same id."""
+    while True:
+        try:
+            do()
+        except Died:
+            world.engine = world.new_worker()
+        except Exception:  # noqa: BLE001 - whatever it was, the caller asks again
+            world.clock.advance(timedelta(seconds=1))
+        else:
+            return
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_good_canary_is_promoted_in_any_storm(seed: int) -> None:
+    world = a_storm(seed)
+    promises = Promises(world)
+
+    insisting(world, world.start)
+    world.run(minutes=600)
+
+    promises.at_the_end(good=True)
+    promises.shortest_times_were_kept(MINUTE)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_bad_canary_is_rolled_back_in_any_storm(seed: int) -> None:
+    world = a_storm(seed)
+    promises = Promises(world)
+    turns_bad = NOON + timedelta(minutes=world.random.randint(0, 30))
+    world.azure.deployments["green"].error_rate = lambda at: 0.08 if at >= turns_bad else 0.0
+
+    insisting(world, world.start)
+    world.run(minutes=600)
+
+    promises.at_the_end(good=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_abort_wins_whenever_it_comes(seed: int) -> None:
+    world = a_storm(seed)
+    promises = Promises(world)
+    insisting(world, world.start)
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+
+    world.at(world.random.uniform(0, 25), lambda: insisting(world, lambda: world.tell(stop)))
+    world.run(minutes=600)
+
+    promises.at_the_end(good=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_alert_wins_whenever_it_comes(seed: int) -> None:
+    world = a_storm(seed)
+    promises = Promises(world)
+    insisting(world, world.start)
+
+    def fire() -> None:
+        fired = world.alert()
+        insisting(world, lambda: world.tell(fired))
+
+    world.at(world.random.uniform(1, 25), fire)
+    world.run(minutes=600)
+
+    promises.at_the_end(good=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_change_by_hand_is_noticed_and_held_in_any_storm(seed: int) -> None:
+    """Without stale reads: ARM has no ETag, so a change that no GET shows can be written over."""
+    world = a_storm(seed)
+    world.azure.faults.stale_seconds = 0
+    Promises(world)
+    by_hand = Traffic(live={"blue": 60, "green": 40})
+    insisting(world, world.start)
+
+    def change() -> None:
+        insisting(world, lambda: world.azure.set_by_hand(by_hand))
+
+    world.at(world.random.uniform(8, 20), change)
+    rollout = world.run(minutes=60)
+
+    assert rollout.phase is Phase.HOLDING
+    assert rollout.hold is not None
+    assert str(by_hand) in rollout.hold.why
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_metrics_that_stop_are_never_a_pass(seed: int) -> None:
+    world = a_storm(seed)
+    Promises(world)
+    silent_from = NOON + timedelta(minutes=world.random.randint(2, 25))
+    world.azure.faults.silent = (silent_from, NOON + timedelta(days=2))
+
+    insisting(world, world.start)
+    rollout = world.run(minutes=600)
+
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+    assert all(share.since <= silent_from + 20 * MINUTE for share in rollout.shares)
+
+
+@pytest.mark.parametrize("place", range(1, 400, 3))
+def test_a_worker_may_die_at_any_call(place: int) -> None:
+    """One death, at each port call of a whole rollout in turn."""
+    world = World(seed=7)
+    promises = Promises(world)
+    world.deaths.at = place
+
+    insisting(world, world.start)
+    world.run(minutes=300)
+
+    promises.at_the_end(good=True)
