@@ -20,6 +20,9 @@ from rollout.ports import Clock, Endpoints, Metrics, Minutes, PolicyFiles, Sampl
 
 HISTORY_MINUTES = 120
 LOAD_MINUTES = 5
+KEPT = timedelta(days=30)
+"""So long minutes are kept for `rollout replay`."""
+
 LATE_MINUTES = 5
 """So far back minutes are read again, since some arrive late or are revised."""
 
@@ -174,6 +177,8 @@ class Looks:
             fresh = self._from.metrics.read(rollout.endpoint, wanted_from, until)
         except Unavailable:  # a gap for now; silence is the machine's business
             return known
+        if not known:
+            self._from.samples.forget(key, before - KEPT)
         self._from.samples.save(key, source, fresh)
         return {**known, **fresh}
 

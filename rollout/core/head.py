@@ -11,7 +11,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.rollout import OVER, Order, Phase, Rollout
 
 SCHEMA_VERSION = 1
-SEEN_MAX = 200
+SEEN_MAX = 100
 
 
 class Debt(Frozen):

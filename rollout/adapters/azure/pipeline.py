@@ -106,7 +106,7 @@ class ArmClient:
             )
         except ClientAuthenticationError as error:
             raise Refused(
-                f"{place}: no token was given to the controller ({type(error).__name__});"
+                f"{place}: nobody has signed in for the controller ({type(error).__name__});"
                 " on Azure give the app its managed identity, elsewhere sign in by `az login`"
             ) from error
         except AzureError as error:

@@ -1,0 +1,122 @@
+"""A plan: what a policy will see, cost and miss on an endpoint, before a rollout begins."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import Field
+
+from rollout.analysis.words import count, figures, percent
+from rollout.core.frozen import Frozen
+from rollout.core.policy import Policy, Then
+from rollout.core.policy_text import warnings
+from rollout.rehearsal.advice import advice
+from rollout.rehearsal.schedule import Stretch, schedule, trials
+from rollout.rehearsal.sight import SightView, margins, sights
+from rollout.rehearsal.traffic import TrafficView
+from rollout.rehearsal.vain import in_vain
+
+
+class PlannedStage(Frozen):
+    """When a stage begins and ends, in minutes since the canary was ready."""
+
+    name: str = Field(description='such as "canary 25 %"')
+    share: int = Field(description="the canary's share in percent; 0: no traffic of its own")
+    begins_earliest: int
+    ends_earliest: int
+    begins_latest: int
+    ends_latest: int
+    canary_requests: float = Field(description="live requests it answers until its earliest end")
+
+
+class RiskView(Frozen):
+    """Whom a canary that fails every request hurts until it is noticed."""
+
+    canary_requests: float | None
+    minute: int | None = Field(description="of its traffic, metrics' lag included")
+    sentence: str
+
+
+class PlanView(Frozen):
+    """What can be told before a rollout; all numbers are expectations."""
+
+    policy: str
+    version: str
+    endpoint: str | None = Field(None, description="workspace/endpoint; None: numbers were given")
+    traffic: TrafficView
+    stages: tuple[PlannedStage, ...]
+    sees: tuple[SightView, ...] = Field(description="from small effects to a broken canary")
+    misses: tuple[str, ...] = Field(description="what it cannot see")
+    at_risk: RiskView
+    in_vain: tuple[str, ...] = Field(description="stages and guards that can do nothing")
+    advice: tuple[str, ...] = Field(description="what to change, and what it would bring")
+    warnings: tuple[str, ...] = Field(description="what is allowed and probably not meant")
+
+
+def foretell(
+    policy: Policy, name: str, traffic: TrafficView, endpoint: str | None = None
+) -> PlanView:
+    """Plan a rollout under a policy on an endpoint with that traffic and a baseline.
+
+    The chances are those of the earliest times: a canary that looks suspicious is watched longer.
+    """
+    stretches = schedule(policy, traffic)
+    legs = [one.leg for one in trials(stretches)]
+    allowed = margins(policy)
+    seen = sights(legs, traffic, allowed)
+    return PlanView(
+        policy=name,
+        version=policy.version,
+        endpoint=endpoint,
+        traffic=traffic,
+        stages=tuple(_stages(stretches, traffic)),
+        sees=seen,
+        misses=tuple(_misses(policy, seen)),
+        at_risk=_risk(policy, seen),
+        in_vain=in_vain(policy, stretches, traffic, allowed),
+        advice=tuple(advice(policy, legs, traffic, allowed, seen)),
+        warnings=warnings(policy),
+    )
+
+
+def _stages(stretches: Sequence[Stretch], traffic: TrafficView) -> Iterator[PlannedStage]:
+    early = late = 0
+    for one in stretches:
+        live = 0 if one.mirrored else one.share
+        yield PlannedStage(
+            name=str(one.stage),
+            share=one.share,
+            begins_earliest=early,
+            ends_earliest=early + one.least,
+            begins_latest=late,
+            ends_latest=late + one.most,
+            canary_requests=traffic.requests_per_minute * live / 100 * one.least,
+        )
+        early, late = early + one.least, late + one.most
+
+
+def _misses(policy: Policy, seen: Sequence[SightView]) -> Iterator[str]:
+    if not seen:
+        yield (
+            "no guard of severity fail compares error_rate with the baseline:"
+            " a canary that fails more often gives nothing back"
+        )
+    for one in seen:
+        if one.allowed:
+            yield f"a canary that {one.canary} is within what the guards allow"
+        elif not one.reliable:
+            through = percent(1 - one.detection)
+            yield f"a canary that {one.canary} is not noticed in {through} of the rollouts"
+    if seen and policy.on_failure is Then.HOLD:
+        yield "on_failure is hold: what is seen waits for a person, with the traffic it has"
+
+
+def _risk(policy: Policy, seen: Sequence[SightView]) -> RiskView:
+    broken = seen[-1] if seen else None
+    if broken is None or broken.minute is None or broken.canary_requests is None:
+        sentence = "a canary that fails every request is not noticed before 100 %"
+        return RiskView(canary_requests=None, minute=None, sentence=sentence)
+    deed = "held" if policy.on_failure is Then.HOLD else "rolled back"
+    cost = broken.canary_requests
+    hurt = f"after about {figures(cost)} failed requests" if cost else "before any live request"
+    when = f"in the first {count(broken.minute, 'minute')} of its traffic"
+    sentence = f"a canary that fails every request is {deed} {when}, {hurt}"
+    return RiskView(canary_requests=cost, minute=broken.minute, sentence=sentence)
