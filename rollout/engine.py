@@ -81,7 +81,7 @@ class Engine:
             held = self._store.load(wake.endpoint)
         try:
             event = self._next_event(held.head)
-        except Unavailable as later:
+        except (Unavailable, Refused) as later:  # a poison message would only become a dead letter
             self._look_later(held, later)
         else:
             self.handle(wake.endpoint, event)
@@ -204,10 +204,11 @@ class Engine:
         except (Unknown, PolicyError, Malformed, Refused) as no:
             return OrderFailed(id=event_id, order=order, reason=str(no))
 
-    def _look_later(self, held: Held, later: Unavailable) -> None:
-        """The world does not answer: nothing is decided, and we look again."""
+    def _look_later(self, held: Held, later: Unavailable | Refused) -> None:
+        """The world does not answer: nothing is decided, it is shown, and we look again."""
         log.info("%s: the look waits: %s", held.head.endpoint, later)
-        wait = min(timedelta(seconds=_DELAY_MAX), later.after or timedelta(seconds=5))
+        soon = later.after if isinstance(later, Unavailable) else None
+        wait = min(timedelta(seconds=_DELAY_MAX), soon or timedelta(seconds=5))
         head = held.head.model_copy(update={"trouble": str(later)})
         try:
             saved = self._store.save(held, due(head, self._clock.now() + wait))

@@ -200,6 +200,20 @@ def test_azure_that_does_not_answer_a_start_is_said() -> None:
     assert world.store.heads == {}
 
 
+def test_azure_that_refuses_a_look_is_shown_and_asked_again() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=8)
+
+    world.azure.forbidden = True
+    world.run(minutes=5)
+    assert world.head.trouble == "403 no right to read"
+    assert world.queue.dead == []
+    world.azure.forbidden = False
+
+    assert world.run(minutes=120).phase is Phase.PROMOTED
+
+
 def test_the_history_retells_the_rollout() -> None:
     world = World()
     world.start()

@@ -76,6 +76,7 @@ class SimulatedAzure:
     pending: tuple[datetime, Traffic] | None = None
     source: str = "metrics"
     gone: bool = False
+    forbidden: bool = False
 
     @property
     def lag(self) -> timedelta:
@@ -110,6 +111,8 @@ class SimulatedAzure:
 
     def read(self, endpoint: EndpointId) -> EndpointView:
         self._may_fail(self.faults.throttled, "429 TooManyRequests")
+        if self.forbidden:
+            raise Refused("403 no right to read")
         if self.gone or endpoint != self.id:
             raise Unknown(f"404 {endpoint}")
         now = self.clock.now()
