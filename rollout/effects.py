@@ -113,35 +113,17 @@ def _remedy(debt: Debt) -> str:
     """The command with which a person can do the same; empty where there is none."""
     match debt.action:
         case SetTraffic(endpoint=endpoint, traffic=traffic):
-            return _az("update", endpoint, traffic=traffic)
+            return f"{endpoint.az_command('update')} {_traffic_arguments(traffic)}"
         case DeleteDeployment(endpoint=endpoint, deployment=deployment):
-            return _az_deployment("delete", endpoint, deployment)
+            return endpoint.az_command("delete", deployment)
         case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
-            scaled = f" --set instance_count={instances}"
-            return _az_deployment("update", endpoint, deployment) + scaled
+            return f"{endpoint.az_command('update', deployment)} --set instance_count={instances}"
         case ClaimEndpoint() | RunSmoke():
             return ""
 
 
-def _az(verb: str, endpoint: EndpointId, traffic: Traffic) -> str:
+def _traffic_arguments(traffic: Traffic) -> str:
     live = " ".join(f"{name}={share}" for name, share in traffic.live.items())
     mirror = " ".join(f"{name}={share}" for name, share in traffic.mirror.items())
     mirrored = f' --mirror-traffic "{mirror}"' if mirror else ""
-    return (
-        f"az ml online-endpoint {verb} --name {endpoint.name} {_where(endpoint)}"
-        f' --traffic "{live}"{mirrored}'
-    )
-
-
-def _az_deployment(verb: str, endpoint: EndpointId, deployment: str) -> str:
-    return (
-        f"az ml online-deployment {verb} --name {deployment}"
-        f" --endpoint-name {endpoint.name} {_where(endpoint)}"
-    )
-
-
-def _where(endpoint: EndpointId) -> str:
-    return (
-        f"--workspace-name {endpoint.workspace} --resource-group {endpoint.resource_group}"
-        f" --subscription {endpoint.subscription}"
-    )
+    return f'--traffic "{live}"{mirrored}'

@@ -78,6 +78,17 @@ class EndpointId(Frozen):
         """Partition key and session id: the name, made unique by a short hash of the ARM id."""
         return f"{self.name}-{hashlib.sha256(self.arm_id.encode()).hexdigest()[:10]}"
 
+    def az_command(self, verb: str, deployment: str | None = None) -> str:
+        """The command line with which a person does the same by hand, up to its own arguments."""
+        what = "online-endpoint" if deployment is None else "online-deployment"
+        name = f"--name {self.name}"
+        if deployment is not None:
+            name = f"--name {deployment} --endpoint-name {self.name}"
+        return (
+            f"az ml {what} {verb} {name} --workspace-name {self.workspace}"
+            f" --resource-group {self.resource_group} --subscription {self.subscription}"
+        )
+
     def __str__(self) -> str:
         return f"{self.workspace}/{self.name}"
 

@@ -1,8 +1,10 @@
 """What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from rollout.analysis.report import Finding
 from rollout.core.events import AlertFired, Beginning, Command, Event, Looked
 from rollout.core.head import Debt, Head, HistoryEntry
 from rollout.core.machine.decide import next_look
@@ -132,6 +134,16 @@ def _who(event: Event) -> str:
             return "rollout"
 
 
+def _evidence(found: Finding) -> dict[str, Any]:
+    """The numbers that a finding rests on, as they can be checked years later."""
+    known = asdict(found.evidence) if found.evidence else {}
+    return {name: _plain(value) for name, value in known.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
 def _numbers(event: Event) -> dict[str, Any]:
     """What the decision rests on: the map that was seen, and each guard's finding."""
     if not isinstance(event, Looked):
@@ -146,6 +158,7 @@ def _numbers(event: Event) -> dict[str, Any]:
                 "severity": found.guard.severity,
                 "verdict": found.verdict.name.lower(),
                 "because": found.because[:FINDING_TEXT_MAX],
+                "evidence": _evidence(found),
             }
             for found in findings
         ],

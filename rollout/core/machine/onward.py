@@ -114,7 +114,8 @@ def _lacking(
         return None
     if rollout.policy.capacity == "scale":
         return _scale(head, rollout, event.view.deployments[rollout.canary], found)
-    why = f"{found.sentence}. Run: {_command(rollout, found)}"
+    command = rollout.endpoint.az_command("update", rollout.canary)
+    why = f"{found.sentence}. Run: {command} --set instance_count={found.needed}"
     return hold(head, rollout, HoldCause.CAPACITY, why, now)
 
 
@@ -127,15 +128,6 @@ def _scale(head: Head, rollout: Rollout, canary: DeploymentView, found: Room) ->
         endpoint=rollout.endpoint, deployment=canary.name, instances=found.needed
     )
     return Decision(with_rollout(head, rollout), f"{found.sentence}; scaled first", (action,))
-
-
-def _command(rollout: Rollout, found: Room) -> str:
-    where = rollout.endpoint
-    return (
-        f"az ml online-deployment update --name {rollout.canary} --endpoint-name {where.name}"
-        f" --workspace-name {where.workspace} --resource-group {where.resource_group}"
-        f" --subscription {where.subscription} --set instance_count={found.needed}"
-    )
 
 
 def room_has_come(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
