@@ -64,6 +64,11 @@ def rollout_history(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("rollout_history", req)
 
 
+@app.route("rollouts/{ref}/minutes", methods=["GET"])
+def rollout_minutes(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("rollout_minutes", req)
+
+
 @app.route("rollouts/{ref}/{command}", methods=["POST"])
 def command_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_rollout", req)
@@ -97,6 +102,11 @@ def push_policy(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("policies/{name}", methods=["DELETE"])
 def remove_policy(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("remove_policy", req)
+
+
+@app.route("plans", methods=["POST"])
+def plan_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("plan_rollout", req)
 
 
 @app.route("alerts", methods=["POST"])

@@ -105,6 +105,16 @@ class CheckBody(_Body):
     text: str = Field(description="the policy, as YAML or JSON")
 
 
+class PlanBody(_Body):
+    """What to plan: a policy that is here or its text, for an endpoint or for numbers."""
+
+    policy: Name | None = Field(None, description="a policy's name; or give its text")
+    text: str | None = Field(None, description="the policy, as YAML or JSON")
+    endpoint: EndpointText | None = Field(None, description="whose traffic to read")
+    rps: float | None = Field(None, description="requests a second, where no endpoint is given")
+    error_rate: float | None = Field(None, description="how often they fail, from 0 to 1")
+
+
 COMMANDS: Mapping[str, type[Command]] = {
     "pause": PauseRequested,
     "resume": ResumeRequested,

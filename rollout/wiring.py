@@ -20,6 +20,7 @@ from rollout.api import Api
 from rollout.effects import Effects
 from rollout.engine import Engine
 from rollout.looks import Looks, Sources
+from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
 
 _CREDENTIALS: Mapping[Identity, Callable[[Settings], TokenCredential]] = {
@@ -56,24 +57,29 @@ def policies() -> PolicyFolder:
 
 
 @cache
-def engine() -> Engine:
-    known = settings()
-    arm = ArmClient(known.arm_url, _CREDENTIALS[known.identity](known))
-    endpoints = ArmEndpoints(arm, known.write_verb)
-    sources = Sources(
-        endpoints=endpoints,
-        metrics=MonitorMetrics(arm, clock().minute, known.metrics_lag_minutes),
+def sources() -> Sources:
+    """What looks and plans read from."""
+    arm = _arm()
+    return Sources(
+        endpoints=ArmEndpoints(arm, settings().write_verb),
+        metrics=MonitorMetrics(arm, clock().minute, settings().metrics_lag_minutes),
         samples=SqliteSamples(_database()),
         policies=policies(),
         clock=clock(),
     )
-    looks = Looks(sources, known.workspaces, known.installation)
-    effects = Effects(endpoints, HttpScoring(arm), policies(), known.installation)
+
+
+@cache
+def engine() -> Engine:
+    known, read = settings(), sources()
+    looks = Looks(read, known.workspaces, known.installation)
+    effects = Effects(read.endpoints, HttpScoring(_arm()), policies(), known.installation)
     return Engine(store(), queue(), clock(), looks, effects)
 
 
 @cache
 def api() -> Api:
+    read = sources()
     return Api(
         engine=engine(),
         store=store(),
@@ -81,7 +87,14 @@ def api() -> Api:
         policies=policies(),
         clock=clock(),
         settings=settings(),
+        memory=Memory(read.endpoints, read.metrics, read.samples, clock()),
     )
+
+
+@cache
+def _arm() -> ArmClient:
+    known = settings()
+    return ArmClient(known.arm_url, _CREDENTIALS[known.identity](known))
 
 
 def _database() -> Path:

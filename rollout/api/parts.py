@@ -11,6 +11,7 @@ from rollout.core.events import Event
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
 from rollout.ports import Clock, PolicyFiles, Queue, Store
+from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
 
 
@@ -34,6 +35,7 @@ class Parts:
     policies: PolicyFiles
     clock: Clock
     settings: Settings
+    memory: Memory
     new_id: Callable[[], str] = token_hex
 
     def event_id(self, request: Request, what: str) -> str:

@@ -28,7 +28,7 @@ RETRY_AFTER = timedelta(seconds=5)
 
 
 class Impossible(RolloutError):
-    """Well said, but it cannot be started as things are: refused at the door."""
+    """Well said, but it cannot be done as things are: refused at the door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ _KINDS: tuple[tuple[type[RolloutError], _Kind], ...] = (
     (Unknown,     _Kind(404, "unknown",     "Nothing has that name")),
     (Conflict,    _Kind(409, "conflict",    "It means nothing as things are now")),
     (PolicyError, _Kind(422, "policy",      "A policy must be mended")),
-    (Impossible,  _Kind(422, "impossible",  "It cannot be started")),
+    (Impossible,  _Kind(422, "impossible",  "It cannot be done as things are")),
     (Unavailable, _Kind(503, "unavailable", "Something that is needed does not answer now")),
     (Refused,     _Kind(502, "refused",     "Azure said no")),
 )

@@ -69,8 +69,14 @@ def listed(parts: Parts, request: Request) -> Response:
         for rollout in parts.store.ended(limit):
             key = rollout.endpoint.key
             heads[key] = heads.get(key) or parts.store.load(rollout.endpoint).head
-            views.append(_view(parts, heads[key], rollout))
+            if not _lives_again(heads[key], rollout):
+                views.append(_view(parts, heads[key], rollout))
     return answer(RolloutList(rollouts=tuple(needing_a_person_first(views)[:limit])))
+
+
+def _lives_again(head: Head, ended: Rollout) -> bool:
+    """Whether a rollout that had ended is on its way back."""
+    return head.live and head.rollout is not None and head.rollout.id == ended.id
 
 
 def shown(parts: Parts, request: Request) -> Response:
@@ -84,6 +90,12 @@ def history(parts: Parts, request: Request) -> Response:
     after = request.number("after", 0, 0, 999_999_999)
     _, rollout = _find(parts, request.path["ref"])
     return answer(History(entries=_entries(parts, rollout, after)))
+
+
+def minutes(parts: Parts, request: Request) -> Response:
+    """Show what was counted in one rollout, minute by minute: what a replay reads."""
+    _, rollout = _find(parts, request.path["ref"])
+    return answer(parts.memory.recording(rollout))
 
 
 def _entries(parts: Parts, rollout: Rollout, after: int) -> tuple[HistoryEntry, ...]:

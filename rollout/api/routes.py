@@ -6,11 +6,21 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from rollout.api import answers, installation, policies, rollouts
+from rollout.api import answers, installation, plans, policies, rollouts
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
-from rollout.inbox import COMMANDS, CheckBody, CommandBody, CommonAlert, PushBody, StartBody
+from rollout.inbox import (
+    COMMANDS,
+    CheckBody,
+    CommandBody,
+    CommonAlert,
+    PlanBody,
+    PushBody,
+    StartBody,
+)
+from rollout.rehearsal.plan import PlanView
+from rollout.rehearsal.recording import Recording
 from rollout.views import RolloutView
 
 Handler = Callable[[Parts, Request], Response]
@@ -83,6 +93,7 @@ ROUTES: tuple[Route, ...] = (
     Route("show_rollout", "GET", "rollouts/{ref}", rollouts.shown, {200: RolloutView}),
     Route("rollout_history", "GET", "rollouts/{ref}/history", rollouts.history,
           {200: answers.History}, query=(_AFTER,)),
+    Route("rollout_minutes", "GET", "rollouts/{ref}/minutes", rollouts.minutes, {200: Recording}),
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
           {200: answers.DecidedRollout}, body=CommandBody, once=True),
     Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList}),
@@ -93,6 +104,7 @@ ROUTES: tuple[Route, ...] = (
     Route("push_policy", "PUT", "policies/{name}", policies.pushed,
           {200: answers.PolicyView}, body=PushBody),
     Route("remove_policy", "DELETE", "policies/{name}", policies.removed, {204: None}),
+    Route("plan_rollout", "POST", "plans", plans.planned, {200: PlanView}, body=PlanBody),
     Route("take_alert", "POST", "alerts", rollouts.alert,
           {202: answers.Decided}, body=CommonAlert),
     Route("list_dead_letters", "GET", "dead-letters", installation.dead_letters,

@@ -12,7 +12,9 @@ from rollout.cli.dead_letters import dead_letters
 from rollout.cli.endings import Exit
 from rollout.cli.explain import explain
 from rollout.cli.orders import ORDERS
+from rollout.cli.plan import plan
 from rollout.cli.policies import policy
+from rollout.cli.replay import minutes, replay
 from rollout.cli.rollouts import get, list_rollouts, start
 from rollout.cli.up import up
 from rollout.cli.watch import watch
@@ -29,6 +31,7 @@ All commands: rollout --help"""
 SECTIONS = {
     "See": (list_rollouts, get, watch, explain),
     "Start": (up, start),
+    "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,
     "Set up": (policy, context, dead_letters),
 }

@@ -74,10 +74,10 @@ class Controller:
 
     def history(self, ref: str, after: int = 0) -> tuple[HistoryEntry, ...]:
         found = self.read(f"rollouts/{in_path(ref)}/history", after=after)
-        return tuple(self._parsed(HistoryEntry, entry) for entry in self.items(found, "entries"))
+        return tuple(self.parsed(HistoryEntry, entry) for entry in self.items(found, "entries"))
 
     def view(self, body: object) -> RolloutView:
-        return self._parsed(RolloutView, body)
+        return self.parsed(RolloutView, body)
 
     def items(self, body: object, key: str) -> list[Any]:
         """The list under that key of an answer."""
@@ -86,7 +86,7 @@ class Controller:
             raise self._strange(f"no list {key!r}")
         return found
 
-    def _parsed(self, model: type[_Model], body: object) -> _Model:
+    def parsed(self, model: type[_Model], body: object) -> _Model:
         """What a newer controller says beyond what we know is left out."""
         if not isinstance(body, dict):
             raise self._strange("no object")

@@ -24,9 +24,9 @@ class Exit(IntEnum):
 
 
 EXIT_MEANINGS: Mapping[Exit, str] = {
-    Exit.OK: "done; for `watch` and `--wait`: promoted",
+    Exit.OK: "done; for `watch`, `--wait` and `replay`: promoted, or passed so far",
     Exit.ROLLED_BACK: "rolled back (for `policy diff`: the texts differ)",
-    Exit.UNDECIDED: "undecided when the time was over",
+    Exit.UNDECIDED: "undecided when the time, or the record, was over",
     Exit.STOPPED: "aborted, superseded or undone",
     Exit.REFUSED: "refused: the answer says why and what to do",
     Exit.UNREACHABLE: "the controller did not answer, or not in a usable way",

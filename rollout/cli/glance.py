@@ -105,4 +105,6 @@ def next_step(view: RolloutView) -> str:
         return f"nothing to do   (back again: rollout undo {view.endpoint})"
     if view.outcome:
         return f"nothing to do   (why: rollout explain {view.endpoint})"
+    if view.phase is Phase.ROLLING_BACK:
+        return "nothing to do"
     return f"nothing to do   (stop it: rollout abort {view.endpoint})"

@@ -15,7 +15,8 @@ _INTRODUCTION = """\
 <!-- Drawn from the code: change the commands, then run python -m rollout.cli.reference -->
 
 `rollout` talks to a controller over its HTTP API; only `rollout up` starts one, and
-`rollout policy check` and `schema` need none. `REF` is an endpoint (`churn`, or `contoso/churn`
+`rollout policy check` and `schema` need none, nor do `plan` and `replay` where all they are given
+is on this machine. `REF` is an endpoint (`churn`, or `contoso/churn`
 where the name alone is ambiguous), which means its live or last rollout, or the id of any rollout.
 
 Which controller is meant: `--context NAME`; else `ROLLOUT_URL` with `ROLLOUT_TOKEN`; else the

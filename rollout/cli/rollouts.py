@@ -107,7 +107,7 @@ def _in_full(talk: Talk, view: RolloutView) -> RenderableType:
     entries = talk.controller.history(view.id)[-EVENTS_TOLD:]
     parts: list[RenderableType] = [panel(view, entries), Text(), facts]
     if view.needs_person:  # on a line of its own, so that it can be copied whole
-        command = Text(f"  → {next_step(view)}", "bold", no_wrap=True, overflow="ignore")
+        command = Text(f"  → {next_step(view)}", "bold", overflow="fold")
         parts += [Text(), command]
     return Group(*parts)
 
@@ -132,7 +132,7 @@ def _facts(view: RolloutView) -> Mapping[str, str]:
 Examples:
   rollout start churn green --wait
   rollout start contoso/churn green --policy churn --why "release 41"
-  rollout start churn green --wait --timeout 120 --idempotency-key "$GITHUB_RUN_ID"   # in CI"""
+  rollout start churn green --wait --idempotency-key "$GITHUB_RUN_ID-$GITHUB_RUN_ATTEMPT"  # CI"""
 )
 @click.argument("endpoint")
 @click.argument("deployment")

@@ -29,15 +29,35 @@ class Talk:
     as_json: bool
 
     def answer(self, data: object, told: Callable[[], RenderableType]) -> None:
-        """JSON for machines, or what `told` makes of it for people."""
-        if self.as_json:
-            say_json(data)
-        else:
-            say(told())
+        answer(data, told, as_json=self.as_json)
 
     def name_controller(self) -> None:
         """Say which controller is about to be changed, where it does not mix with an answer."""
         click.echo(f"controller: {self.controller.place}", err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MayTalk:
+    """A command that can do without a controller: it looks for one only when it needs it."""
+
+    session: Session
+    context: str | None
+    as_json: bool
+
+    def begin(self) -> Talk:
+        place = find_place(self.session.environment, self.session.folder, self.context)
+        return Talk(self.session, Controller(place, self.session.sleep), self.as_json)
+
+    def answer(self, data: object, told: Callable[[], RenderableType]) -> None:
+        answer(data, told, as_json=self.as_json)
+
+
+def answer(data: object, told: Callable[[], RenderableType], *, as_json: bool) -> None:
+    """JSON for machines, or what `told` makes of it for people."""
+    if as_json:
+        say_json(data)
+    else:
+        say(told())
 
 
 def say_json(data: object) -> None:
@@ -73,6 +93,17 @@ key_option = click.option(
 def talks(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its Talk, and the options that choose controller and output."""
 
+    @may_talk
+    @functools.wraps(command)
+    def talking(late: MayTalk, **given: Any) -> Any:  # noqa: ANN401
+        return command(late.begin(), **given)
+
+    return talking
+
+
+def may_talk(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that may not need a controller."""
+
     @click.option(
         "--context", metavar="NAME", envvar="ROLLOUT_CONTEXT", help="The controller to talk to."
     )
@@ -80,8 +111,7 @@ def talks(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.pass_obj
     @functools.wraps(command)
     def talking(session: Session, /, context: str | None, as_json: bool, **given: Any) -> Any:  # noqa: ANN401
-        place = find_place(session.environment, session.folder, context)
-        return command(Talk(session, Controller(place, session.sleep), as_json), **given)
+        return command(MayTalk(session, context, as_json), **given)
 
     return talking
 

@@ -148,7 +148,10 @@ def up(session: Session, /, port: int, as_json: bool, **given: Any) -> None:  # 
     _refuse_second(data / "url")
     _refuse_busy(port)
 
+    ready: list[str] = []
+
     def on_ready(url: str) -> None:
+        ready.append(url)
         write_private(data / "url", url + "\n")
         _announce(url, settings, as_json=as_json)
 
@@ -159,7 +162,13 @@ def up(session: Session, /, port: int, as_json: bool, **given: Any) -> None:  # 
             str(error), where=f"the controller over {data}", remedy="see rollout up --help"
         ) from error
     finally:
-        (data / "url").unlink(missing_ok=True)
+        _take_away(data / "url", ready)
+
+
+def _take_away(url_file: Path, ours: Sequence[str]) -> None:
+    """Remove the address on leaving; one that another controller has written stays."""
+    if url_file.exists() and url_file.read_text().strip() in ours:
+        url_file.unlink(missing_ok=True)
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -11,7 +11,7 @@ from rollout.rehearsal.sight import SightView, sight
 from rollout.rehearsal.traffic import TrafficView
 
 MIRROR_PERCENT, MIRROR_MINUTES = 20, 10
-LARGE_WEIGHT = 50
+LARGE_WEIGHT, LARGE = 50, range(50, 75)
 LONGER = 3
 TIGHT = Margin(1.1, 0.0)
 GAIN_LEAST = 0.05
@@ -33,10 +33,11 @@ def advice(
         return
     target = unseen[-1]
     better = sorted(_remedies(kinds, legs, traffic, allowed, target.times), reverse=True)
-    now = percent(target.detection)
+    now = percent(round(target.detection, 2))
     for chance, what in better:
         if chance >= target.detection + GAIN_LEAST:
-            yield f"{what}: a canary that {target.canary} is then seen in {percent(chance)}, not {now}"
+            then = f"is then seen in {percent(round(chance, 2))}, not {now}"
+            yield f"{what}: a canary that {target.canary} {then}"
     if Kind.APPROVAL not in kinds:
         yield "add an approval before 100 %: let a person decide on what the counts cannot show"
 
@@ -45,8 +46,8 @@ def _fewer_at_risk(kinds: set[Kind], seen: Sequence[SightView]) -> Iterator[str]
     cost = seen[-1].canary_requests if seen else None
     if cost and Kind.MIRROR not in kinds:
         yield (
-            f"mirror first (mirror: {{percent: {MIRROR_PERCENT}}}): a broken canary is then found on"
-            f" copies, and not by about {figures(cost)} live requests"
+            f"mirror first (mirror: {{percent: {MIRROR_PERCENT}}}): a broken canary is then found"
+            f" on copies, and not by about {figures(cost)} live requests"
         )
 
 
@@ -66,7 +67,7 @@ def _remedies(
         copies = Leg(MIRROR_PERCENT, MIRROR_MINUTES, mirrored=True)
         what = f"mirror {MIRROR_PERCENT} % for {MIRROR_MINUTES} minutes first"
         changes.append((what, [copies, *legs], allowed))
-    if not any(LARGE_WEIGHT <= leg.share < 100 - LARGE_WEIGHT / 2 for leg in legs):
+    if not any(leg.share in LARGE and not leg.mirrored for leg in legs):
         half = Leg(LARGE_WEIGHT, max(leg.minutes for leg in legs))
         changes.append((f"add a stage at {LARGE_WEIGHT} %", [*legs, half], allowed))
     for what, changed, margins in changes:

@@ -74,13 +74,14 @@ def _leg(minute: RecordedMinute, known: Sequence[Stage]) -> Leg:
 
 def _like(minute: RecordedMinute, known: Sequence[Stage]) -> Trial | None:
     """The policy's stage of the same kind with that share; else the next below, or above."""
-    shares = {share: one for one in known if (share := _share(one, minute)) is not None}
+    trials = [one for one in known if isinstance(one, Mirror | Canary | Bake)]
+    shares = {share: one for one in trials if (share := _share(one, minute)) is not None}
     below = [share for share in shares if share <= minute.share]
     nearest = max(below, default=min(shares, default=None))
     return None if nearest is None else shares[nearest]
 
 
-def _share(stage: Stage, minute: RecordedMinute) -> int | None:
+def _share(stage: Trial, minute: RecordedMinute) -> int | None:
     """The stage's share, where it is of the minute's kind."""
     match stage:
         case Mirror(percent=percent) if minute.mirrored:
@@ -139,8 +140,10 @@ def _of_shares(recording: Recording) -> Iterator[str]:
 
 
 def _of_gaps(recording: Recording) -> Iterator[str]:
-    gaps = sum(one.canary is None and one.baseline is None for one in rising(recording.minutes))
-    if gaps:
+    kept = rising(recording.minutes)
+    told = sum(one.canary is not None or one.baseline is not None for one in kept)
+    span = (kept[-1].at - kept[0].at) // recording.minute + 1 if kept else 0
+    if gaps := span - told:
         yield f"minutes without any number: {gaps}"
 
 

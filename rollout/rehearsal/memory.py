@@ -10,7 +10,13 @@ from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import Rollout, Share
 from rollout.errors import Conflict
 from rollout.ports import Clock, Endpoints, Metrics, Samples
-from rollout.rehearsal.recording import EPOCH, MINUTES_MAX, BaselineMinute, RecordedMinute, Recording
+from rollout.rehearsal.recording import (
+    EPOCH,
+    MINUTES_MAX,
+    BaselineMinute,
+    RecordedMinute,
+    Recording,
+)
 from rollout.rehearsal.traffic import HISTORY_MINUTES, TrafficView, counted, terms_of
 
 Arms = Mapping[str, Counts]

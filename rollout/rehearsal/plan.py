@@ -103,10 +103,13 @@ def _misses(policy: Policy, seen: Sequence[SightView]) -> Iterator[str]:
         if one.allowed:
             yield f"a canary that {one.canary} is within what the guards allow"
         elif not one.reliable:
-            through = percent(1 - one.detection)
-            yield f"a canary that {one.canary} is not noticed in {through} of the rollouts"
+            yield f"a canary that {one.canary} is not noticed{_how_often(one)}"
     if seen and policy.on_failure is Then.HOLD:
         yield "on_failure is hold: what is seen waits for a person, with the traffic it has"
+
+
+def _how_often(one: SightView) -> str:
+    return f" in {percent(round(1 - one.detection, 2))} of the rollouts" if one.likely else ""
 
 
 def _risk(policy: Policy, seen: Sequence[SightView]) -> RiskView:

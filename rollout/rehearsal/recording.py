@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
@@ -15,7 +15,7 @@ from rollout.core.traffic import MIRROR_MAX
 from rollout.errors import Malformed
 from rollout.rehearsal.traffic import LAG_MINUTES
 
-FORMAT = "rollout-minutes/1"
+FORMAT: Final = "rollout-minutes/1"
 MINUTES_MAX = 1440
 PROBLEMS_MAX = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,15 +80,33 @@ class Recording(Frozen):
         odd = next((one.at for one in self._all if (one.at - EPOCH) % self.minute), None)
         if odd:
             raise ValueError(f"{odd} is not the start of a minute of {self.minute_seconds:g} s")
+        if self.span > MINUTES_MAX:
+            raise ValueError(f"minutes: they span {self.span} minutes; at most {MINUTES_MAX}")
         if self.history and self.minutes and self.history[-1].at >= self.minutes[0].at:
             raise ValueError("history: it ends before the first of the minutes")
         if self.canary == self.baseline:
             raise ValueError(f"canary and baseline are both {self.canary!r}")
         return self
 
+    @model_validator(mode="after")
+    def _could_be(self) -> Self:
+        for place, one in enumerate(self.minutes):
+            if self.baseline is None and one.share not in {0, 100}:
+                raise ValueError(f"minutes[{place}]: {one.share} % without a baseline beside it")
+            if one.mirrored and not self.managed:
+                raise ValueError(f"minutes[{place}]: a Kubernetes endpoint mirrors nothing")
+        return self
+
     @property
     def _all(self) -> Sequence[BaselineMinute]:
         return (*self.history, *self.minutes)
+
+    @property
+    def span(self) -> int:
+        """From the first minute to the last, those not recorded included."""
+        if not self.minutes:
+            return 0
+        return (self.minutes[-1].at - self.minutes[0].at) // self.minute + 1
 
     @property
     def minute(self) -> timedelta:

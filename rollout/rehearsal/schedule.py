@@ -1,4 +1,4 @@
-"""A policy's stages on a line of time: when each begins and ends, at the earliest and the latest."""
+"""A policy's stages on a line of time: when each begins and ends, at the earliest and latest."""
 
 import math
 from collections.abc import Iterable, Iterator

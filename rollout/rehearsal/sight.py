@@ -6,7 +6,13 @@ from pydantic import Field
 
 from rollout.analysis.compare_rates import margin
 from rollout.analysis.excess import Margin
-from rollout.analysis.plan import USUAL_DETECTION, Leg, Sight, foresee
+from rollout.analysis.plan import (
+    USUAL_DETECTION,
+    Leg,
+    Sight,
+    evidence_rate_beyond,
+    foresee,
+)
 from rollout.analysis.report import Metric, Severity
 from rollout.analysis.threshold import relative
 from rollout.analysis.words import figures, percent
@@ -18,12 +24,16 @@ EFFECTS = (1.5, 2, 3, 5, 10)
 """So many times as often as the baseline; a canary that always fails is looked at beside them."""
 
 
+LIKELY = 0.005
+
+
 class SightView(Frozen):
     """What becomes of a canary that fails more often than the baseline."""
 
     canary: str = Field(description='such as "fails 2 times as often"')
     times: float = Field(description="how many times as often as the baseline it fails")
     error_rate: float = Field(description="how often it fails, 0 to 1")
+    allowed: bool = Field(description="within the guards' margin, however much is counted")
     detection: float = Field(description="the chance that it is noticed before 100 %, 0 to 1")
     minute: int | None = Field(
         description="the minute of its traffic in which it is noticed, metrics' lag included;"
@@ -38,9 +48,9 @@ class SightView(Frozen):
         return self.detection >= USUAL_DETECTION
 
     @property
-    def allowed(self) -> bool:
-        """Whether the guards' margin lets it pass, however much is counted."""
-        return self.detection == 0
+    def likely(self) -> bool:
+        """Whether there is a chance worth a number."""
+        return self.detection >= LIKELY
 
 
 def margins(policy: Policy) -> tuple[Margin, ...]:
@@ -48,9 +58,7 @@ def margins(policy: Policy) -> tuple[Margin, ...]:
     return tuple(
         margin(guard)
         for guard in policy.guards
-        if guard.metric is Metric.ERROR_RATE
-        and guard.severity is Severity.FAIL
-        and relative(guard)
+        if guard.metric is Metric.ERROR_RATE and guard.severity is Severity.FAIL and relative(guard)
     )
 
 
@@ -71,19 +79,21 @@ def sight(
     """The same for one effect, by the guard that notices it best."""
     found = [foresee(legs, traffic.known, times, one, traffic.lag_minutes) for one in allowed]
     best = max(found, key=_how_well, default=None)
-    return _view(best, traffic) if best else None
+    return _view(best, traffic, allowed) if best else None
 
 
 def _how_well(one: Sight) -> tuple[float, float]:
     return one.detection, -(one.minutes or 0)
 
 
-def _view(one: Sight, traffic: TrafficView) -> SightView:
-    rate = min(1.0, one.times * traffic.known.usual_rate)
+def _view(one: Sight, traffic: TrafficView, allowed: Sequence[Margin]) -> SightView:
+    usual = traffic.known.usual_rate
+    rate = min(1.0, one.times * usual)
     return SightView(
         canary=effect(one.times, rate),
         times=one.times,
         error_rate=rate,
+        allowed=not any(evidence_rate_beyond(0.5, rate, usual, each) for each in allowed),
         detection=one.detection,
         minute=None if one.minutes is None else one.minutes + traffic.lag_minutes,
         canary_requests=one.canary_requests,

@@ -57,8 +57,9 @@ def _thin(policy: Policy, stretch: Stretch, traffic: TrafficView) -> Iterator[st
     part = stretch.share if canary else 100 - stretch.share
     served = traffic.requests_per_minute * part / 100 * stretch.most
     yield (
-        f"{stretch.stage}: in {count(stretch.most, 'minute')} at the longest the {arm} answers about"
-        f" {figures(served)} of the {least} requests that a guard needs; it cannot pass"
+        f"{stretch.stage}: in {count(stretch.most, 'minute')} at the longest the {arm} answers"
+        f" about {figures(served)} of the {least} requests that a guard needs; it cannot pass,"
+        f" and on_inconclusive ({policy.on_inconclusive}) decides"
     )
 
 

@@ -19,10 +19,14 @@ from rollout.api.problems import without_secrets
 from rollout.api.routes import BY_NAME, ROUTES
 from rollout.core.endpoint import EndpointId
 from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
 from rollout.errors import Conflict, Malformed, PolicyError, Refused, RolloutError, Unavailable
 from rollout.inbox import BYTES_MAX, COMMANDS
 from rollout.ports import Message
+from rollout.rehearsal.memory import Memory
+from rollout.rehearsal.recording import parse_recording
 from rollout.settings import Settings
+from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, POLICY, World
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +101,7 @@ def caller(tmp_path: Path) -> Caller:
         policies=PolicyFolder(deployed, tmp_path / "pushed"),
         clock=world.clock,
         settings=settings,
+        memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         new_id=lambda: next(ids),
     )
     return Caller(api, world)
@@ -628,3 +633,121 @@ def test_a_fault_of_ours_has_a_number_and_tells_no_secret(
 )
 def test_what_looks_like_a_key_is_blotted_out(text: str) -> None:
     assert "S3CRET" not in without_secrets(text, "")
+
+
+# -- before a rollout, and after it ----------------------------------------------------------------
+
+
+def test_a_plan_reads_the_traffic_of_the_endpoint(caller: Caller) -> None:
+    answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
+
+    plan = _read(answer)
+    assert answer.status == 200
+    assert (plan["policy"], plan["endpoint"]) == ("churn", "w/churn")
+    traffic = plan["traffic"]
+    assert (traffic["baseline"], traffic["minutes"], traffic["lag_minutes"]) == ("blue", 120, 2)
+    assert traffic["requests_per_minute"] == pytest.approx(3000, rel=0.01)
+    assert traffic["error_rate"] == pytest.approx(0.002, rel=0.1)
+    assert plan["at_risk"]["canary_requests"] == 0  # it is mirrored first
+    assert caller.world.azure.writes == []
+
+
+def test_a_plan_of_a_text_needs_no_endpoint(caller: Caller) -> None:
+    answer = caller.ask("plan_rollout", {"text": POLICY, "rps": 50, "error_rate": 0.002})
+
+    plan = _read(answer)
+    assert (answer.status, plan["policy"], plan["endpoint"]) == (200, "policy", None)
+    assert plan["traffic"]["requests_per_minute"] == 3000
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({"endpoint": "churn"}, 400, "policy: give either the name of a policy, or its text"),
+        ({"policy": "churn", "text": POLICY, "endpoint": "churn"}, 400, "policy: give either"),
+        ({"policy": "churn"}, 400, "endpoint: missing; give it, or both rps and error_rate"),
+        ({"policy": "churn", "rps": 5}, 400, "endpoint: missing"),
+        ({"policy": "churn", "endpoint": "churn", "rps": 5}, 400, "its traffic is read"),
+        ({"policy": "churn", "rps": 0, "error_rate": 0.1}, 400, "rps: 0 is no traffic"),
+        ({"policy": "churn", "rps": 5, "error_rate": 4}, 400, "error_rate: 4 is not from 0 to 1"),
+        ({"policy": "churn", "endpoint": "other"}, 404, "other"),
+        ({"policy": "nobody", "endpoint": "churn"}, 404, "nobody"),
+        ({"text": BROKEN, "endpoint": "churn"}, 422, "stagse"),
+        ({"policy": "broken", "endpoint": "churn"}, 422, "stagse"),
+    ],
+)
+def test_a_plan_that_cannot_be_made(
+    caller: Caller, body: dict[str, Any], status: int, detail: str
+) -> None:
+    answer = caller.ask("plan_rollout", body)
+
+    assert answer.status == status
+    assert detail in _read(answer)["detail"]
+
+
+def test_an_endpoint_without_traffic_has_no_plan(caller: Caller) -> None:
+    caller.world.azure.requests_per_minute = 0
+
+    answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
+
+    assert answer.status == 422
+    assert _read(answer)["detail"] == (
+        "w/churn: blue has answered no request in the last 120 minutes;"
+        " give rps and error_rate instead of the endpoint"
+    )
+
+
+def test_an_endpoint_with_two_baselines_has_no_plan(caller: Caller) -> None:
+    caller.world.azure.set_by_hand(Traffic(live={"blue": 60, "green": 40}))
+
+    answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
+
+    assert answer.status == 422
+    assert "name it in the policy (baseline)" in _read(answer)["detail"]
+
+
+def test_a_plan_for_a_named_baseline(caller: Caller) -> None:
+    both = Traffic(live={"blue": 60, "green": 40})
+    caller.world.azure.maps = [(caller.world.clock.now() - timedelta(days=1), both)]
+    text = f"{POLICY}baseline: green\n"
+
+    answer = caller.ask("plan_rollout", {"text": text, "endpoint": "churn"})
+
+    assert _read(answer)["traffic"]["baseline"] == "green"
+
+
+def test_a_plan_waits_for_azure(caller: Caller) -> None:
+    caller.world.azure.faults.throttled = 1.0
+
+    assert caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"}).status == 503
+
+
+def test_the_minutes_of_a_rollout_are_a_recording(caller: Caller) -> None:
+    caller.start()
+    caller.world.run(20)
+
+    answer = caller.ask("rollout_minutes", ref="churn")
+
+    recording = parse_recording(answer.body.decode(), "answer")
+    assert (recording.endpoint, recording.canary, recording.baseline) == (
+        "w/churn",
+        "green",
+        "blue",
+    )
+    assert len(recording.history) == 120
+    first, last = recording.minutes[0], recording.minutes[-1]
+    assert (first.share, first.mirrored) == (20, True)
+    assert (last.share, last.mirrored) == (25, False)
+    assert last.canary is not None
+    assert last.canary.requests > 0
+    assert [share.percent for share in recording.shares] == [20, 5, 25]
+
+
+def test_a_rollout_without_a_share_has_no_minutes(caller: Caller) -> None:
+    caller.start()
+
+    assert _read(caller.ask("rollout_minutes", ref="churn"))["minutes"] == []
+
+
+def test_of_an_unknown_rollout_there_are_no_minutes(caller: Caller) -> None:
+    assert caller.ask("rollout_minutes", ref="churn").status == 404

@@ -1,0 +1,1 @@
+"""Plans, records and replays: values in, sentences out."""
