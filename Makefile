@@ -32,7 +32,7 @@ fix: .venv/dev.done  ## mend what tools can mend
 setup: .venv/dev.done .venv-scoring/done .venv-sdk/done  ## all environments, nothing run
 
 run: .venv/emulator.done  ## the emulator alone
-	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python
+	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python $(ARGS)
 
 docs: .venv/dev.done  ## draw the reference pages from the code
 	$(BIN)/python -m tools.reference

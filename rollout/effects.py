@@ -1,7 +1,7 @@
 """One action, one call on one port; what the world answers at once comes back as an event."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import assert_never
 
@@ -112,8 +112,8 @@ class Effects:
 def _remedy(debt: Debt) -> str:
     """The command with which a person can do the same; empty where there is none."""
     match debt.action:
-        case SetTraffic(endpoint=endpoint, traffic=traffic):
-            return f"{endpoint.az_command('update')} {_traffic_arguments(traffic)}"
+        case SetTraffic(endpoint=endpoint, traffic=traffic, canary=canary):
+            return f"{endpoint.az_command('update')} {_traffic_arguments(traffic, canary)}"
         case DeleteDeployment(endpoint=endpoint, deployment=deployment):
             return endpoint.az_command("delete", deployment)
         case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
@@ -122,8 +122,13 @@ def _remedy(debt: Debt) -> str:
             return ""
 
 
-def _traffic_arguments(traffic: Traffic) -> str:
-    live = " ".join(f"{name}={share}" for name, share in traffic.live.items())
-    mirror = " ".join(f"{name}={share}" for name, share in traffic.mirror.items())
-    mirrored = f' --mirror-traffic "{mirror}"' if mirror else ""
-    return f'--traffic "{live}"{mirrored}'
+def _traffic_arguments(traffic: Traffic, canary: str) -> str:
+    """Both maps in full, the canary's nothing included, so that it matters not if `az` merges."""
+    live = {canary: 0, **traffic.live}
+    mirror = {canary: 0, **traffic.mirror} if not traffic.live.get(canary) else traffic.mirror
+    told = [("--traffic", live), ("--mirror-traffic", mirror)]
+    return " ".join(f'{option} "{_shares(shares)}"' for option, shares in told if shares)
+
+
+def _shares(shares: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={share}" for name, share in sorted(shares.items()))

@@ -216,13 +216,13 @@ def _history(rollout: Rollout, read: Minutes, minute: timedelta) -> tuple[Minute
 
 def _judged(rollout: Rollout, counted: Counted, *, managed: bool) -> Report:
     """A guard fails on all the evidence; it passes only with the present stage's own minutes."""
-    stage_since = rollout.share_since
+    stage_since = rollout.share_since or rollout.shares[-1].since
     guards = rollout.policy.guards
     if rollout.here.kind is Kind.BAKE or rollout.baseline is None:
         guards = at_full_share(guards, counted)
     terms = _terms(rollout, managed=managed)
     overall = judge(counted, guards, terms)
-    own = tuple(one for one in counted.minutes if stage_since and one.at >= stage_since)
+    own = tuple(one for one in counted.minutes if one.at >= stage_since)
     here = judge(Counted(own, counted.history), guards, terms)
     pairs = zip(overall.findings, here.findings, strict=True)
     return Report(tuple(_graver(both) for both in pairs))

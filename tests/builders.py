@@ -234,7 +234,7 @@ def retried(**details: Any) -> RetryRequested:
 
 
 def set_traffic(traffic: Traffic, expect: Traffic | None) -> SetTraffic:
-    return SetTraffic(endpoint=an_endpoint(), traffic=traffic, expect=expect)
+    return SetTraffic(endpoint=an_endpoint(), traffic=traffic, expect=expect, canary="green")
 
 
 def told(decision: Decision) -> tuple[Any, ...]:

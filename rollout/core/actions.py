@@ -12,13 +12,15 @@ from rollout.core.traffic import Traffic
 class SetTraffic(Frozen):
     """Make the endpoint split its requests like this.
 
-    `expect` is the map that must be found before the write; a rollback expects nothing.
+    `expect` is the map that must be found before the write; a rollback expects nothing. `canary`
+    is the deployment on trial, which a command for people names also where it gets nothing.
     """
 
     type: Literal["set_traffic"] = "set_traffic"
     endpoint: EndpointId
     traffic: Traffic
     expect: Traffic | None
+    canary: str
 
     @property
     def is_rollback(self) -> bool:

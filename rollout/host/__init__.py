@@ -26,7 +26,7 @@ from rollout.ports import Clock
 
 HOST_JSON = Path(__file__).parents[2] / "host.json"
 HTTP_THREADS = 16
-LEASE = timedelta(minutes=1)
+LEASE = timedelta(seconds=15)
 LAST_WORDS = timedelta(seconds=1)
 """So long a stop waits for answers to be written, when all functions have finished."""
 

@@ -57,7 +57,9 @@ def roll_back(
 
 def _ask_back(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     wish = {"wanted": rollout.recorded, "asked_at": now, "operation": None}
-    action = SetTraffic(endpoint=rollout.endpoint, traffic=rollout.recorded, expect=None)
+    action = SetTraffic(
+        endpoint=rollout.endpoint, traffic=rollout.recorded, expect=None, canary=rollout.canary
+    )
     return Decision(with_rollout(head, rollout.model_copy(update=wish)), why, (action,))
 
 

@@ -89,7 +89,9 @@ def ask_for(head: Head, rollout: Rollout, wish: Traffic, now: datetime, why: str
         operation=None,
         clock=rollout.clock.stopped(now),
     )
-    action = SetTraffic(endpoint=rollout.endpoint, traffic=wish, expect=rollout.observed)
+    action = SetTraffic(
+        endpoint=rollout.endpoint, traffic=wish, expect=rollout.observed, canary=rollout.canary
+    )
     return Decision(with_rollout(head, asked), why, (action,))
 
 

@@ -63,7 +63,9 @@ def a_head(
 def a_full_head() -> Head:
     """One that uses every kind of column."""
     endpoint = an_endpoint()
-    wish = SetTraffic(endpoint=endpoint, traffic=Traffic.all_to("green"), expect=None)
+    wish = SetTraffic(
+        endpoint=endpoint, traffic=Traffic.all_to("green"), expect=None, canary="green"
+    )
     return Head(
         endpoint=endpoint,
         generation=3,
