@@ -23,8 +23,11 @@ from rollout.core.events import (
 from rollout.core.head import Debt
 from rollout.core.smoke import SmokeRequest, parse_smoke
 from rollout.core.traffic import Traffic
-from rollout.errors import PolicyError, Refused, Unavailable, Unknown
+from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
+
+SMOKE_TRIES_MAX = 5
+"""So often a canary that is busy or out of reach is tried again; then that is its answer."""
 
 FAILURES_MAX = 10
 """So many failed smoke requests are proof enough; the rest is not sent."""
@@ -48,7 +51,7 @@ class Effects:
         answer_id = f"{debt.id}:answer"
         try:
             return self._call(debt, answer_id, still_wanted)
-        except (Refused, Unknown, PolicyError) as no:
+        except (Refused, Unknown, PolicyError, Malformed) as no:
             return ActionRefused(
                 id=answer_id,
                 action=str(debt.action),
@@ -61,7 +64,8 @@ class Effects:
             case SetTraffic() as wish:
                 return self._set_traffic(wish, answer_id, still_wanted)
             case RunSmoke(endpoint=endpoint, deployment=deployment, requests=path):
-                return self._smoke(endpoint, deployment, path, answer_id)
+                last_try = debt.attempts >= SMOKE_TRIES_MAX
+                return self._smoke(endpoint, deployment, path, answer_id, last_try=last_try)
             case ClaimEndpoint(endpoint=endpoint):
                 self._endpoints.claim(endpoint, self._owner)
             case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
@@ -85,12 +89,17 @@ class Effects:
                 return None
 
     def _smoke(
-        self, endpoint: EndpointId, deployment: str, path: str, answer_id: str
+        self, endpoint: EndpointId, deployment: str, path: str, answer_id: str, *, last_try: bool
     ) -> SmokeFinished:
-        requests = parse_smoke(self._policies.attachment(path).decode(), path)
+        requests = parse_smoke(_text(self._policies.attachment(path), path), path)
         passed, failures = 0, list[str]()
         for number, request in enumerate(requests, 1):
-            objection = self._objection(endpoint, deployment, request)
+            try:
+                objection = self._objection(endpoint, deployment, request)
+            except Unavailable as busy:
+                if not last_try:
+                    raise
+                objection = str(busy)
             if objection is None:
                 passed += 1
             else:
@@ -107,6 +116,13 @@ class Effects:
             raise Unavailable(f"{deployment} is busy ({answer.status})")
         told = request.objection(answer.status, answer.took / timedelta(milliseconds=1))
         return f"{told} ({answer.reason})" if told and answer.reason else told
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 def _remedy(debt: Debt) -> str:

@@ -12,11 +12,10 @@ from rollout.core.events import (
     Beginning,
     EndpointGone,
     Event,
-    Looked,
     OrderFailed,
 )
 from rollout.core.head import Debt, Head, Wake
-from rollout.core.machine.decide import decide
+from rollout.core.machine.decide import decide, is_turn_of_queued
 from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
@@ -30,6 +29,7 @@ log = logging.getLogger(__name__)
 STEPS_QUEUE = "steps"
 SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
+GONE_AFTER = timedelta(minutes=1)
 
 _ROLLBACK_DELAYS = (1, 2, 5)
 _DELAY_MAX = 60
@@ -52,6 +52,15 @@ class Engine:
     def resolve(self, name: str) -> EndpointId:
         """The endpoint a person means; raises Malformed or Unknown with the candidates."""
         return self._looks.resolve(name)
+
+    def recall(self, name: str) -> EndpointId:
+        """The endpoint of that name on which something was rolled out.
+
+        Azure is asked only where the store does not tell which one is meant: an abort needs no ARM.
+        """
+        candidates = self._looks.candidates(name)
+        known = [one for one in candidates if self._store.load(one).head.rollout]
+        return known[0] if len(known) == 1 else self._looks.resolve(name)
 
     def start(self, order: Order, event_id: str) -> Decision:
         """Begin a rollout, or say why not; a repeat of the same id changes nothing."""
@@ -81,10 +90,10 @@ class Engine:
             held = self._store.load(wake.endpoint)
         try:
             event = self._next_event(held.head)
-        except (Unavailable, Refused) as later:  # a poison message would only become a dead letter
+        except (Unavailable, Refused, Unknown) as later:  # raised, it would end as a dead letter
             self._look_later(held, later)
         else:
-            self.handle(wake.endpoint, event)
+            self._handle_look(held.head, event)
 
     def sweep(self) -> int:
         """Send again what got lost: a wake-up long due whose message never came."""
@@ -104,21 +113,28 @@ class Engine:
         self._perform(endpoint, owed)
         return decision
 
+    def _handle_look(self, read_for: Head, event: Event) -> None:
+        """The same, unless something was decided since the look was taken."""
+        decision, owed = self._decide(read_for.endpoint, event, None, read_for.turn)
+        self._perform(decision.head.endpoint, owed)
+
     def _decide(
-        self, endpoint: EndpointId, event: Event, paid: Debt | None
+        self, endpoint: EndpointId, event: Event, paid: Debt | None, turn: int | None = None
     ) -> tuple[Decision, tuple[Debt, ...]]:
         """Decide and save; a worker that was faster makes us load and decide again."""
         while True:
             held = self._store.load(endpoint)
             if paid is not None and paid not in held.head.owed:
                 return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
+            if turn is not None and turn != held.head.turn:
+                return _nothing(held.head, "something was decided since"), ()
             if event.id in held.head.seen:
                 return _nothing(held.head, "it is decided already", taken=True), ()
             now = self._clock.now()
             before = without(held.head, paid)
             decision = decide(before, event, now)
             changed = decision.taken or decision.head != held.head
-            if not changed and not isinstance(event, Looked):  # a look always sets the next one
+            if not changed and turn is None:  # what a look brings always sets the next one
                 return decision, ()
             row, new, entry = record(before, decision, event, now)
             try:
@@ -191,11 +207,14 @@ class Engine:
     def _next_event(self, head: Head) -> Event:
         """What a look shows; where an order waits and nothing is live, its beginning."""
         look_id = f"{head.endpoint.key}:{head.generation}:{head.turn}"
-        if not head.live and head.queued:
+        now = self._clock.now()
+        if head.queued and is_turn_of_queued(head, now):
             return self._begin_queued(head.queued, f"queued:{look_id}")
         try:
             return self._looks.look(head, f"look:{look_id}")
         except Unknown:
+            if head.gone_since is None or now - head.gone_since < GONE_AFTER:
+                raise  # one 404 proves nothing
             return EndpointGone(id=f"gone:{look_id}")
 
     def _begin_queued(self, order: Order, event_id: str) -> Beginning | OrderFailed:
@@ -204,14 +223,17 @@ class Engine:
         except (Unknown, PolicyError, Malformed, Refused) as no:
             return OrderFailed(id=event_id, order=order, reason=str(no))
 
-    def _look_later(self, held: Held, later: Unavailable | Refused) -> None:
+    def _look_later(self, held: Held, later: Unavailable | Refused | Unknown) -> None:
         """The world does not answer: nothing is decided, it is shown, and we look again."""
         log.info("%s: the look waits: %s", held.head.endpoint, later)
+        now = self._clock.now()
         soon = later.after if isinstance(later, Unavailable) else None
         wait = min(timedelta(seconds=_DELAY_MAX), soon or timedelta(seconds=5))
-        head = held.head.model_copy(update={"trouble": str(later)})
+        gone_since = (held.head.gone_since or now) if isinstance(later, Unknown) else None
+        head = held.head.model_copy(update={"trouble": str(later), "gone_since": gone_since})
+        again = min([now + wait, *(max(now, debt.not_before) for debt in head.owed)])
         try:
-            saved = self._store.save(held, due(head, self._clock.now() + wait))
+            saved = self._store.save(held, due(head, again))
         except Conflict:
             return  # another worker has looked or decided, and sends its own message
         self._send(saved.head, saved.head.due_at)

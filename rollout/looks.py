@@ -14,14 +14,24 @@ from rollout.core.events import Looked, RetryRequested, StartRequested
 from rollout.core.head import Head
 from rollout.core.policy import Bake, Canary, Kind, Mirror, Policy
 from rollout.core.policy_text import choose_policy, parse_policy
-from rollout.core.rollout import Order, Rollout
-from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
+from rollout.core.rollout import Order, Phase, Rollout
+from rollout.errors import (
+    Malformed,
+    PolicyError,
+    Refused,
+    RolloutError,
+    Unavailable,
+    Unknown,
+)
 from rollout.ports import Clock, Endpoints, Metrics, Minutes, PolicyFiles, Samples
 
 HISTORY_MINUTES = 120
 LOAD_MINUTES = 5
 KEPT = timedelta(days=30)
 """So long minutes are kept for `rollout replay`."""
+
+MEASURED = frozenset({Phase.SHIFTING, Phase.MEASURING, Phase.HOLDING, Phase.APPROVING})
+"""The phases that a judge's report means something to; a way back needs none."""
 
 LATE_MINUTES = 5
 """So far back minutes are read again, since some arrive late or are revised."""
@@ -52,15 +62,9 @@ class Looks:
 
     def resolve(self, name: str) -> EndpointId:
         """Read `churn`, `workspace/churn` or an ARM id; an ambiguous name lists its candidates."""
-        if name.startswith("/"):
-            return self._known(EndpointId.parse(name))
-        workspace, _, endpoint = name.rpartition("/")
-        where = [
-            one for one in self._workspaces if not workspace or one.workspace == workspace.lower()
-        ]
-        found = [one.endpoint(endpoint) for one in where]
+        found = self.candidates(name)
         if len(found) > 1:
-            found = [one for one in found if self._exists(one)]
+            found = [one for one in found if self._may_exist(one)]
         if len(found) == 1:
             return found[0]
         known = ", ".join(one.workspace for one in self._workspaces)
@@ -69,17 +73,30 @@ class Looks:
         candidates = ", ".join(str(one) for one in found)
         raise Malformed(f"{name!r} may mean {candidates}: write the workspace before it")
 
+    def candidates(self, name: str) -> Sequence[EndpointId]:
+        """Every endpoint that a name may mean; nobody is asked."""
+        if name.startswith("/"):
+            return [self._known(EndpointId.parse(name))]
+        workspace, _, endpoint = name.rpartition("/")
+        return [
+            one.endpoint(endpoint)
+            for one in self._workspaces
+            if not workspace or one.workspace == workspace.lower()
+        ]
+
     def _known(self, endpoint: EndpointId) -> EndpointId:
         if endpoint.in_workspace not in self._workspaces:
             known = ", ".join(one.workspace for one in self._workspaces)
             raise Unknown(f"{endpoint} is in no workspace of this controller: {known}")
         return endpoint
 
-    def _exists(self, endpoint: EndpointId) -> bool:
+    def _may_exist(self, endpoint: EndpointId) -> bool:
         try:
             self._from.endpoints.read(endpoint)
         except Unknown:
             return False
+        except (Unavailable, Refused):
+            return True
         return True
 
     # -- beginnings ----------------------------------------------------------------------------
@@ -132,9 +149,12 @@ class Looks:
             lag=self._from.metrics.lag,
             operation_failed=self._operation_failure(rollout),
         )
-        if rollout.over or not rollout.shares:
+        if rollout.phase not in MEASURED or not rollout.shares:
             return looked
-        return self._measured(rollout, view, looked)
+        try:
+            return self._measured(rollout, view, looked)
+        except RolloutError as no:  # without numbers: silence and the deadline still decide
+            return looked.model_copy(update={"trouble": f"no metrics: {no}"})
 
     def _operation_failure(self, rollout: Rollout) -> str | None:
         if rollout.operation is None:

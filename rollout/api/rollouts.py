@@ -117,7 +117,7 @@ def _find(parts: Parts, ref: str) -> tuple[Head, Rollout]:
         if rollout is None:
             raise Unknown(f"there is no rollout {ref}; see GET /{PREFIX}/rollouts")
         return head, rollout
-    endpoint = parts.engine.resolve(endpoint_name(ref.replace("~", "/")))
+    endpoint = parts.engine.recall(endpoint_name(ref.replace("~", "/")))
     head = parts.store.load(endpoint).head
     if head.rollout is None:
         raise Unknown(f"nothing was rolled out on {endpoint} yet")
@@ -138,8 +138,8 @@ def command(parts: Parts, request: Request) -> Response:
         known = ", ".join([*COMMANDS, RETRY])
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
     body = read_body(request.body, CommandBody)
-    event_id = parts.event_id(request, name)
     head, rollout = _find(parts, request.path["ref"])
+    event_id = parts.event_id(request, f"{name}:{rollout.id}")
     if head.rollout is None or head.rollout.id != rollout.id:
         latest = head.rollout.id if head.rollout else "none"
         raise Conflict(f"{rollout.id} is over; the endpoint's latest rollout is {latest}")

@@ -54,6 +54,7 @@ class Looked(Event):
     heard_until: datetime | None = Field(None, description="end of the last minute with a point")
     lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
     load: Load | None = Field(None, description="what the endpoint carries now")
+    trouble: str | None = Field(None, description="why nothing could be measured, if it could not")
     operation_failed: str | None = Field(None, description="why the accepted write failed")
 
 

@@ -42,6 +42,7 @@ class Head(Frozen):
     due_at: datetime | None = Field(None, description="when the world is looked at next")
     seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
     trouble: str | None = Field(None, description="why the last look failed, if it did")
+    gone_since: datetime | None = Field(None, description="since when Azure knows no such endpoint")
     entries: int = Field(0, description="history entries written so far")
 
     @property

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollout.analysis.report import Finding
+from rollout.core.actions import Action, SetTraffic
 from rollout.core.events import AlertFired, Beginning, Command, Event, Looked
 from rollout.core.head import Debt, Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
-from rollout.core.rollout import Rollout
+from rollout.core.rollout import Phase, Rollout
 
 _GRACE = {"run_smoke": timedelta(minutes=2)}
 _GRACE_OTHERWISE = timedelta(seconds=5)
@@ -49,10 +50,17 @@ def _after(
         (time for time in (next_look(head, now), *(debt.not_before for debt in owed)) if time),
         default=None,
     )
-    head = due(head.model_copy(update={"owed": owed, "trouble": None}), soonest)
+    head = due(
+        head.model_copy(update={"owed": owed, "trouble": _trouble(event), "gone_since": None}),
+        soonest,
+    )
     if isinstance(event, Command | Beginning | AlertFired):
         head = head.remembering(event.id)
     return head, new
+
+
+def _trouble(event: Event) -> str | None:
+    return event.trouble if isinstance(event, Looked) else None
 
 
 def _still_owed(before: Head, decision: Decision) -> tuple[Debt, ...]:
@@ -85,12 +93,20 @@ def without(head: Head, debt: Debt | None) -> Head:
 
 
 def _is_told(before: Head, decision: Decision) -> bool:
-    """A look that finds nothing new leaves no entry; every transition and action leaves one."""
+    """Every transition and new action leaves an entry; looks and repeated requests leave none."""
     after = decision.head
+    moved = before.queued != after.queued or _told(before.rollout) != _told(after.rollout)
+    return moved or any(not _is_asked_again(before, action) for action in decision.actions)
+
+
+def _is_asked_again(before: Head, action: Action) -> bool:
+    """The map that was asked for already, and was not seen."""
+    rollout = before.rollout
     return (
-        bool(decision.actions)
-        or before.queued != after.queued
-        or _told(before.rollout) != _told(after.rollout)
+        rollout is not None
+        and rollout.phase in {Phase.SHIFTING, Phase.ROLLING_BACK}
+        and isinstance(action, SetTraffic)
+        and action.traffic == rollout.wanted
     )
 
 

@@ -141,7 +141,8 @@ def test_a_lost_endpoint_ends_the_way_back() -> None:
     decision = decide(a_head(a_rollout(Phase.ROLLING_BACK)), EndpointGone(id="g"), NOON)
 
     assert told(decision) == (Phase.ROLLED_BACK, (), "the endpoint ml/churn is gone")
-    assert next_look(decision.head, NOON) is None
+    assert next_look(decision.head, NOON) == NOON + MINUTE  # if it was a mistake, it is seen
+    assert next_look(decision.head, NOON + 11 * MINUTE) is None
 
 
 # -- the watch after it ------------------------------------------------------------------------

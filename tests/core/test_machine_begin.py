@@ -7,7 +7,7 @@ import pytest
 from rollout.core.actions import ClaimEndpoint
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import OrderFailed
-from rollout.core.machine.decide import decide, next_look
+from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
 from rollout.core.rollout import OVER, Outcome, Phase
 from rollout.core.traffic import Traffic
 from tests.builders import (
@@ -244,7 +244,16 @@ def test_one_that_is_not_there_does_not_wait() -> None:
     assert turned_away(decision).startswith("ml/churn has no deployment 'red'")
 
 
-@pytest.mark.parametrize("phase", sorted(OVER - {Phase.IDLE}))
+def test_what_waits_begins_only_after_the_watch_that_follows_a_rollback() -> None:
+    head = a_head(a_rollout(Phase.ROLLED_BACK), queued=an_order("red"))
+    watched = NOON + 11 * MINUTE
+
+    assert not is_turn_of_queued(head, NOON)
+    assert is_turn_of_queued(head, watched)
+    assert next_look(head, watched) == watched
+
+
+@pytest.mark.parametrize("phase", sorted(OVER - {Phase.IDLE, Phase.ROLLED_BACK}))
 def test_what_waits_begins_at_once_when_the_other_is_over(phase: Phase) -> None:
     order = an_order("red")
     head = a_head(a_rollout(phase), queued=order)

@@ -162,6 +162,8 @@ def test_an_endpoint_that_is_deleted_ends_its_rollout() -> None:
 
     assert rollout.phase is Phase.ROLLED_BACK
     assert world.head.owed == ()
+    world.run(minutes=30)
+    assert world.head.due_at is None
 
 
 def test_a_newer_deployment_starts_when_the_live_rollout_is_over() -> None:
@@ -212,6 +214,114 @@ def test_azure_that_refuses_a_look_is_shown_and_asked_again() -> None:
     world.azure.forbidden = False
 
     assert world.run(minutes=120).phase is Phase.PROMOTED
+
+
+def test_metrics_that_are_refused_end_as_the_policy_says_of_no_data() -> None:
+    world = World()
+    world.azure.deployments["green"].error_rate = lambda _: 0.5
+    world.azure.faults.metrics_refused = True
+
+    world.start()
+    world.run(minutes=3)
+    assert world.head.trouble == "no metrics: 403 Monitoring Reader is missing"
+
+    assert world.run(minutes=60).phase is Phase.ROLLED_BACK
+
+
+def test_a_rollback_needs_no_metrics() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=12)
+    world.azure.faults.metrics_refused = True
+    world.azure.faults.never_done = 1.0
+    world.tell(AbortRequested(id="1", who="anna"))
+    world.run(minutes=5)
+    world.azure.faults.never_done = 0.0
+
+    assert world.run(minutes=5).phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+
+def test_one_404_does_not_end_a_rollback() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=12)
+    world.azure.faults.never_done = 1.0
+    world.tell(AbortRequested(id="1", who="anna"))
+    world.azure.gone = True
+    world.run(minutes=0.5)
+    assert world.phase is Phase.ROLLING_BACK
+    world.azure.gone = False
+    world.azure.faults.never_done = 0.0
+
+    assert world.run(minutes=5).phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+
+def test_a_rollback_is_asked_again_soon_although_looks_are_throttled() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=12)
+    world.azure.faults.throttled = 1.0
+    world.tell(AbortRequested(id="1", who="anna"))
+    began = world.clock.now()
+
+    world.at(0.9, lambda: setattr(world.azure.faults, "throttled", 0.0))
+    world.run(minutes=2)
+
+    back = next(write for write in world.azure.writes if write.expect is None)
+    assert back.at - began <= timedelta(seconds=54 + 6)
+
+
+def test_what_waits_begins_after_the_watch() -> None:
+    world = World()
+    world.azure.deployments["teal"] = world.azure.deployments["blue"].__class__()
+    world.start("green")
+    world.run(minutes=12)
+    world.start("teal")
+    world.tell(AbortRequested(id="1", who="anna"))
+    world.run(minutes=5)
+    late = world.azure.writes[-2].traffic
+
+    world.azure.set_by_hand(late)
+    world.run(minutes=3)
+    assert world.azure.traffic == Traffic.all_to("blue")
+
+    assert world.run(minutes=120).canary == "teal"
+
+
+def test_a_look_taken_before_an_abort_is_not_decided_after_it() -> None:
+    world = World()
+    world.start()
+    world.run(minutes=12)
+    head = world.head
+    look = world.engine._looks.look(head, "old")
+
+    world.tell(AbortRequested(id="1", who="anna"))
+    world.engine._handle_look(head, look)
+
+    assert world.phase is Phase.ROLLING_BACK
+
+
+def test_a_canary_that_never_answers_its_smoke_requests_is_rolled_back() -> None:
+    world = World()
+    world.azure.deployments["green"].smoke_status = 503
+
+    world.start()
+
+    assert world.run(minutes=15).phase is Phase.ROLLED_BACK
+
+
+def test_a_smoke_file_that_cannot_be_read_holds_and_says_so() -> None:
+    world = World()
+    world.policies.smoke = b'{"body": "caf\xe9"}'
+
+    world.start()
+    rollout = world.run(minutes=5)
+
+    assert rollout.phase is Phase.HOLDING
+    assert rollout.hold is not None
+    assert "smoke/churn.jsonl: not UTF-8 at byte 13" in rollout.hold.why
 
 
 def test_the_history_retells_the_rollout() -> None:

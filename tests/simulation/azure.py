@@ -33,6 +33,7 @@ class Faults:
     never_done: float = 0.0  # a write is accepted and does nothing
     stale_seconds: float = 0.0  # a GET shows the map of so long ago
     metrics_down: float = 0.0
+    metrics_refused: bool = False
     silent: tuple[datetime, datetime] | None = None  # no metric points between these
 
 
@@ -249,6 +250,8 @@ class SimulatedMetrics:
         return self.azure.lag
 
     def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
+        if self.azure.faults.metrics_refused:
+            raise Refused("403 Monitoring Reader is missing")
         if self.azure.random.random() < self.azure.faults.metrics_down:
             raise Unavailable(f"no metrics of {endpoint}")
         return self.azure.metrics_of(since, until)

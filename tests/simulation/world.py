@@ -88,6 +88,7 @@ class FakePolicies:
     """One policy, and its smoke requests."""
 
     text: str = POLICY
+    smoke: bytes = b'{"body": {"rows": [1]}}\n'
 
     def list(self) -> list[PolicyFile]:
         return [PolicyFile("churn", self.text)]
@@ -96,7 +97,7 @@ class FakePolicies:
         return PolicyFile(name, self.text)
 
     def attachment(self, path: str) -> bytes:
-        return b'{"body": {"rows": [1]}}\n' if path.endswith("jsonl") else b""
+        return self.smoke if path.endswith("jsonl") else b""
 
     def push(self, name: str, text: str) -> None:
         self.text = text or name

@@ -131,6 +131,7 @@ def gone(head: Head, rollout: Rollout, _event: EndpointGone, now: datetime) -> D
     back = rollout.rollback or Rollback(
         outcome=Outcome.ABORTED, why=why, who=CONTROLLER, decided_at=now
     )
+    back = back.model_copy(update={"seen_at": now})  # if it was a mistake, the watch shows it
     ended = entered(rollout, Phase.ROLLED_BACK, now, rollback=back, hold=None, asked=None)
     newer = head.model_copy(update={"generation": head.generation + 1})
     return Decision(with_rollout(newer, ended), why)

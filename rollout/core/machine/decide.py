@@ -29,10 +29,19 @@ def next_look(head: Head, now: datetime) -> datetime | None:
     if rollout is None:
         return None
     if rollout.over:
-        return now if head.queued else _while_watched(rollout, now)
+        watching = _while_watched(rollout, now)
+        return watching or (now if head.queued else None)
     if rollout.phase in _POLLED:
         return now + min(_POLL_MAX, rollout.minute)
     return now + rollout.minute
+
+
+def is_turn_of_queued(head: Head, now: datetime) -> bool:
+    """Whether what waits may begin: nothing is live, and the watch after a rollback is over."""
+    rollout = head.rollout
+    if head.live or head.queued is None or rollout is None:
+        return False
+    return _while_watched(rollout, now) is None
 
 
 def _while_watched(rollout: Rollout, now: datetime) -> datetime | None:

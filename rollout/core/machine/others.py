@@ -35,7 +35,7 @@ def foreign_map(head: Head, rollout: Rollout, event: Looked, now: datetime) -> D
     if rollout.phase is Phase.SHIFTING or _still_settling(rollout, now):
         ours |= {str(rollout.before), str(rollout.observed)}
     held = rollout.hold
-    if str(found) in ours or (held and held.cause is HoldCause.FOREIGN_CHANGE):
+    if str(found) in ours:
         return None
     if held and found == rollout.observed:  # our own write was withdrawn before it was sent
         return None
