@@ -263,6 +263,7 @@ def test_a_rollback_is_asked_again_soon_although_looks_are_throttled() -> None:
     world.start()
     world.run(minutes=12)
     world.azure.faults.throttled = 1.0
+    world.azure.faults.retry_after = timedelta(minutes=1)
     world.tell(AbortRequested(id="1", who="anna"))
     began = world.clock.now()
 

@@ -29,6 +29,7 @@ class Faults:
     operation: tuple[float, float] = (2.0, 20.0)  # seconds a write takes, from and to
     busy: float = 0.0  # 409 although nothing runs
     throttled: float = 0.0
+    retry_after: timedelta | None = None
     lost_answer: float = 0.0  # the write is taken, the caller hears a broken connection
     never_done: float = 0.0  # a write is accepted and does nothing
     stale_seconds: float = 0.0  # a GET shows the map of so long ago
@@ -192,7 +193,7 @@ class SimulatedAzure:
 
     def _may_fail(self, rate: float, why: str) -> None:
         if rate and self.random.random() < rate:
-            raise Unavailable(why)
+            raise Unavailable(why, self.faults.retry_after)
 
     # -- Scoring -------------------------------------------------------------------------------
 
