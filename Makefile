@@ -53,7 +53,7 @@ python-is-there:
 	@touch $@
 
 .venv/dev.done: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[emulator,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[emulator,azure,dev]'
 	@touch $@ .venv/emulator.done
 
 .venv-scoring/done: requirements-scoring.txt | python-is-there
