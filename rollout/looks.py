@@ -1,18 +1,13 @@
-"""What one look reads: the endpoint, the minutes since the last look, and the judge's report."""
+"""What one look reads: the endpoint, and what was measured on it since the last look."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from rollout.analysis.capacity import Load
-from rollout.analysis.judge import Terms, at_full_share, judge
-from rollout.analysis.report import Finding, Report, Verdict
-from rollout.analysis.samples import Counts, Latency, Minute
-from rollout.analysis.samples import Samples as Counted
 from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.events import Looked, RetryRequested, StartRequested
 from rollout.core.head import Head
-from rollout.core.policy import Bake, Canary, Kind, Mirror, Policy
+from rollout.core.machine.silence import NUMBERS
+from rollout.core.policy import Policy
 from rollout.core.policy_text import choose_policy, parse_policy
 from rollout.core.rollout import Order, Phase, Rollout
 from rollout.errors import (
@@ -23,29 +18,10 @@ from rollout.errors import (
     Unavailable,
     Unknown,
 )
-from rollout.ports import Clock, Endpoints, Metrics, Minutes, PolicyFiles, Samples
-
-HISTORY_MINUTES = 120
-LOAD_MINUTES = 5
-KEPT = timedelta(days=30)
-"""So long minutes are kept for `rollout replay`."""
+from rollout.measuring import Measuring, Sources
 
 MEASURED = frozenset({Phase.SHIFTING, Phase.MEASURING, Phase.HOLDING, Phase.APPROVING})
 """The phases that a judge's report means something to; a way back needs none."""
-
-LATE_MINUTES = 5
-"""So far back minutes are read again, since some arrive late or are revised."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where a look reads from."""
-
-    endpoints: Endpoints
-    metrics: Metrics
-    samples: Samples
-    policies: PolicyFiles
-    clock: Clock
 
 
 class Looks:
@@ -55,6 +31,7 @@ class Looks:
         self, sources: Sources, workspaces: Sequence[WorkspaceId], installation: str
     ) -> None:
         self._from = sources
+        self._measuring = Measuring(sources)
         self._workspaces = workspaces
         self._installation = installation
 
@@ -104,13 +81,15 @@ class Looks:
     def start(self, order: Order, event_id: str) -> StartRequested:
         """All that is needed to answer an order: its policy, and the endpoint as it is now."""
         name, policy = self._policy(order)
+        view = self._from.endpoints.read(order.endpoint)
         return StartRequested(
             id=event_id,
             order=order,
             policy=policy,
             policy_name=name,
-            view=self._from.endpoints.read(order.endpoint),
+            view=view,
             owner=self._installation,
+            sources=self._measuring.facts(view, policy),
             minute=self._from.clock.minute,
         )
 
@@ -146,15 +125,12 @@ class Looks:
         looked = Looked(
             id=event_id,
             view=view,
-            lag=self._from.metrics.lag,
+            lag=self._measuring.lag(rollout),
             operation_failed=self._operation_failure(rollout),
         )
         if rollout.phase not in MEASURED or not rollout.shares:
             return looked
-        try:
-            return self._measured(rollout, view, looked)
-        except RolloutError as no:  # without numbers: silence and the deadline still decide
-            return looked.model_copy(update={"trouble": f"no metrics: {no}"})
+        return looked.model_copy(update=self._measured(rollout, view))
 
     def _operation_failure(self, rollout: Rollout) -> str | None:
         if rollout.operation is None:
@@ -164,139 +140,12 @@ class Looks:
         except (Unavailable, Unknown, Refused):  # news only: what counts is the map that is seen
             return None
 
-    def _measured(self, rollout: Rollout, view: EndpointView, looked: Looked) -> Looked:
-        minute = rollout.minute
-        until = _floor(self._from.clock.now() - self._from.metrics.lag, minute)
-        first = rollout.shares[0].since
-        since = max(first, rollout.evidence_since or first)
-        read = self._minutes(rollout, _floor(rollout.started_at, minute), until)
-        counted = Counted(
-            minutes=_trial(rollout, read, _ceil(since, minute), until),
-            history=_history(rollout, read, minute),
-        )
-        heard = [one.at + minute for one in counted.minutes if one.canary or one.baseline]
-        return looked.model_copy(
-            update={
-                "report": _judged(rollout, counted, managed=view.managed),
-                "load": _load(rollout, read),
-                "readable_until": until,
-                "heard_until": max(heard, default=None),
-            }
-        )
-
-    def _minutes(self, rollout: Rollout, started: datetime, until: datetime) -> Minutes:
-        """Everything readable so far; only what is new or may have been revised is asked for."""
-        key, source = rollout.endpoint.key, self._from.metrics.source
-        before = started - HISTORY_MINUTES * rollout.minute
-        known = self._from.samples.read(key, source, before, until)
-        late = LATE_MINUTES * rollout.minute
-        wanted_from = max(before, max(known) - late) if known else before
-        if wanted_from >= until:
-            return known
+    def _measured(self, rollout: Rollout, view: EndpointView) -> Mapping[str, Any]:
+        """What can be measured now, by the fields of `Looked`."""
+        measured: Mapping[str, Any]
         try:
-            fresh = self._from.metrics.read(rollout.endpoint, wanted_from, until)
-        except Unavailable:  # a gap for now; silence is the machine's business
-            return known
-        if not known:
-            self._from.samples.forget(key, before - KEPT)
-        self._from.samples.save(key, source, fresh)
-        return {**known, **fresh}
-
-
-def _trial(rollout: Rollout, read: Minutes, since: datetime, until: datetime) -> tuple[Minute, ...]:
-    """The minutes of the trial; one with no point in either arm is a gap."""
-    minutes = []
-    at = since
-    while at + rollout.minute <= until:
-        minutes.append(_minute(rollout, read, at))
-        at += rollout.minute
-    return tuple(minutes)
-
-
-def _minute(rollout: Rollout, read: Minutes, at: datetime) -> Minute:
-    share = [one.percent for one in rollout.shares if one.since <= at][-1]
-    arms = read.get(at, {})
-    canary = arms.get(rollout.canary)
-    baseline = arms.get(rollout.baseline) if rollout.baseline else None
-    if canary is None and baseline is None:
-        return Minute(at, share, None, None)
-    return Minute(at, share, canary or Counts(), baseline or Counts())
-
-
-def _history(rollout: Rollout, read: Minutes, minute: timedelta) -> tuple[Minute, ...]:
-    """The baseline's minutes before the rollout."""
-    started = _floor(rollout.started_at, minute)
-    baseline = rollout.baseline
-    return tuple(
-        Minute(at, 0, None, read[at].get(baseline))
-        for at in sorted(read)
-        if baseline and at < started
-    )
-
-
-def _judged(rollout: Rollout, counted: Counted, *, managed: bool) -> Report:
-    """A guard fails on all the evidence; it passes only with the present stage's own minutes."""
-    stage_since = rollout.share_since or rollout.shares[-1].since
-    guards = rollout.policy.guards
-    if rollout.here.kind is Kind.BAKE or rollout.baseline is None:
-        guards = at_full_share(guards, counted)
-    terms = _terms(rollout, managed=managed)
-    overall = judge(counted, guards, terms)
-    own = tuple(one for one in counted.minutes if one.at >= stage_since)
-    here = judge(Counted(own, counted.history), guards, terms)
-    pairs = zip(overall.findings, here.findings, strict=True)
-    return Report(tuple(_graver(both) for both in pairs))
-
-
-def _terms(rollout: Rollout, *, managed: bool) -> Terms:
-    policy = rollout.policy
-    terms = Terms(
-        planned_minutes=planned_minutes(rollout), kubernetes=not managed, strict=policy.strict
-    )
-    return replace(terms, errors=policy.errors) if policy.errors else terms
-
-
-def _load(rollout: Rollout, read: Minutes) -> Load | None:
-    """What the endpoint's users ask for, and how long an answer takes; copies do not count."""
-    latest = [read[at] for at in sorted(read)[-LOAD_MINUTES:]]
-    live = [
-        counts
-        for arms in latest
-        for name, counts in arms.items()
-        if name not in rollout.observed.mirror
-    ]
-    took = [_typical(counts.latency) for counts in live if counts.latency]
-    known = [ms for ms in took if ms is not None]
-    if not known:
-        return None
-    seconds = len(latest) * rollout.minute.total_seconds()
-    return Load(sum(one.requests for one in live) / seconds, sum(known) / len(known) / 1000)
-
-
-def _typical(latency: Latency) -> float | None:
-    """Between the median and the 90th percentile: a mean, where only percentiles are known."""
-    known = [ms for ms in (latency.p50, latency.p90) if ms is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _graver(both: tuple[Finding, Finding]) -> Finding:
-    overall, here = both
-    return overall if overall.verdict is Verdict.FAIL else here
-
-
-def planned_minutes(rollout: Rollout) -> int:
-    """How long the rollout lasts when all goes well, or has lasted already."""
-    trials = [stage for stage in rollout.stages if isinstance(stage, Mirror | Canary | Bake)]
-    return sum(stage.shortest_minutes for stage in trials)
-
-
-def _floor(at: datetime, minute: timedelta) -> datetime:
-    """The start of the minute; minutes of any length begin at whole multiples since the epoch."""
-    return at - (at - _EPOCH) % minute
-
-
-def _ceil(at: datetime, minute: timedelta) -> datetime:
-    return _floor(at + minute - timedelta(microseconds=1), minute)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+            measured = self._measuring.take(rollout, view)
+        except RolloutError as no:  # without numbers: silence and the deadline still decide
+            measured = {"trouble": f"no {NUMBERS[rollout.source]}: {no}"}
+        heard = self._measuring.metrics_instead(rollout, view, measured.get("heard_until"))
+        return {**measured, "metrics_heard_until": heard}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts
 from rollout.core.endpoint import EndpointId, EndpointView
 from rollout.core.head import Head, HistoryEntry
@@ -203,6 +204,39 @@ class Metrics(Protocol):
 
     def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
         """Whole minutes in [since, until); raises Unavailable or Refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a custom guard is asked about: whole minutes in [since, until) of both deployments."""
+
+    endpoint: EndpointId
+    canary: str
+    baseline: str | None
+    since: datetime
+    until: datetime
+    minute: timedelta
+    rollout_id: str
+    stage: str
+
+
+class CustomGuards(Protocol):
+    """What the guards of a policy ask for themselves: by KQL, of Prometheus, over HTTP."""
+
+    def missing(self, guard: Guard) -> str | None:
+        """Why such a guard cannot be asked here, with the remedy; None: it can."""
+        ...
+
+    def lag(self, guard: Guard) -> timedelta:
+        """How far behind the present its minutes may be read."""
+        ...
+
+    def read(self, guard: Guard, question: Question) -> Minutes:
+        """Counts of each minute, or one reading in the last minute before `until`.
+
+        Raises Unavailable or Refused; whatever it cannot tell is never a pass.
+        """
         ...
 
 

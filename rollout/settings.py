@@ -41,6 +41,33 @@ class Settings(Frozen):
     clock_speed: float = Field(1, ge=1, le=60, description="policy minutes pass so much faster")
     write_verb: Literal["put", "patch-preview"] = Field("put", description="how traffic is set")
     metrics_lag_minutes: int = Field(2, ge=1, le=30, description="how far metrics lag behind")
+    metrics_api: Literal["single", "batch"] = Field(
+        "single", description="metrics by ARM, or by the region's batch API with its own quota"
+    )
+    metrics_url: str = Field(
+        "https://{region}.metrics.monitor.azure.com",
+        description="where the batch API answers; {region} is the endpoint's own",
+    )
+    logs_workspace: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z-]{1,64}$",
+        description="customer id of the Log Analytics workspace with the traffic log",
+    )
+    logs_url: str = Field("https://api.loganalytics.io", description="where log queries answer")
+    logs_lag_minutes: int = Field(
+        10,
+        ge=1,
+        le=60,
+        description="how far logs lag behind; 10: by then Azure has written every row",
+    )
+    prometheus_url: str | None = Field(
+        None, description="the Prometheus that guards may ask; plain http is up to you"
+    )
+    prometheus_token: SecretStr | None = Field(None, description="what that Prometheus is shown")
+    outgoing_private: bool = Field(
+        default=False,
+        description="guards may ask private addresses and plain http; else public https alone",
+    )
 
     @field_validator("workspaces", mode="before")
     @classmethod
@@ -61,6 +88,16 @@ class Settings(Frozen):
                 raise ValueError(f"identity emulator is refused for {self.arm_url}")
             if urlsplit(self.arm_url).scheme != "https":
                 raise ValueError(f"arm_url {self.arm_url} must be https")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_go_over_https(self) -> Self:
+        for name in ("metrics_url", "logs_url"):
+            parts = urlsplit(url := str(getattr(self, name)))
+            if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+                raise ValueError(f"{name} {url} must be https")
+        if self.prometheus_url and urlsplit(self.prometheus_url).scheme not in {"http", "https"}:
+            raise ValueError(f"prometheus_url {self.prometheus_url} must be an http or https URL")
         return self
 
     @property

@@ -11,6 +11,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.head import Head
 from rollout.core.policy import Bake, Canary, Mirror
 from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout
+from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 
 
@@ -39,6 +40,7 @@ class RolloutView(Frozen):
     endpoint_id: str = Field(description="the ARM id in lower case")
     canary: str
     baseline: str | None
+    source: Source = Field(Source.METRICS, description="where its numbers come from")
     policy: str
     policy_version: str
     phase: Phase
@@ -79,6 +81,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         endpoint_id=rollout.endpoint.arm_id,
         canary=rollout.canary,
         baseline=rollout.baseline,
+        source=rollout.source,
         policy=rollout.policy_name,
         policy_version=rollout.policy.version,
         phase=rollout.phase,

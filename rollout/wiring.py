@@ -8,18 +8,26 @@ from azure.core.credentials import TokenCredential
 
 from rollout.adapters.azure import identity
 from rollout.adapters.azure.arm import ArmEndpoints
+from rollout.adapters.azure.batch import MetricsBatch
+from rollout.adapters.azure.kql_guard import KqlGuard
+from rollout.adapters.azure.logs import LogMetrics, LogsClient
 from rollout.adapters.azure.monitor import MonitorMetrics
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.adapters.azure.scoring import HttpScoring
 from rollout.adapters.clock import SystemClock
+from rollout.adapters.custom_guards import Answerer, GuardsByKind
+from rollout.adapters.http_guard import HttpGuard
+from rollout.adapters.outgoing import Outgoing
 from rollout.adapters.policy_folder import PolicyFolder
+from rollout.adapters.prometheus import PrometheusGuard
 from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.api import Api
 from rollout.effects import Effects
 from rollout.engine import Engine
-from rollout.looks import Looks, Sources
+from rollout.looks import Looks
+from rollout.measuring import Sources
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
 
@@ -62,11 +70,51 @@ def sources() -> Sources:
     arm = _arm()
     return Sources(
         endpoints=ArmEndpoints(arm, settings().write_verb),
-        metrics=MonitorMetrics(arm, clock().minute, settings().metrics_lag_minutes),
+        metrics=_metrics(arm),
         samples=SqliteSamples(_database()),
         policies=policies(),
         clock=clock(),
+        logs=_log_metrics(),
+        custom=_custom_guards(),
     )
+
+
+def _metrics(arm: ArmClient) -> MonitorMetrics:
+    known = settings()
+    batch = MetricsBatch(arm, known.metrics_url) if known.metrics_api == "batch" else None
+    return MonitorMetrics(arm, clock().minute, known.metrics_lag_minutes, batch)
+
+
+@cache
+def _logs() -> LogsClient | None:
+    known = settings()
+    if known.logs_workspace is None:
+        return None
+    return LogsClient(known.logs_url, known.logs_workspace, _CREDENTIALS[known.identity](known))
+
+
+def _log_metrics() -> LogMetrics | None:
+    logs = _logs()
+    return LogMetrics(logs, clock().minute, settings().logs_lag_minutes) if logs else None
+
+
+def _custom_guards() -> GuardsByKind:
+    known, minute, logs = settings(), clock().minute, _logs()
+    answerers: dict[str, Answerer] = {"http": HttpGuard(outgoing())}
+    if logs:
+        answerers["kql"] = KqlGuard(logs, minute, known.logs_lag_minutes)
+    if known.prometheus_url:
+        private = Outgoing(private=True)  # its address is a setting, not a policy's
+        answerers["prometheus"] = PrometheusGuard(
+            private, known.prometheus_url, minute, known.prometheus_token
+        )
+    return GuardsByKind(answerers)
+
+
+@cache
+def outgoing() -> Outgoing:
+    """For addresses that people wrote into policies."""
+    return Outgoing(private=settings().outgoing_private)
 
 
 @cache
@@ -87,7 +135,7 @@ def api() -> Api:
         policies=policies(),
         clock=clock(),
         settings=settings(),
-        memory=Memory(read.endpoints, read.metrics, read.samples, clock()),
+        memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rollout.analysis.report import Guard, Metric
-from rollout.analysis.samples import Minute
+from rollout.analysis.samples import BAD, Minute
 from rollout.analysis.threshold import threshold
 
 KUBERNETES_ERRORS = (502, 504)
@@ -38,6 +38,7 @@ class Terms:
             Metric.ERROR_RATE: (*self.errors, *(KUBERNETES_ERRORS if self.kubernetes else ())),
             Metric.UNAVAILABLE_RATE: self.unavailable,
             Metric.PLATFORM_RATE: self.platform,
+            Metric.CUSTOM: (BAD,),
         }
         return frozenset(bad[metric])
 

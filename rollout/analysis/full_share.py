@@ -8,13 +8,16 @@ from rollout.analysis.case import Terms
 from rollout.analysis.compare_rates import margin
 from rollout.analysis.report import Guard, Metric
 from rollout.analysis.samples import Counts, Samples
+from rollout.analysis.slowness import QUANTILES, quantile_ms
 from rollout.analysis.threshold import relative
 
 ALLOWANCE = 1.5
 """The time of day moves rates and latencies, and nobody serves beside to tell them apart."""
 FIRST_RATE = 0.05
 """What a first deployment is held to, with no past to compare with."""
-_RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
+_RATES = frozenset(
+    {Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE, Metric.CUSTOM}
+)
 
 
 def at_full_share(
@@ -53,5 +56,7 @@ def _rate_limit(guard: Guard, past: Sequence[Counts], terms: Terms) -> float:
 
 
 def _latency(counts: Counts, metric: Metric) -> float | None:
+    if counts.bins:
+        return quantile_ms(counts.bins, QUANTILES[metric])
     name = metric.removeprefix("latency_")
     return getattr(counts.latency, name) if counts.latency else None

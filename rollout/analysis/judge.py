@@ -6,12 +6,14 @@ another order or were revised, and a restart of the process, cannot change what 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from rollout.analysis.absolute import hold_latency, hold_rate
 from rollout.analysis.case import Case, Terms, in_order
 from rollout.analysis.compare_latencies import compare_latencies
 from rollout.analysis.compare_rates import compare_rates
 from rollout.analysis.full_share import at_full_share
+from rollout.analysis.readings import hold_custom
 from rollout.analysis.report import Finding, Guard, Metric, Report, Verdict
 from rollout.analysis.samples import Minute, Samples
 from rollout.analysis.threshold import relative, stakes
@@ -27,11 +29,17 @@ TESTS: Mapping[Metric, tuple[Callable[[Case], Finding], Callable[[Case], Finding
     Metric.LATENCY_P90:      (compare_latencies, hold_latency),
     Metric.LATENCY_P95:      (compare_latencies, hold_latency),
     Metric.LATENCY_P99:      (compare_latencies, hold_latency),
+    Metric.CUSTOM:           (compare_rates,     hold_custom),
 }
 # fmt: on
 
 
-def judge(samples: Samples, guards: Sequence[Guard], terms: Terms) -> Report:
+def judge(
+    samples: Samples,
+    guards: Sequence[Guard],
+    terms: Terms,
+    custom: Mapping[str, Samples] = MappingProxyType({}),
+) -> Report:
     """Find what each guard says of the samples, in the guards' order.
 
     A relative guard fails when its evidence has ever reached what was asked for; is inconclusive
@@ -39,17 +47,35 @@ def judge(samples: Samples, guards: Sequence[Guard], terms: Terms) -> Report:
     when nothing speaks against the canary. `evidence.proved` tells a pass that shows the canary to
     be within the margin from one that only found nothing. An arm that answers nothing is not
     measured. The guards of one severity share the risk of a false alarm (`threshold.stakes`).
+    A custom guard is judged by the same tests on samples of its own, found by its name.
     """
     minutes, history = in_order(samples.minutes), in_order(samples.history)
+    whole = Samples(minutes, history)
     parts = stakes(guards)
     cases = (
-        Case(guard, minutes, history, terms, part)
+        _case(guard, _own(guard, custom) if guard.custom else whole, terms, part)
         for guard, part in zip(guards, parts, strict=True)
     )
     return Report(tuple(_found(case) for case in cases))
 
 
+def _own(guard: Guard, custom: Mapping[str, Samples]) -> Samples:
+    found = custom.get(guard.title, Samples())
+    return Samples(in_order(found.minutes), in_order(found.history))
+
+
+def _case(guard: Guard, samples: Samples, terms: Terms, part: float) -> Case:
+    return Case(guard, samples.minutes, samples.history, terms, part)
+
+
 def _found(case: Case) -> Finding:
+    finding = _tested(case)
+    if not case.guard.custom:
+        return finding
+    return replace(finding, because=f"{case.guard.title}: {finding.because}")
+
+
+def _tested(case: Case) -> Finding:
     compare, hold = TESTS[case.guard.metric]
     if not relative(case.guard):
         return hold(case)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class Verdict(IntEnum):
@@ -31,6 +31,7 @@ class Metric(StrEnum):
     LATENCY_P90 = "latency_p90"
     LATENCY_P95 = "latency_p95"
     LATENCY_P99 = "latency_p99"
+    CUSTOM = "custom"  # what a guard of one's own asks, by `kql`, `prometheus` or `http`
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Guard:
     A rate is a number from 0 to 1, a latency is in milliseconds. `worse_by_ratio` 1.25 allows a
     quarter more than the baseline, `worse_by_points` 0.01 one percentage point more; with both,
     the canary may be worse by either.
+
+    A custom guard has a name and one question instead of a metric: `kql`, `prometheus` or `http`.
     """
 
     __pydantic_config__: ClassVar = {
@@ -47,11 +50,26 @@ class Guard:
         "allow_inf_nan": False,
     }  # read where policies are parsed
 
-    metric: Metric
+    metric: Metric = Metric.CUSTOM
     worse_by_ratio: float | None = None
     worse_by_points: float | None = None
     at_most: float | None = None
     severity: Severity = Severity.FAIL
+    name: str | None = None
+    kql: str | None = None
+    prometheus: str | None = None
+    of: str | None = None
+    http: str | None = None
+    method: Literal["POST", "GET"] | None = None
+
+    @property
+    def custom(self) -> bool:
+        return self.metric is Metric.CUSTOM
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name if self.custom and self.name else self.metric.value
 
 
 @dataclass(frozen=True, slots=True)

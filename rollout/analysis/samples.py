@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import inf
+from math import inf, isfinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,24 @@ class Counts:
     """What one arm did in one minute: answers by HTTP status, and how long they took.
 
     ``bins`` is the 10 % log-histogram of the total duration, where the source has rows: bin k holds
-    the answers that took from 5 ms x 1.1^k up to 5 ms x 1.1^(k+1). Raises ValueError for a count
-    that is negative or not a number.
+    the answers that took from 5 ms x 1.1^k up to 5 ms x 1.1^(k+1). ``value`` is what a custom guard
+    was told in place of counts, and ``said`` the words that came with it. Raises ValueError for a
+    count that is negative or not a number.
     """
 
     statuses: Mapping[int, int] = field(default_factory=dict)
     latency: Latency | None = None
     bins: Mapping[int, int] | None = None
+    value: float | None = None
+    said: str | None = None
 
     def __post_init__(self) -> None:
         for counted in (self.statuses, self.bins or {}):
             for name, count in counted.items():
                 if not 0 <= count < inf:
                     raise ValueError(f"{count} answers under {name}: a count is 0 or more")
+        if self.value is not None and not isfinite(self.value):
+            raise ValueError(f"{self.value} is not a number that can be compared")
 
     @property
     def requests(self) -> int:
@@ -50,6 +55,16 @@ class Counts:
     def having(self, statuses: Collection[int]) -> int:
         """How many answers had one of these statuses."""
         return sum(self.statuses.get(status, 0) for status in statuses)
+
+
+GOOD, BAD = 200, 500
+"""How the counts of a custom guard are kept."""
+
+
+def tallied(requests: int, failures: int) -> Counts:
+    """The counts of a custom guard; raises ValueError for more failures than requests."""
+    counts = {GOOD: requests - failures, BAD: failures}
+    return Counts({status: count for status, count in counts.items() if count})
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,14 @@ def quantile_ms(bins: Bins, quantile: float) -> float | None:
     return None
 
 
+def mean_ms(bins: Bins) -> float | None:
+    """The mean duration, from a histogram."""
+    answers = sum(bins.values())
+    if not answers:
+        return None
+    return sum(FIRST_BIN_MS * math.pow(BIN, k + 0.5) * n for k, n in bins.items()) / answers
+
+
 def pooled(minutes: Iterable[Bins], metric: Metric) -> Arm:
     """An arm's quantile from all its minutes' histograms."""
     whole = sum((Counter(bins) for bins in minutes), Counter[int]())

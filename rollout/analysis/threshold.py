@@ -21,6 +21,7 @@ STAKES: Mapping[Metric, float] = {
     Metric.LATENCY_P99: 3.0,
     Metric.UNAVAILABLE_RATE: 1.0,
     Metric.PLATFORM_RATE: 1.0,
+    Metric.CUSTOM: 3.0,
 }
 
 
@@ -61,5 +62,5 @@ def relative(guard: Guard) -> bool:
 
 
 def _alike(guard: Guard, guards: Sequence[Guard]) -> int:
-    key = (guard.metric, _family(guard))
-    return sum((other.metric, _family(other)) == key for other in guards)
+    key = (guard.title, _family(guard))
+    return sum((other.title, _family(other)) == key for other in guards)

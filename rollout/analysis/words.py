@@ -8,6 +8,7 @@ DEEDS = {
     Metric.ERROR_RATE: "failed",
     Metric.UNAVAILABLE_RATE: "were turned away",
     Metric.PLATFORM_RATE: "met a platform fault",
+    Metric.CUSTOM: "failed",
 }
 _SMALL = [
     "no",

@@ -5,7 +5,7 @@ import click
 from rollout.analysis.report import Finding
 from rollout.cli.follow import Moment
 from rollout.cli.glance import glance, next_step, replaces, risk, trouble
-from rollout.cli.words import clock_time, measured, metric_name, samples, verdict_text
+from rollout.cli.words import clock_time, guard_name, measured, samples, verdict_text
 from rollout.views import RolloutView
 
 
@@ -68,7 +68,7 @@ class Lines:
 def _finding_line(finding: Finding) -> str:
     canary, baseline = finding.canary, finding.baseline
     return (
-        f"{metric_name(finding.guard.metric)}: {verdict_text(finding)};"
+        f"{guard_name(finding.guard)}: {verdict_text(finding)};"
         f" canary {measured(finding, canary)} of {samples(canary)},"
         f" baseline {measured(finding, baseline)} of {samples(baseline)}; {finding.because}"
     )

@@ -13,8 +13,8 @@ from rollout.cli.glance import glance, next_step, replaces, risk, trouble
 from rollout.cli.words import (
     VERDICTS,
     clock_time,
+    guard_name,
     measured,
-    metric_name,
     samples,
     span,
     verdict_text,
@@ -176,7 +176,7 @@ def _findings(view: RolloutView) -> RenderableType:
 
 def _finding(finding: Finding) -> tuple[RenderableType, ...]:
     return (
-        f"  {metric_name(finding.guard.metric)}",
+        f"  {guard_name(finding.guard)}",
         finding.guard.severity.value,
         measured(finding, finding.canary),
         samples(finding.canary),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from rollout.analysis.report import Arm, Finding, Metric, Verdict
+from rollout.analysis.report import Arm, Finding, Guard, Verdict
 
 VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("green", "✔ pass"),
@@ -28,15 +28,17 @@ def span(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def metric_name(metric: Metric) -> str:
-    return metric.value.replace("_", " ")
+def guard_name(guard: Guard) -> str:
+    return guard.title.replace("_", " ")
 
 
 def measured(finding: Finding, arm: Arm | None) -> str:
-    """One arm's number: a rate in percent, a latency in milliseconds."""
+    """One arm's number: a rate in percent, a latency in milliseconds, a reading as it was told."""
     if arm is None or arm.value is None:
         return "-"
-    if finding.guard.metric.value.endswith("_rate"):
+    if finding.guard.custom and arm.bad is None:
+        return f"{arm.value:.4g}"
+    if arm.bad is not None:
         return f"{arm.value * 100:.2f} %"
     return f"{arm.value:.0f} ms"
 

@@ -11,6 +11,7 @@ from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
 from rollout.core.policy import AlertSeverity, Policy
 from rollout.core.rollout import Order
+from rollout.core.source import SourceFacts
 from rollout.core.traffic import Traffic
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
@@ -28,6 +29,7 @@ class Beginning(Event):
     policy_name: str
     view: EndpointView
     owner: str = Field(description="the name of this installation")
+    sources: SourceFacts = SourceFacts()
     minute: timedelta = timedelta(minutes=1)
 
 
@@ -52,6 +54,9 @@ class Looked(Event):
     report: Report | None = None
     readable_until: datetime | None = Field(None, description="minutes before it can be read")
     heard_until: datetime | None = Field(None, description="end of the last minute with a point")
+    metrics_heard_until: datetime | None = Field(
+        None, description="the same of metrics, asked where the logs are silent"
+    )
     lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
     load: Load | None = Field(None, description="what the endpoint carries now")
     trouble: str | None = Field(None, description="why nothing could be measured, if it could not")

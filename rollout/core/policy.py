@@ -19,6 +19,7 @@ from pydantic import (
 
 from rollout.analysis.report import Guard, Metric, Severity
 from rollout.core.frozen import Frozen
+from rollout.core.guards import check_guards
 from rollout.core.traffic import MIRROR_MAX
 
 Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
@@ -267,6 +268,9 @@ class Policy(Frozen):
     ready_within_minutes: SomeMinutes = 30
     stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)]
     guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
+    source: Literal["auto", "metrics", "logs"] = Field(
+        "auto", description="where the numbers come from; auto: logs where they arrive in time"
+    )
     errors: (
         Annotated[tuple[Annotated[int, Field(ge=400, le=599)], ...], Field(min_length=1)] | None
     ) = Field(None, description="statuses that count against a deployment; none: the platform's")
@@ -293,8 +297,7 @@ class Policy(Frozen):
     @field_validator("guards")
     @classmethod
     def _limited(cls, guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
-        for place, guard in enumerate(guards):
-            _check_guard(place, guard)
+        check_guards(guards)
         if all(guard.severity is Severity.WATCH for guard in guards):
             raise ValueError(
                 "every guard only watches; without one that can fail or hold none pass"
@@ -355,25 +358,3 @@ def _check_weights(stages: list[Stage]) -> None:
                     " weights grow from stage to stage"
                 )
             before = stage.weight
-
-
-_RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
-
-
-def _check_guard(place: int, guard: Guard) -> None:
-    relative = (guard.worse_by_ratio, guard.worse_by_points)
-    if all(limit is None for limit in (*relative, guard.at_most)):
-        raise ValueError(
-            f"[{place}]: {guard.metric} has no limit;"
-            " give worse_by_ratio, worse_by_points or at_most"
-        )
-    if guard.at_most is not None and any(limit is not None for limit in relative):
-        raise ValueError(f"[{place}]: at_most is absolute; write a second guard for the margin")
-    if guard.worse_by_ratio is not None and guard.worse_by_ratio < 1:
-        raise ValueError(f"[{place}].worse_by_ratio: {guard.worse_by_ratio} is below 1")
-    if guard.metric in _RATES:
-        limits = (guard.worse_by_points, guard.at_most)
-        if any(limit is not None and not 0 <= limit <= 1 for limit in limits):
-            raise ValueError(f"[{place}]: a rate is a number from 0 to 1, not a percentage")
-    elif guard.worse_by_points is not None:
-        raise ValueError(f"[{place}].worse_by_points: points are for rates; use worse_by_ratio")

@@ -117,7 +117,15 @@ def _told(rollout: Rollout | None) -> tuple[object, ...]:
     approved = rollout.asked.approved_by if rollout.asked else ()
     held = (rollout.hold.cause, rollout.hold.since) if rollout.hold else ()
     accepted = back.accepted_at if back else None
-    return (*_place(rollout), rollout.wanted, held, approved, accepted, rollout.trouble)
+    return (
+        *_place(rollout),
+        rollout.source,
+        rollout.wanted,
+        held,
+        approved,
+        accepted,
+        rollout.trouble,
+    )
 
 
 def _entry(before: Head, decision: Decision, event: Event, now: datetime) -> HistoryEntry:
@@ -170,7 +178,7 @@ def _numbers(event: Event) -> dict[str, Any]:
         "readable_until": event.readable_until.isoformat() if event.readable_until else None,
         "findings": [
             {
-                "metric": found.guard.metric,
+                "metric": found.guard.title,
                 "severity": found.guard.severity,
                 "verdict": found.verdict.name.lower(),
                 "because": found.because[:FINDING_TEXT_MAX],

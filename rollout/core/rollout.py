@@ -10,6 +10,7 @@ from rollout.analysis.report import Report
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.policy import Kind, Policy, Stage, Then
+from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 
 
@@ -137,6 +138,7 @@ class Rollout(Frozen):
     policy_name: str
     minute: timedelta = Field(description="the length of a policy minute here")
     baseline: str | None = Field(description="None: nothing served before")
+    source: Source = Field(Source.METRICS, description="where its numbers come from")
     phase: Phase
     started_at: datetime
     phase_since: datetime

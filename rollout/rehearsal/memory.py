@@ -6,14 +6,17 @@ from datetime import datetime, timedelta
 
 from rollout.analysis.samples import Counts
 from rollout.core.endpoint import EndpointId, EndpointView
+from rollout.core.guards import source_of
 from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import Rollout, Share
+from rollout.core.source import NO_LOGS, Source
 from rollout.errors import Conflict
 from rollout.ports import Clock, Endpoints, Metrics, Samples
 from rollout.rehearsal.recording import (
     EPOCH,
     MINUTES_MAX,
     BaselineMinute,
+    CustomMinute,
     RecordedMinute,
     Recording,
 )
@@ -30,6 +33,7 @@ class Memory:
     metrics: Metrics
     samples: Samples
     clock: Clock
+    logs: Metrics | None = None
 
     def traffic(self, endpoint: EndpointId, policy: Policy) -> TrafficView:
         """The last two hours of the endpoint's baseline.
@@ -38,9 +42,10 @@ class Memory:
         """
         view = self.endpoints.read(endpoint)
         baseline = _baseline(view, policy)
-        until = _floor(self.clock.now() - self.metrics.lag, self.clock.minute)
+        metrics = self._planned_on(view, policy)
+        until = _floor(self.clock.now() - metrics.lag, self.clock.minute)
         since = until - HISTORY_MINUTES * self.clock.minute
-        read = self.metrics.read(endpoint, since, until)
+        read = metrics.read(endpoint, since, until)
         minutes = [
             read.get(since + place * self.clock.minute, {}).get(baseline)
             for place in range(HISTORY_MINUTES)
@@ -51,8 +56,18 @@ class Memory:
                 f"{endpoint}: {baseline} has answered no request in the last {HISTORY_MINUTES}"
                 " minutes; give rps and error_rate instead of the endpoint"
             )
-        lag = round(self.metrics.lag / self.clock.minute)
+        lag = round(metrics.lag / self.clock.minute)
         return found.model_copy(update={"baseline": baseline, "lag_minutes": lag})
+
+    def _planned_on(self, view: EndpointView, policy: Policy) -> Metrics:
+        """The source that has the endpoint's past; a Kubernetes endpoint has none in metrics."""
+        wanted = policy.source == "logs" or not view.managed
+        if wanted and self.logs is None:
+            raise Conflict(
+                f"{view.id}: its past would be read from logs, and {NO_LOGS}; or give rps and"
+                " error_rate instead of the endpoint"
+            )
+        return self.logs if wanted and self.logs else self.metrics
 
     def recording(self, rollout: Rollout) -> Recording:
         """The minutes a rollout was judged on, and the baseline's before it."""
@@ -60,15 +75,22 @@ class Memory:
         started = _floor(rollout.started_at, minute)
         since = started - HISTORY_MINUTES * minute
         until = _floor(_end(rollout) or self.clock.now(), minute)
-        read = self.samples.read(rollout.endpoint.key, self.metrics.source, since, until)
+        read = self.samples.read(rollout.endpoint.key, rollout.source, since, until)
+        custom = self._custom(rollout, since, until)
+        if rollout.source is Source.GUARDS:
+            read = {one.at: {} for told in custom.values() for one in told}
+        metrics = self.logs if self.logs and rollout.source is Source.LOGS else self.metrics
         return Recording(
             rollout=rollout.id,
             endpoint=str(rollout.endpoint),
             canary=rollout.canary,
             baseline=rollout.baseline,
             minute_seconds=minute.total_seconds(),
-            lag_minutes=round(self.metrics.lag / minute),
+            lag_minutes=round(metrics.lag / minute),
+            source=rollout.source,
+            managed=rollout.source is not Source.GUARDS,
             minutes=_trial(rollout, read, until)[:MINUTES_MAX],
+            custom=custom,
             history=tuple(
                 BaselineMinute(at=at, baseline=arms.get(rollout.baseline))
                 for at, arms in read.items()
@@ -76,6 +98,24 @@ class Memory:
             ),
             shares=rollout.shares,
         )
+
+    def _custom(
+        self, rollout: Rollout, since: datetime, until: datetime
+    ) -> Mapping[str, tuple[CustomMinute, ...]]:
+        """What each custom guard was told, by the source that its samples are kept under."""
+        sources = [source_of(guard) for guard in rollout.policy.guards if guard.custom]
+        read = {one: self.samples.read(rollout.endpoint.key, one, since, until) for one in sources}
+        return {
+            source: tuple(
+                CustomMinute(
+                    at=at,
+                    canary=arms.get(rollout.canary),
+                    baseline=arms.get(rollout.baseline) if rollout.baseline else None,
+                )
+                for at, arms in minutes.items()
+            )[-2 * MINUTES_MAX :]
+            for source, minutes in read.items()
+        }
 
 
 def _baseline(view: EndpointView, policy: Policy) -> str:

@@ -104,6 +104,9 @@ def _misses(policy: Policy, seen: Sequence[SightView]) -> Iterator[str]:
             yield f"a canary that {one.canary} is within what the guards allow"
         elif not one.reliable:
             yield f"a canary that {one.canary} is not noticed{_how_often(one)}"
+    for guard in policy.guards:
+        if guard.custom:
+            yield f"what {guard.title} would find is not foretold: it has numbers of its own"
     if seen and policy.on_failure is Then.HOLD:
         yield "on_failure is hold: what is seen waits for a person, with the traffic it has"
 

@@ -1,23 +1,32 @@
 """The world as a record has it: its minutes, its shares, and a clock that the replay sets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
+from rollout.analysis.report import Guard
+from rollout.analysis.samples import Counts
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.events import Looked, SkipRequested, StartRequested
+from rollout.core.guards import source_of
 from rollout.core.head import Head
 from rollout.core.policy import Policy
 from rollout.core.rollout import Order, Phase, Rollout
+from rollout.core.source import Source, SourceFacts
 from rollout.core.traffic import Traffic
-from rollout.looks import Looks, Sources
-from rollout.ports import Endpoints, Minutes, PolicyFiles
-from rollout.rehearsal.recording import Recording
+from rollout.errors import Unavailable
+from rollout.looks import Looks
+from rollout.measuring import Sources
+from rollout.ports import Endpoints, Minutes, PolicyFiles, Question
+from rollout.rehearsal.recording import CustomMinute, Recording
 
 ENDPOINT = EndpointId(
     subscription="recorded", resource_group="recorded", workspace="recorded", name="recorded"
 )
 OWNER = "replay"
+FRESH_MINUTES = 2
+"""A reading speaks for the look that took it, and at most for the next."""
 
 
 class RecordedWorld:
@@ -30,7 +39,8 @@ class RecordedWorld:
         self.minute = recording.minute
         self.lag = recording.lag
         self._recording = recording
-        self._kept = _Kept(_minutes(recording))
+        custom = {source: _custom(recording, told) for source, told in recording.custom.items()}
+        self._kept = _Kept(_minutes(recording), custom)
         self._endpoint = _Shown(self._view(_first_map(recording), Provisioning.SUCCEEDED))
         sources = Sources(
             endpoints=cast("Endpoints", self._endpoint),  # a look only reads it
@@ -38,6 +48,8 @@ class RecordedWorld:
             samples=self._kept,
             policies=cast("PolicyFiles", None),  # a look reads none
             clock=self,
+            logs=self,
+            custom=_RecordedGuards(custom, recording.lag),
         )
         self._looks = Looks(sources, (ENDPOINT.in_workspace,), OWNER)
 
@@ -57,8 +69,15 @@ class RecordedWorld:
             policy_name=name,
             view=self._endpoint.view,
             owner=OWNER,
+            sources=self._sources(),
             minute=self.minute,
         )
+
+    def _sources(self) -> SourceFacts:
+        """A policy that wants logs gets the record, as does one for a Kubernetes endpoint."""
+        numbers = [one.at for one in self._recording.minutes if one.canary or one.baseline]
+        heard = max(numbers, default=None) if not self._recording.managed else None
+        return SourceFacts(logs=True, logs_heard=heard)
 
     def skip(self) -> SkipRequested:
         return SkipRequested(id=f"skip:{self.time}", who="the record")
@@ -119,15 +138,57 @@ class _Shown:
         return self.view
 
 
+def _custom(recording: Recording, told: Sequence[CustomMinute]) -> Minutes:
+    names = {recording.canary: "canary", recording.baseline or "": "baseline"}
+    return {
+        one.at: {
+            name: counts
+            for name, arm in names.items()
+            if name and (counts := getattr(one, arm)) is not None
+        }
+        for one in told
+    }
+
+
+@dataclass(frozen=True)
+class _RecordedGuards:
+    """The port CustomGuards: a question that was not asked then has no answer now."""
+
+    told: Mapping[str, Minutes]
+    behind: timedelta
+
+    def missing(self, guard: Guard) -> str | None:
+        del guard
+        return None
+
+    def lag(self, guard: Guard) -> timedelta:
+        del guard
+        return self.behind
+
+    def read(self, guard: Guard, question: Question) -> Minutes:
+        known = self.told.get(source_of(guard))
+        if known is None:
+            raise Unavailable("the record has no minutes of it")
+        found = {at: arms for at, arms in known.items() if question.since <= at < question.until}
+        fresh = question.until - FRESH_MINUTES * question.minute
+        return {at: arms for at, arms in found.items() if at >= fresh or not _is_reading(arms)}
+
+
+def _is_reading(arms: Mapping[str, Counts]) -> bool:
+    return any(one.value is not None for one in arms.values())
+
+
 @dataclass
 class _Kept:
     """The port Samples, full from the start."""
 
     minutes: Minutes
+    custom: Mapping[str, Minutes]
 
     def read(self, key: str, source: str, since: datetime, until: datetime) -> Minutes:
-        del key, source
-        return {at: arms for at, arms in self.minutes.items() if since <= at < until}
+        del key
+        kept = self.minutes if source in set(Source) else self.custom.get(source, {})
+        return {at: arms for at, arms in kept.items() if since <= at < until}
 
     def save(self, key: str, source: str, minutes: Minutes) -> None: ...
 

@@ -1,7 +1,7 @@
 """The recorded minutes of a rollout: one JSON document, the same in a file and over HTTP."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from rollout.analysis.samples import Counts
 from rollout.core.frozen import Frozen
 from rollout.core.rollout import Share
+from rollout.core.source import Source
 from rollout.core.traffic import MIRROR_MAX
 from rollout.errors import Malformed
 from rollout.rehearsal.traffic import LAG_MINUTES
@@ -46,6 +47,12 @@ class RecordedMinute(BaselineMinute):
         return self
 
 
+class CustomMinute(BaselineMinute):
+    """What a custom guard was told of one minute: counts of both, or a reading of the canary."""
+
+    canary: Counts | None = None
+
+
 class Recording(Frozen):
     """What was counted, minute by minute; times are UTC, minutes in order, each once."""
 
@@ -64,6 +71,10 @@ class Recording(Frozen):
         (), description="the baseline before the rollout"
     )
     shares: tuple[Share, ...] = Field((), description="when each share was first seen; for reading")
+    source: Source = Field(Source.METRICS, description="where the minutes were read")
+    custom: Mapping[str, Annotated[tuple[CustomMinute, ...], Field(max_length=2 * MINUTES_MAX)]] = (
+        Field(default_factory=dict, description="of custom guards, by where they are kept")
+    )
 
     @field_validator("minutes", "history")
     @classmethod

@@ -140,6 +140,8 @@ class _Course:
     def _decide(self, event: Event) -> None:
         before = self._head
         decision = decide(before, event, self._world.time)
+        if before.rollout is None and not decision.taken:
+            raise Malformed(f"the policy cannot be replayed on this record: {decision.why}")
         assert decision.taken, (event, decision.why)
         self._head, self.why = decision.head, decision.why
         if before.rollout is not None:

@@ -16,7 +16,8 @@ from rollout.core.traffic import Traffic
 from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
 from rollout.errors import RolloutError
-from rollout.looks import Looks, Sources
+from rollout.looks import Looks
+from rollout.measuring import Sources
 from rollout.ports import PolicyFile
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics

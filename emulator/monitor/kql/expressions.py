@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from emulator.monitor.kql import values
-from emulator.monitor.kql.values import FUNCTIONS, OPERATORS
+from emulator.monitor.kql.values import FUNCTIONS, OPERATORS, WORDS
 from emulator.monitor.kql.words import QueryError, Token, tokens
 
 Row = Mapping[str, Any]
@@ -83,6 +83,9 @@ class Reader:
             return self._between(left)
         if self.took("in"):
             return self._in(left)
+        for word in WORDS:
+            if self.took(word):
+                return _applied(WORDS[word], left, self._chain(self._product, ("+", "-")))
         if self.next.kind == "sign" and self.next.text in _COMPARISONS:
             verb = OPERATORS[self.take().text]
             right = self._chain(self._product, ("+", "-"))

@@ -100,6 +100,11 @@ OPERATORS: Mapping[str, Callable[[Value, Value], Value]] = {
     "/": _combined(_divided),
 }
 
+WORDS: Mapping[str, Callable[[Value, Value], Value]] = {
+    "startswith": lambda left, right: _text(left).lower().startswith(_text(right).lower()),
+    "contains": lambda left, right: _text(right).lower() in _text(left).lower(),
+}
+
 FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "toint": lambda value: _number(value, lambda v: int(float(v))),
     "tolong": lambda value: _number(value, lambda v: int(float(v))),

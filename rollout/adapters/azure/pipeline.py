@@ -37,7 +37,8 @@ class ArmClient:
     """Sends requests to ARM in the name of one identity; opened once, at the first request.
 
     The token goes to `base_url` and to no other origin, and never over plain http except to this
-    machine. Raises Unavailable, Refused or Unknown for every answer that is not a yes.
+    machine; `audience` is whom it is for, where that is not the address. Raises Unavailable,
+    Refused or Unknown for every answer that is not a yes.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class ArmClient:
         base_url: str,
         credential: TokenCredential,
         timeout: timedelta = timedelta(seconds=30),
+        audience: str | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._audience = (audience or self.base_url).rstrip("/")
         self._credential = credential
         self._timeout = timeout
         self._origin = _origin(self.base_url)
@@ -126,7 +129,7 @@ class ArmClient:
                 HeadersPolicy({"Accept": "application/json"}),
                 UserAgentPolicy("rollout", user_agent_use_env=False),
                 _ReadsOnly(retry_total=RETRIES, retry_backoff_factor=0.2, retry_backoff_max=1),
-                BearerTokenCredentialPolicy(self._credential, f"{self.base_url}/.default"),
+                BearerTokenCredentialPolicy(self._credential, f"{self._audience}/.default"),
                 HttpLoggingPolicy(),
             ],
             connection_timeout=CONNECT_SECONDS,

@@ -11,6 +11,7 @@ from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, refuse
 from rollout.core.policy import Kind
 from rollout.core.rollout import Outcome, Phase, Rollout
+from rollout.core.source import Source, choose
 
 Objection = Callable[[Beginning], str | None]
 
@@ -26,6 +27,8 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
     begun = head.model_copy(update={"generation": generation, "rollout": rollout, "owed": ()})
     over = rollout.baseline or "nothing"
     why = f"{event.order.who} starts {rollout.canary} against {over} under {event.policy_name}"
+    chosen = choose(event.policy, event.view, event.sources).why
+    why = f"{why}; {chosen}" if chosen else why
     claim = ClaimEndpoint(endpoint=head.endpoint)
     return Decision(_without_queued(begun, event), why, (claim,))
 
@@ -41,6 +44,7 @@ def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
         policy_name=event.policy_name,
         minute=event.minute,
         baseline=baseline,
+        source=choose(event.policy, event.view, event.sources).source or Source.METRICS,
         phase=Phase.PREPARING,
         started_at=now,
         phase_since=now,
@@ -129,14 +133,9 @@ def _cannot_mirror(event: Beginning) -> str | None:
     )
 
 
-def _no_metrics(event: Beginning) -> str | None:
-    """Azure Monitor has no metrics of Kubernetes endpoints: nothing there could be measured."""
-    if event.view.managed:
-        return None
-    return (
-        f"{event.view.id} is a Kubernetes endpoint: Azure has no metrics of it to judge by,"
-        " and no other source can be named in a policy yet"
-    )
+def _nothing_to_measure_by(event: Beginning) -> str | None:
+    choice = choose(event.policy, event.view, event.sources)
+    return choice.why if choice.source is None else None
 
 
 def _leaving(event: Beginning) -> str | None:
@@ -150,7 +149,7 @@ _OBJECTIONS: tuple[Objection, ...] = (
     _already_live,
     _no_single_baseline,
     _cannot_mirror,
-    _no_metrics,
+    _nothing_to_measure_by,
 )
 
 

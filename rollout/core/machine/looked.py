@@ -19,6 +19,7 @@ from rollout.core.machine.others import (
     foreign_map,
     with_map,
 )
+from rollout.core.machine.silence import NUMBERS, other_source, silent, silent_minutes
 from rollout.core.machine.stages import (
     ask_for,
     ask_people,
@@ -32,7 +33,6 @@ from rollout.core.policy import Approval, Bake, Canary, Mirror, Then, Trial
 from rollout.core.rollout import HoldCause, Phase, Rollout
 
 ASKS_MAX = 5
-SILENT_LAGS = 3
 
 Concern = Callable[[Head, Rollout, Looked, datetime], Decision | None]
 
@@ -167,21 +167,12 @@ def _guards_failed(head: Head, rollout: Rollout, event: Looked, now: datetime) -
 
 def _silence(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """Nothing readable for three times the metrics' lag."""
-    if not _silent(rollout, event, now):
+    if not silent(rollout, event, now):
         return None
     rule = rollout.policy.on_no_data
-    why = f"no metrics for {_minutes(now - _heard(rollout, event), rollout)} minutes"
+    why = f"no {NUMBERS[rollout.source]} for {silent_minutes(rollout, event, now)} minutes"
     way = (rule.hold_minutes * rollout.minute, rule.then)
     return hold(head, rollout, HoldCause.NO_DATA, why, now, way)
-
-
-def _silent(rollout: Rollout, event: Looked, now: datetime) -> bool:
-    return now - _heard(rollout, event) > SILENT_LAGS * max(event.lag, rollout.minute)
-
-
-def _heard(rollout: Rollout, event: Looked) -> datetime:
-    since = rollout.share_since or rollout.phase_since
-    return max(since, event.heard_until) if event.heard_until else since
 
 
 def _too_early(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -275,9 +266,9 @@ def _minutes(span: timedelta, rollout: Rollout) -> str:
 
 def _data_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     held = rollout.hold
-    if held is None or held.cause is not HoldCause.NO_DATA or _silent(rollout, event, now):
+    if held is None or held.cause is not HoldCause.NO_DATA or silent(rollout, event, now):
         return None
-    return carry_on(head, rollout, now, "metrics are back")
+    return carry_on(head, rollout, now, f"{NUMBERS[rollout.source]} are back")
 
 
 _UNDECIDED = (HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED)
@@ -368,6 +359,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         *_WRONG,
         _guards_failed,
         _deadline,
+        other_source,
         _silence,
         _too_early,
         _passed,
@@ -381,6 +373,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         canary_changed,
         _guards_failed,
         _deadline,
+        other_source,
         _data_is_back,
         _evidence_came,
         room_has_come,

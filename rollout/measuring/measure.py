@@ -1,0 +1,173 @@
+"""What one look measures, from the one source that the rollout was given at its start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from rollout.analysis.report import Report, Severity, Verdict
+from rollout.analysis.samples import Samples as Counted
+from rollout.core.endpoint import EndpointId, EndpointView
+from rollout.core.machine.silence import too_long
+from rollout.core.policy import Policy
+from rollout.core.rollout import Rollout
+from rollout.core.source import NO_LOGS, Source, SourceFacts
+from rollout.errors import Refused, RolloutError, Unavailable
+from rollout.measuring.custom import Asked, CustomMinutes, untold
+from rollout.measuring.minutes import Series, counted, floor, heard
+from rollout.measuring.verdict import judged, load
+from rollout.ports import (
+    Clock,
+    CustomGuards,
+    Endpoints,
+    Metrics,
+    Minutes,
+    PolicyFiles,
+    Samples,
+)
+
+CHOICE_MINUTES = 30
+"""So far back a start compares what the sources have."""
+
+NOT_ASKED = "not asked: another guard has failed already"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a look reads from; `logs` where a Log Analytics workspace is set."""
+
+    endpoints: Endpoints
+    metrics: Metrics
+    samples: Samples
+    policies: PolicyFiles
+    clock: Clock
+    logs: Metrics | None = None
+    custom: CustomGuards | None = None
+
+
+class Measuring:
+    """Reads minutes and has them judged; changes nothing but the samples it has read."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+        self._custom = CustomMinutes(sources.custom, sources.samples, sources.clock)
+
+    # -- the choice of a source ------------------------------------------------------------------
+
+    def facts(self, view: EndpointView, policy: Policy) -> SourceFacts:
+        """What a start needs to know of the sources; nothing is read where nothing is chosen."""
+        cannot = tuple(self._custom.missing(policy.guards))
+        logs = self._from.logs
+        chosen = policy.source == "auto" or not view.managed
+        if logs is None or cannot or not chosen or policy.source == "metrics":
+            return SourceFacts(logs=logs is not None, cannot=cannot)
+        until = floor(self._from.clock.now() - logs.lag, self._from.clock.minute)
+        try:
+            logs_heard = self._asked_last(logs, view.id, until)
+        except RolloutError as no:
+            return SourceFacts(logs=True, trouble=f"the logs cannot be read: {no}")
+        try:
+            metrics_heard = self._asked_last(self._from.metrics, view.id, until)
+        except RolloutError:  # then it cannot be the better source
+            metrics_heard = None
+        return SourceFacts(logs=True, logs_heard=logs_heard, metrics_heard=metrics_heard)
+
+    def _asked_last(
+        self, metrics: Metrics, endpoint: EndpointId, until: datetime
+    ) -> datetime | None:
+        """The end of the last minute with requests."""
+        minute = self._from.clock.minute
+        read = metrics.read(endpoint, until - CHOICE_MINUTES * minute, until)
+        ends = [at + minute for at, arms in read.items() if any(c.requests for c in arms.values())]
+        return max(ends, default=None)
+
+    def lag(self, rollout: Rollout) -> timedelta:
+        """How far behind the rollout's numbers are read."""
+        if rollout.source is Source.GUARDS:
+            return self._custom.lag(rollout.policy.guards)
+        logs = self._from.logs if rollout.source is Source.LOGS else None
+        return (logs or self._from.metrics).lag
+
+    def metrics_instead(
+        self, rollout: Rollout, view: EndpointView, heard_until: datetime | None
+    ) -> datetime | None:
+        """What metrics have heard; asked only where `auto` chose logs and they are silent."""
+        if rollout.source is not Source.LOGS or rollout.policy.source != "auto" or not view.managed:
+            return None
+        now, lag = self._from.clock.now(), self.lag(rollout)
+        if heard_until is not None and now - heard_until <= too_long(rollout, lag):
+            return None
+        until = floor(now - self._from.metrics.lag, rollout.minute)
+        try:
+            return self._asked_last(self._from.metrics, rollout.endpoint, until)
+        except RolloutError:
+            return None
+
+    # -- a look ----------------------------------------------------------------------------------
+
+    def take(self, rollout: Rollout, view: EndpointView) -> Mapping[str, Any]:
+        """Read what is new and judge all of it: fields of `Looked`.
+
+        Custom guards are asked last, and not at all where the others have given it back already.
+        """
+        read, until = self._minutes(rollout)
+        found = counted(rollout, read, until) if until else Counted()
+        taken: dict[str, Any] = {
+            "load": load(rollout, read),
+            "readable_until": until,
+            "heard_until": heard(found, rollout.minute),
+        }
+        if not any(guard.custom for guard in rollout.policy.guards):
+            return {**taken, "report": judged(rollout, found, {}, managed=view.managed)}
+        alone = judged(rollout, found, {}, managed=view.managed)
+        if _gives_back(alone):
+            names = [guard.title for guard in rollout.policy.guards if guard.custom]
+            asked = Asked(untold=dict.fromkeys(names, NOT_ASKED))
+            return {**taken, "report": untold(alone, asked)}
+        asked = self._custom.ask(rollout)
+        report = judged(rollout, found, asked.samples, managed=view.managed)
+        return {
+            **taken,
+            "report": untold(report, asked),
+            **_watermarks(rollout, until, asked, taken),
+        }
+
+    def _minutes(self, rollout: Rollout) -> tuple[Minutes, datetime | None]:
+        """Everything readable so far of the rollout's source; None: it has none but its guards."""
+        if rollout.source is Source.GUARDS:
+            return {}, None
+        metrics = self._from.logs if rollout.source is Source.LOGS else self._from.metrics
+        if metrics is None:
+            raise Refused(f"the rollout's numbers come from logs, and {NO_LOGS}")
+        until = floor(self._from.clock.now() - metrics.lag, rollout.minute)
+        started = floor(rollout.started_at, rollout.minute)
+        series = Series(
+            self._from.samples, rollout.endpoint.key, metrics.source, rollout.minute, started, until
+        )
+        known = series.known()
+        try:
+            fresh = series.with_news(
+                known, lambda since, until: metrics.read(rollout.endpoint, since, until)
+            )
+        except Unavailable:  # a gap for now; silence is the machine's business
+            return known, until
+        return fresh, until
+
+
+def _gives_back(report: Report) -> bool:
+    return any(
+        one.verdict is Verdict.FAIL and one.guard.severity is Severity.FAIL
+        for one in report.findings
+    )
+
+
+def _watermarks(
+    rollout: Rollout, until: datetime | None, asked: Asked, taken: Mapping[str, Any]
+) -> Mapping[str, datetime | None]:
+    """All that counts must have come so far; without a source the guards are what is heard."""
+    ends = [one for one in (until, asked.readable_until) if one]
+    alone = rollout.source is Source.GUARDS
+    return {
+        "readable_until": min(ends, default=None),
+        "heard_until": asked.heard_until if alone else taken["heard_until"],
+    }

@@ -1,0 +1,118 @@
+"""The minutes of one source: what was read before, what is new, and what they mean to a rollout."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Samples as Counted
+from rollout.core.rollout import Rollout
+from rollout.ports import Minutes, Samples
+
+HISTORY_MINUTES = 120
+KEPT = timedelta(days=30)
+"""So long minutes are kept for `rollout replay`."""
+
+LATE_MINUTES = 5
+"""So far back minutes are read again, since some arrive late or are revised."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One source's minutes of an endpoint, readable up to `until`."""
+
+    samples: Samples
+    key: str
+    source: str
+    minute: timedelta
+    started: datetime
+    until: datetime
+
+    @property
+    def begins(self) -> datetime:
+        return self.started - HISTORY_MINUTES * self.minute
+
+    def known(self) -> Minutes:
+        return self.samples.read(self.key, self.source, self.begins, self.until)
+
+    def with_news(self, known: Minutes, ask: Callable[[datetime, datetime], Minutes]) -> Minutes:
+        """Ask only for what is new or may have been revised; raises what `ask` raises."""
+        late = LATE_MINUTES * self.minute
+        wanted_from = max(self.begins, max(known) - late) if known else self.begins
+        if wanted_from >= self.until:
+            return known
+        return self.keep(known, ask(wanted_from, self.until))
+
+    def keep(self, known: Minutes, fresh: Minutes) -> Minutes:
+        if not known:
+            self.samples.forget(self.key, self.begins - KEPT)
+        self.samples.save(self.key, self.source, fresh)
+        return {**known, **fresh}
+
+
+def counted(rollout: Rollout, read: Minutes, until: datetime) -> Counted:
+    """The minutes of the trial, and the baseline's before it."""
+    first = rollout.shares[0].since
+    since = max(first, rollout.evidence_since or first)
+    return Counted(
+        minutes=_trial(rollout, read, ceil(since, rollout.minute), until),
+        history=_history(rollout, read),
+    )
+
+
+def since_stage(rollout: Rollout, counted: Counted) -> Counted:
+    """The same with the present stage's minutes alone."""
+    begins = stage_begins(rollout)
+    return Counted(tuple(one for one in counted.minutes if one.at >= begins), counted.history)
+
+
+def stage_begins(rollout: Rollout) -> datetime:
+    return rollout.share_since or rollout.shares[-1].since
+
+
+def heard(counted: Counted, minute: timedelta) -> datetime | None:
+    """The end of the last minute with a point."""
+    ends = [one.at + minute for one in counted.minutes if one.canary or one.baseline]
+    return max(ends, default=None)
+
+
+def _trial(rollout: Rollout, read: Minutes, since: datetime, until: datetime) -> tuple[Minute, ...]:
+    """The minutes of the trial; one with no point in either arm is a gap."""
+    minutes = []
+    at = since
+    while at + rollout.minute <= until:
+        minutes.append(_minute(rollout, read, at))
+        at += rollout.minute
+    return tuple(minutes)
+
+
+def _minute(rollout: Rollout, read: Minutes, at: datetime) -> Minute:
+    share = [one.percent for one in rollout.shares if one.since <= at][-1]
+    arms = read.get(at, {})
+    canary = arms.get(rollout.canary)
+    baseline = arms.get(rollout.baseline) if rollout.baseline else None
+    if canary is None and baseline is None:
+        return Minute(at, share, None, None)
+    return Minute(at, share, canary or Counts(), baseline or Counts())
+
+
+def _history(rollout: Rollout, read: Minutes) -> tuple[Minute, ...]:
+    """The baseline's minutes before the rollout."""
+    started = floor(rollout.started_at, rollout.minute)
+    baseline = rollout.baseline
+    return tuple(
+        Minute(at, 0, None, read[at].get(baseline))
+        for at in sorted(read)
+        if baseline and at < started
+    )
+
+
+def floor(at: datetime, minute: timedelta) -> datetime:
+    """The start of the minute; minutes of any length begin at whole multiples since the epoch."""
+    return at - (at - _EPOCH) % minute
+
+
+def ceil(at: datetime, minute: timedelta) -> datetime:
+    return floor(at + minute - timedelta(microseconds=1), minute)
