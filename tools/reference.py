@@ -32,6 +32,12 @@ def policy_page() -> str:
             " `bake` is not written, it lasts no time of its own."
         ),
         f"Metrics of guards: {', '.join(f'`{metric}`' for metric in Metric)}.",
+        (
+            "A guard without a metric is a custom guard: it has a `name` and one of `kql`,"
+            " `prometheus` (with `of`, the query that counts the requests) or `http` (asked by"
+            " `method` `POST`, or `GET`); see [A guard of your"
+            " own](../howto/a-guard-of-your-own.md)."
+        ),
         _keys("The policy", schema, schema),
     ]
     parts += [

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from rollout.adapters.outgoing import Outgoing, Reply
@@ -18,10 +18,12 @@ WHY_MAX = 200
 
 
 class _Plain(BaseModel):
-    """`pass` may be null, but must be there."""
+    """`pass` may be null, but must be there, and "yes" is not true."""
+
+    model_config = ConfigDict(strict=True)
 
     passed: bool | None = Field(alias="pass")
-    why: str = ""
+    why: str | None = None
 
 
 _ANSWER: TypeAdapter[_Plain | float] = TypeAdapter(
@@ -82,7 +84,7 @@ def _reading(guard: Guard, body: bytes, place: str) -> Counts:
         if guard.at_most is None:
             raise Refused(f"{place} answers a number, and the guard has no at_most to hold it to")
         return Counts(value=answer)
-    why = " ".join(answer.why.split())[:WHY_MAX]
+    why = " ".join((answer.why or "").split())[:WHY_MAX]
     if answer.passed is None:
         raise Unavailable(f"{place} cannot tell{f' ({why})' if why else ''}")
     if guard.at_most is not None:

@@ -110,7 +110,11 @@ def _a_limit(place: int, guard: Guard) -> None:
 
 def _a_rate(place: int, guard: Guard) -> None:
     if guard.custom:
-        limits: tuple[float | None, ...] = (guard.worse_by_points,)
+        counts = guard.of is not None
+        limits: tuple[float | None, ...] = (
+            guard.worse_by_points,
+            guard.at_most if counts else None,
+        )
     elif guard.metric in RATES:
         limits = (guard.worse_by_points, guard.at_most)
     elif guard.worse_by_points is not None:

@@ -155,6 +155,56 @@ WRONG: Mapping[str, tuple[str, str]] = {
     "guard without a limit": (with_guards("{metric: error_rate}"),
         ("4: guards[0]: error_rate has no limit;"
         " give worse_by_ratio, worse_by_points or at_most")),
+    "guard that asks nothing": (with_guards("{at_most: 0.1}"),
+        ("4: guards[0]: asks nothing; give a metric, or a question of your own:"
+        " kql, prometheus, http")),
+    "custom guard without a name": (with_guards("{http: 'https://x.example/', at_most: 1}"),
+        "4: guards[0]: a custom guard needs a name, such as name: slow_batches"),
+    "a name that is taken": (with_guards("{name: error_rate, http: 'https://x.example/'}"),
+        "4: guards[0].name: 'error_rate' is not free or not a name; write small letters,"),
+    "a name twice": (with_guards(
+            "{name: a, http: 'https://x.example/'}", "{name: a, http: 'https://y.example/'}"),
+        "5: guards[1].name: a is the name of another guard already"),
+    "a name of a metric": (with_guards("{metric: error_rate, at_most: 0.1, name: mine}"),
+        ("4: guards[0].name: belongs to a custom guard, and metric says error_rate;"
+        " leave one of the two out")),
+    "two questions": (with_guards("{name: a, at_most: 1, http: 'https://x.example/', kql: T}"),
+        "4: guards[0].http: kql is asked already; write two guards"),
+    "kql without a limit": (with_guards("{name: a, kql: 'T | where e == \"{endpoint}\"'}"),
+        "4: guards[0]: a has no limit; give worse_by_ratio, worse_by_points or at_most"),
+    "kql about everything": (with_guards("{name: a, kql: 'T | count', at_most: 1}"),
+        "4: guards[0].kql: says neither {endpoint} nor {deployment}, so it would count what is"),
+    "kql about every time": (
+        with_guards("{name: a, kql: 'T | where e == \"{endpoint}\"', at_most: 1}"),
+        "4: guards[0].kql: without {since} it would count other minutes than the stage's; write"),
+    "kql with an odd word": (
+        with_guards("{name: a, kql: '{endpoint} {since} {until} {canary}', at_most: 1}"),
+        ("4: guards[0].kql: {canary} is not filled in here; known: {endpoint}, {workspace},"
+        " {deployment}, {minute}, {since}, {until}")),
+    "times in a prometheus query": (
+        with_guards("{name: a, prometheus: 'x{endpoint} {since}', at_most: 1}"),
+        "4: guards[0].prometheus: {since} is not filled in here; known: {endpoint}, {workspace},"),
+    "prometheus with a margin and one query": (
+        with_guards("{name: a, prometheus: 'x{endpoint}', worse_by_ratio: 1.2}"),
+        "4: guards[0]: a margin needs counts of both arms; let prometheus count the failures,"),
+    "rate of prometheus in percent": (
+        with_guards("{name: a, prometheus: 'x{endpoint}', of: 'y{endpoint}', at_most: 5}"),
+        "4: guards[0]: a rate is a number from 0 to 1, not a percentage"),
+    "requests of nothing": (
+        with_guards("{name: a, http: 'https://x.example/', of: 'x{endpoint}'}"),
+        "4: guards[0].of: belongs to prometheus; leave it out"),
+    "method of nothing": (
+        with_guards("{name: a, prometheus: 'x{endpoint}', at_most: 1, method: GET}"),
+        "4: guards[0].method: belongs to http; leave it out"),
+    "http with a margin": (
+        with_guards("{name: a, http: 'https://x.example/', worse_by_points: 0.1}"),
+        "4: guards[0]: an http guard answers yes or no, or a number held to at_most;"),
+    "plain http": (with_guards("{name: a, http: 'http://x.example/'}"),
+        "4: guards[0].http: write an address such as https://checks.example.com/canary"),
+    "http with a password": (with_guards("{name: a, http: 'https://a:b@x.example/'}"),
+        "4: guards[0].http: write an address such as https://checks.example.com/canary"),
+    "unknown source": (with_key("source: log"),
+        "3: source: must be one of auto, metrics, logs, not the text 'log'; did you mean logs?"),
     "rate in percent": (with_guards("{metric: error_rate, at_most: 5}"),
         "4: guards[0]: a rate is a number from 0 to 1, not a percentage"),
     "not a number": (with_guards("{metric: error_rate, at_most: .inf}"),
@@ -372,6 +422,13 @@ GUARDS = st.one_of(
     st.fixed_dictionaries(
         {"metric": st.just(Metric.LATENCY_P99), "worse_by_ratio": st.floats(1, 100)},
         optional={"severity": st.sampled_from(Severity)},
+    ),
+    st.fixed_dictionaries(
+        {
+            "name": st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True),
+            "http": st.just("https://checks.example.com/canary"),
+        },
+        optional={"at_most": st.floats(-1e9, 1e9), "method": st.sampled_from(["GET", "POST"])},
     ),
 )
 

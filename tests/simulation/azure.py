@@ -78,6 +78,7 @@ class SimulatedAzure:
     pending: tuple[datetime, Traffic] | None = None
     source: str = "metrics"
     gone: bool = False
+    managed: bool = True
     forbidden: bool = False
 
     @property
@@ -126,6 +127,7 @@ class SimulatedAzure:
             traffic=seen,
             deployments={name: self._view(name) for name in self.deployments},
             owner=self.owner,
+            managed=self.managed,
         )
 
     def _view(self, name: str) -> DeploymentView:

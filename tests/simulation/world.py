@@ -18,7 +18,7 @@ from rollout.engine import STEPS_QUEUE, Engine
 from rollout.errors import RolloutError
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import PolicyFile
+from rollout.ports import CustomGuards, Metrics, PolicyFile
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 
@@ -127,6 +127,13 @@ class World:
         self.checks: list[Callable[[], None]] = []
         self.lost_messages = 0.0
         self.doubled_messages = 0.0
+        self.logs: Metrics | None = None
+        self.custom: CustomGuards | None = None
+        self.engine = self.new_worker()
+
+    def equipped(self, logs: Metrics | None = None, custom: CustomGuards | None = None) -> None:
+        """The installation can read logs, or ask guards of one's own."""
+        self.logs, self.custom = logs, custom
         self.engine = self.new_worker()
 
     def new_worker(self) -> Engine:
@@ -145,6 +152,8 @@ class World:
             samples=self.samples,
             policies=self.policies,
             clock=self.clock,
+            logs=self.logs,
+            custom=self.custom,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")

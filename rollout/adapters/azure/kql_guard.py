@@ -67,7 +67,7 @@ def _read(guard: Guard, question: Question, row: Row, name: str) -> tuple[dateti
             "kql: a row without the column deployment; add it, or write {deployment} into the query"
         )
     if "value" not in row:
-        return _minute(question, row), deployment, _counts(row)
+        return _minute(question, row), deployment, _counts(guard, row)
     value = row["value"]
     if relative(guard):
         raise Refused(f"kql: a margin compares counts; answer {_COUNTS}, not value")
@@ -86,10 +86,14 @@ def _minute(question: Question, row: Row) -> datetime:
     return at
 
 
-def _counts(row: Row) -> Counts:
+def _counts(guard: Guard, row: Row) -> Counts:
     requests, failures = row.get("requests"), row.get("failures")
     if not isinstance(requests, int) or not isinstance(failures, int):
         raise Refused(f"kql: {_COUNTS} are wanted as whole numbers; it has {', '.join(row)}")
+    if guard.at_most is not None and not 0 <= guard.at_most <= 1:
+        raise Refused(
+            f"kql: counts are held to a rate from 0 to 1, and at_most is {guard.at_most:g}"
+        )
     try:
         return tallied(requests, failures)
     except ValueError as error:

@@ -41,6 +41,12 @@ _ROWS = """{table}
        status = toint(ResponseCode), bin10
 """
 
+_REMEDIES: Mapping[int, str] = {
+    401: "; see that the setting `identity` names somebody who has signed in to this tenant",
+    403: f"; give the controller's identity a role with the action {ACTION}",
+    404: "; see that ROLLOUT_LOGS_WORKSPACE is the workspace's customer id",
+}
+
 Row = Mapping[str, Any]
 
 
@@ -119,10 +125,7 @@ class LogsClient:
         what = f"logs of workspace {self._workspace}: {status}, {said}"
         if status in LATER or status >= 500:
             return Unavailable(what, told_time(headers))
-        if status == 403:
-            what += f"; give the controller's identity a role with the action {ACTION}"
-        if status == 404:
-            what += "; see that ROLLOUT_LOGS_WORKSPACE is the workspace's customer id"
+        what += _REMEDIES.get(status, "")
         return Refused(what)
 
 
