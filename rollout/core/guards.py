@@ -10,7 +10,10 @@ from rollout.analysis.threshold import relative
 
 RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-TEXT_MAX = 4000
+TEXT_MAX = 2000
+TEXTS_MAX = 6000
+"""All questions together are kept with the rollout, in one row."""
+
 KINDS = ("kql", "prometheus", "http")
 _OWN_KEYS = ("name", *KINDS, "of", "method")
 
@@ -52,13 +55,18 @@ def filled(text: str, facts: Mapping[str, str]) -> str:
 
 def check_guards(guards: Sequence[Guard]) -> None:
     """Raise ValueError that names the place of the first guard that is not whole."""
-    names = set[str]()
+    names, letters = set[str](), 0
     for place, guard in enumerate(guards):
         for rule in _RULES:
             rule(place, guard)
         if guard.name in names:
             raise ValueError(f"[{place}].name: {guard.name} is the name of another guard already")
         names |= {guard.name} if guard.name else set()
+        letters += sum(len(getattr(guard, key) or "") for key in (*KINDS, "of"))
+        if letters > TEXTS_MAX:
+            raise ValueError(
+                f"[{place}]: with it the questions have {letters} letters; at most {TEXTS_MAX}"
+            )
 
 
 def _one_question(place: int, guard: Guard) -> None:

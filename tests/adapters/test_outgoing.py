@@ -159,6 +159,15 @@ def test_half_an_answer_is_none(answer: bytes) -> None:
         Outgoing(private=True, timeout=QUICK).send("GET", f"{url}/x")
 
 
+def test_an_answer_that_breaks_off_is_none() -> None:
+    def half(peer: socket.socket) -> None:
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12")
+        peer.close()
+
+    with _raw(half) as url, pytest.raises(Unavailable, match="no answer"):
+        Outgoing(private=True).send("GET", f"{url}/x")
+
+
 def test_an_answer_drop_by_drop_ends_when_the_time_is_over() -> None:
     ended = threading.Event()
 

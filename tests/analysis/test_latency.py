@@ -4,9 +4,10 @@ import math
 
 import pytest
 
+from rollout.analysis.judge import at_full_share
 from rollout.analysis.report import Guard, Kind, Metric, Verdict
-from rollout.analysis.samples import Counts, Latency, Minute
-from rollout.analysis.slowness import FIRST_BIN_MS, pooled, quantile_ms
+from rollout.analysis.samples import Counts, Latency, Minute, Samples
+from rollout.analysis.slowness import FIRST_BIN_MS, mean_ms, pooled, quantile_ms
 from tests.analysis.builders import MINUTE, NOON, found
 
 P95 = Guard(Metric.LATENCY_P95, worse_by_ratio=1.1)
@@ -134,3 +135,24 @@ def test_quantiles_of_histograms_lie_within_their_bin() -> None:
     assert quantile_ms({}, 0.5) is None
     assert quantile_ms({10: 4}, 0.5) == pytest.approx(FIRST_BIN_MS * 1.1**10.5)
     assert pooled([{10: 4}, {10: 4}], Metric.LATENCY_P50).requests == 8
+
+
+def test_the_mean_of_a_histogram_lies_in_its_bins() -> None:
+    assert mean_ms({}) is None
+    assert mean_ms({0: 4}) == pytest.approx(FIRST_BIN_MS * math.sqrt(1.1))
+    assert mean_ms({0: 1, 20: 3}) == pytest.approx(
+        (FIRST_BIN_MS * math.sqrt(1.1)) * (1 + 3 * 1.1**20) / 4
+    )
+
+
+def test_at_full_share_a_histograms_past_limits_the_latency() -> None:
+    past = tuple(
+        Minute(NOON - at * MINUTE, 0, None, Counts({200: 150}, bins=_shape(150)))
+        for at in range(1, 9)
+    )
+
+    (guard,) = at_full_share([P95], Samples((), past))
+
+    usual = quantile_ms(_shape(150), 0.95)
+    assert usual is not None
+    assert guard.at_most == pytest.approx(usual * 1.1 * 1.5)

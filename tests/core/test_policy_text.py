@@ -190,6 +190,15 @@ WRONG: Mapping[str, tuple[str, str]] = {
     "rate of prometheus in percent": (
         with_guards("{name: a, prometheus: 'x{endpoint}', of: 'y{endpoint}', at_most: 5}"),
         "4: guards[0]: a rate is a number from 0 to 1, not a percentage"),
+    "a question too long": (
+        with_guards(f"{{name: a, prometheus: 'x{{endpoint}} {'y' * 2000}', at_most: 5}}"),
+        "4: guards[0].prometheus: 2012 letters; at most 2000"),
+    "too many long questions": (
+        with_guards(*(
+            f"{{name: a{n}, prometheus: 'x{{endpoint}} {'y' * 1900}', at_most: 5}}"
+            for n in range(4)
+        )),
+        "7: guards[3]: with it the questions have 7648 letters; at most 6000"),
     "requests of nothing": (
         with_guards("{name: a, http: 'https://x.example/', of: 'x{endpoint}'}"),
         "4: guards[0].of: belongs to prometheus; leave it out"),

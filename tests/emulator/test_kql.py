@@ -106,3 +106,16 @@ def test_small_queries(text: str, found: object) -> None:
 def test_what_is_not_understood_is_refused_by_name(text: str, why: str) -> None:
     with pytest.raises(QueryError, match=why):
         rows(text)
+
+
+@pytest.mark.parametrize(
+    ("test", "count"),
+    [
+        ('DeploymentName startswith "BL"', 3),
+        ('DeploymentName startswith "lu"', 0),
+        ('DeploymentName contains "LU"', 3),
+        ('EndpointName startswith "churn" and DeploymentName startswith "g"', 1),
+    ],
+)
+def test_a_part_of_a_text_is_found_in_any_case(test: str, count: int) -> None:
+    assert rows(f"T | where {test} | summarize count()") == [(count,)]

@@ -1,0 +1,97 @@
+"""The settings of sources and guards: what is refused, and which parts stand behind the ports."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rollout import wiring
+from rollout.adapters.azure.logs import LogMetrics
+from rollout.adapters.azure.monitor import MonitorMetrics
+from rollout.analysis.report import Guard
+from rollout.errors import Malformed
+from rollout.measuring import Sources
+from rollout.settings import Settings
+
+WORKSPACE = (
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+)
+KQL, PROMETHEUS, HTTP = (
+    Guard(name="a", kql="x"),
+    Guard(name="b", prometheus="x"),
+    Guard(name="c", http="https://x.example/"),
+)
+
+
+def given(**told: str) -> dict[str, str]:
+    known = {"api_token": "t", "workspaces": WORKSPACE, "arm_url": "http://127.0.0.1:9"}
+    known |= {"identity": "emulator"}
+    return {f"ROLLOUT_{name.upper()}": value for name, value in (known | told).items()}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"logs_url": "http://api.loganalytics.io"}, "must be https"),
+        ({"metrics_url": "http://{region}.metrics.monitor.azure.com"}, "must be https"),
+        ({"prometheus_url": "prometheus:9090"}, "must be an http or https URL"),
+        ({"logs_workspace": "a/b"}, "ROLLOUT_LOGS_WORKSPACE"),
+        ({"logs_lag_minutes": "0"}, "ROLLOUT_LOGS_LAG_MINUTES"),
+        ({"metrics_api": "both"}, "ROLLOUT_METRICS_API"),
+    ],
+)
+def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
+    with pytest.raises(Malformed, match=said):
+        Settings.load(given(**told))
+
+
+@pytest.fixture
+def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Sources]]:
+    """The parts that those settings choose; what was made before is left as it was."""
+    made: list[Any] = [
+        one for one in vars(wiring).values() if callable(getattr(one, "cache_clear", None))
+    ]
+
+    def sources(**told: str) -> Sources:
+        for name, value in given(data=str(tmp_path), **told).items():
+            monkeypatch.setenv(name, value)
+        for one in made:
+            one.cache_clear()
+        return wiring.sources()
+
+    yield sources
+    for one in made:
+        one.cache_clear()
+
+
+def test_without_settings_there_are_metrics_and_public_addresses(
+    wired: Callable[..., Sources],
+) -> None:
+    sources = wired()
+
+    assert isinstance(sources.metrics, MonitorMetrics)
+    assert sources.logs is None
+    assert sources.custom is not None
+    assert "ROLLOUT_LOGS_WORKSPACE" in (sources.custom.missing(KQL) or "")
+    assert "ROLLOUT_PROMETHEUS_URL" in (sources.custom.missing(PROMETHEUS) or "")
+    assert sources.custom.missing(HTTP) is None
+
+
+def test_each_setting_has_its_part(wired: Callable[..., Sources]) -> None:
+    sources = wired(
+        logs_workspace="w1",
+        logs_url="http://127.0.0.1:9",
+        logs_lag_minutes="4",
+        prometheus_url="http://prometheus.internal:9090",
+        metrics_api="batch",
+        outgoing_private="true",
+    )
+
+    assert isinstance(sources.logs, LogMetrics)
+    assert sources.logs.lag == 4 * sources.clock.minute
+    assert sources.custom is not None
+    assert not any(sources.custom.missing(one) for one in (KQL, PROMETHEUS, HTTP))
+    assert sources.custom.lag(KQL) == sources.logs.lag
+    assert getattr(sources.metrics, "_batch") is not None  # noqa: B009 - what the setting chose
+    assert vars(wiring.outgoing())["_private"] is True
