@@ -44,6 +44,11 @@ def about(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("about", req)
 
 
+@app.route("doctor", methods=["GET"])
+def doctor(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("doctor", req)
+
+
 @app.route("rollouts", methods=["POST"])
 def start_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("start_rollout", req)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-REFUSALS = (0, 400, 403)
+_ALLOWED: Mapping[str, tuple[int, ...]] = {"refuse_writes": (0, 400, 403), "refuse_reads": (0, 403)}
 
 
 class SwitchError(ValueError):
@@ -52,6 +52,9 @@ class Switches:
     )
     refuse_writes: int = _switch(
         "0, 400 or 403", "PUT, PATCH, DELETE and key writes are refused with it (§1.5)", default=0
+    )
+    refuse_reads: int = _switch(
+        "0 or 403", "reads of endpoints and deployments are refused with it (§1.5)", default=0
     )
     throttle_rate: float = _switch(
         "fraction", "share of ARM calls answered 429 with Retry-After (§1.6)", default=0.0
@@ -139,7 +142,8 @@ def _whole(name: str, given: object) -> int:
     if isinstance(given, bool):
         _refuse(given)
     number = int(str(given))
-    allowed = number in REFUSALS if name == "refuse_writes" else number >= _SMALLEST.get(name, 1)
+    known = _ALLOWED.get(name)
+    allowed = number in known if known else number >= _SMALLEST.get(name, 1)
     return number if allowed else _refuse(given)
 
 

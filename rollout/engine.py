@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from rollout import marks
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     Beginning,
@@ -20,7 +21,15 @@ from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
 from rollout.effects import Effects
-from rollout.errors import Conflict, Malformed, PolicyError, Refused, Unavailable, Unknown
+from rollout.errors import (
+    Conflict,
+    Malformed,
+    PolicyError,
+    Refused,
+    RolloutError,
+    Unavailable,
+    Unknown,
+)
 from rollout.looks import Looks
 from rollout.ports import Clock, Held, Message, Queue, Store
 
@@ -30,6 +39,8 @@ STEPS_QUEUE = "steps"
 SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
 GONE_AFTER = timedelta(minutes=1)
+LATE = "sweep: %d steps are late, the oldest by %.0f s"
+"""What the sweep says of itself; an alert rule in infra/ reads it."""
 
 _ROLLBACK_DELAYS = (1, 2, 5)
 _DELAY_MAX = 60
@@ -103,7 +114,17 @@ class Engine:
             assert head.due_at is not None, head
             attempt = 1 + (now - head.due_at) // SWEEP_MARGIN
             self._send(head, now, attempt)
+        if late and late[0].due_at:
+            log.warning(LATE, len(late), (now - late[0].due_at).total_seconds())
+        self._leave_mark(now, len(late))
         return len(late)
+
+    def _leave_mark(self, now: datetime, late: int) -> None:
+        """So that `rollout doctor` can tell when the sweep ran; nothing else needs it."""
+        try:
+            marks.note(self._store, marks.SWEEP, now, f"{late} late")
+        except RolloutError as error:
+            log.warning("the sweep's mark is not left: %s", error)
 
     # -- load, decide, save --------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,6 +15,11 @@ from rollout.core.frozen import Frozen
 from rollout.errors import Malformed
 
 PREFIX = "ROLLOUT_"
+CLIENTS_OWN = frozenset(
+    {"ROLLOUT_URL", "ROLLOUT_TOKEN", "ROLLOUT_CONTEXT", "ROLLOUT_CONFIG"}
+    | {"ROLLOUT_SCORING_PYTHON", "ROLLOUT_SDK_PYTHON"}
+)
+"""Variables of the command line and of the tests, which are no settings of a controller."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -106,16 +112,45 @@ class Settings(Frozen):
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read the variables; raises Malformed that names each wrong one and the remedy."""
+        """Read the variables; raises Malformed that names each wrong one and the remedy.
+
+        A variable that begins like a setting and is none is wrong: a typo must not be read past.
+        """
         given: dict[str, Any] = {
             name: environment[variable]
             for name in cls.model_fields
             if (variable := PREFIX + name.upper()) in environment
         }
+        strange = [
+            _strange(variable, cls)
+            for variable in sorted(environment)
+            if _is_strange(variable, cls)
+        ]
         try:
-            return cls.model_validate(given)
+            found = cls.model_validate(given)
         except ValidationError as error:
-            raise Malformed("\n".join(_told(problem) for problem in error.errors())) from error
+            told = [_told(problem) for problem in error.errors()]
+            raise Malformed("\n".join(told + strange)) from error
+        if strange:
+            raise Malformed("\n".join(strange))
+        return found
+
+
+def _is_strange(variable: str, settings: type[Settings]) -> bool:
+    name = variable.removeprefix(PREFIX).lower()
+    return (
+        variable.startswith(PREFIX)
+        and variable not in CLIENTS_OWN
+        and (name not in settings.model_fields or variable != variable.upper())
+    )
+
+
+def _strange(variable: str, settings: type[Settings]) -> str:
+    near = get_close_matches(variable.removeprefix(PREFIX).lower(), settings.model_fields, n=1)
+    hint = "unset it; see what there is: rollout settings"
+    if near:
+        hint = f"did you mean {PREFIX}{near[0].upper()}?"
+    return f"{variable}: there is no such setting; {hint}"
 
 
 def _told(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

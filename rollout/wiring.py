@@ -7,6 +7,7 @@ from pathlib import Path
 from azure.core.credentials import TokenCredential
 
 from rollout.adapters.azure import identity
+from rollout.adapters.azure.access import ArmAccess
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.batch import MetricsBatch
 from rollout.adapters.azure.kql_guard import KqlGuard
@@ -24,8 +25,9 @@ from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.api import Api
+from rollout.doctor import Doctor, House, Platform
 from rollout.effects import Effects
-from rollout.engine import Engine
+from rollout.engine import STEPS_QUEUE, Engine
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.rehearsal.memory import Memory
@@ -136,7 +138,28 @@ def api() -> Api:
         clock=clock(),
         settings=settings(),
         memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
+        doctor=doctor(),
     )
+
+
+@cache
+def doctor() -> Doctor:
+    known, read = settings(), sources()
+    house = House(
+        store=store(),
+        queue=queue(),
+        queue_name=STEPS_QUEUE,
+        policies=policies(),
+        clock=clock(),
+    )
+    platform = Platform(
+        access=ArmAccess(_arm()),
+        clock=clock(),
+        metrics=(read.metrics,),
+        workspaces=known.workspaces,
+        assignee=known.client_id or "THE-CONTROLLERS-IDENTITY",
+    )
+    return Doctor(house, platform)
 
 
 @cache

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulator.arm import deployments, endpoints, keys, polls, workspaces
+from emulator.arm import deployments, endpoints, keys, permissions, polls, workspaces
 from emulator.arm.calls import Call, Reply
 from emulator.arm.control import Control
 
@@ -45,6 +45,7 @@ def _writes(method: str, path: str, kind: str, handler: Callable[[Control, Call]
 ROUTES = (
     _reads("GET",     _SUBSCRIPTION + _PROVIDER + "/workspaces", "workspace.list", workspaces.list_all),
     _reads("GET",     _GROUP + "/workspaces",             "workspace.list",     workspaces.list_all),
+    _reads("GET",     _WORKSPACE + "/providers/Microsoft.Authorization/permissions", "permission.list", permissions.list_all),
     _reads("GET",     _WORKSPACE,                         "workspace.get",      workspaces.get),
     _writes("PUT",    _WORKSPACE,                         "workspace.put",      workspaces.put),
     _reads("GET",     _ASSETS,                            "asset.list",         workspaces.list_asset_versions),

@@ -16,6 +16,9 @@ from emulator.arm.refusals import Refusal, error_document
 from emulator.arm.routes import ROUTES, Route
 
 _log = logging.getLogger(__name__)
+_REFUSED_READS = frozenset(
+    {"endpoint.list", "endpoint.get", "deployment.list", "deployment.get", "keys.list"}
+)
 _TABLE = tuple((route, route.pattern()) for route in ROUTES)
 
 
@@ -61,6 +64,8 @@ class ArmDoor:
         if switches.refuse_writes and route is not None and route.writes:
             code = "AuthorizationFailed" if switches.refuse_writes == 403 else "BadArgument"
             raise Refusal(switches.refuse_writes, code, "The write was refused.")
+        if switches.refuse_reads and route is not None and route.kind in _REFUSED_READS:
+            raise Refusal(switches.refuse_reads, "AuthorizationFailed", "The read was refused.")
 
     def _reply(self, route: Route | None, call: Call) -> Reply:
         if route is None:

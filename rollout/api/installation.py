@@ -27,6 +27,11 @@ def about(parts: Parts, _request: Request) -> Response:
     return answer(told)
 
 
+def doctor(parts: Parts, _request: Request) -> Response:
+    """Tell whether each part of this installation is well, and what to do where it is not."""
+    return answer(parts.doctor.examine())
+
+
 def dead_letters(parts: Parts, _request: Request) -> Response:
     """List the messages that were delivered too often without being done."""
     letters = tuple(_letter(one) for one in parts.queue.dead_letters())

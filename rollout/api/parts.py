@@ -10,9 +10,16 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.events import Event
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
+from rollout.doctor import Report
 from rollout.ports import Clock, PolicyFiles, Queue, Store
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
+
+
+class Examiner(Protocol):
+    """Who tells whether the installation is well."""
+
+    def examine(self) -> Report: ...
 
 
 class Decider(Protocol):
@@ -38,6 +45,7 @@ class Parts:
     clock: Clock
     settings: Settings
     memory: Memory
+    doctor: Examiner
     new_id: Callable[[], str] = token_hex
 
     def event_id(self, request: Request, what: str) -> str:

@@ -1,7 +1,9 @@
 """Rollouts over HTTP: start one, see them, ask something of one."""
 
 import re
+from contextlib import suppress
 
+from rollout import marks
 from rollout.api.answers import Decided, DecidedRollout, History, Queued, RolloutList
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Parts
@@ -9,9 +11,10 @@ from rollout.api.problems import Impossible
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, Unknown
+from rollout.errors import Conflict, RolloutError, Unknown
 from rollout.inbox import (
     COMMANDS,
+    Alert,
     CommandBody,
     StartBody,
     endpoint_name,
@@ -162,6 +165,7 @@ def _decided(parts: Parts, decision: Decision) -> Response:
 def alert(parts: Parts, request: Request) -> Response:
     """Take a fired alert of Azure Monitor; what concerns nobody here is acknowledged and said."""
     heard = read_alert(request.body)
+    _leave_mark(parts, heard)
     told = [heard.why] if heard.why else []
     for target, event in heard.fired:
         try:
@@ -171,3 +175,11 @@ def alert(parts: Parts, request: Request) -> Response:
         else:
             told.append(parts.engine.handle(endpoint, event).why)
     return answer(Decided(decided="; ".join(told)), 202)
+
+
+def _leave_mark(parts: Parts, heard: Alert) -> None:
+    """So that `rollout doctor` can tell when an alert last came; the alert needs it not."""
+    about = [str(target) for target, _ in heard.fired]
+    told = f"about {', '.join(about)}" if about else heard.why
+    with suppress(RolloutError):
+        marks.note(parts.store, marks.ALERT, parts.clock.now(), told)

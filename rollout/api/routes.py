@@ -10,6 +10,7 @@ from rollout.api import answers, installation, plans, policies, rollouts
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
+from rollout.doctor import Report
 from rollout.inbox import (
     COMMANDS,
     CheckBody,
@@ -86,6 +87,7 @@ ROUTES: tuple[Route, ...] = (
     Route("health", "GET", "health", installation.health, {200: answers.Health}, open=True),
     Route("openapi", "GET", "openapi.json", openapi_json, {200: _OBJECT}, open=True),
     Route("about", "GET", "about", installation.about, {200: answers.About}),
+    Route("doctor", "GET", "doctor", installation.doctor, {200: Report}),
     Route("start_rollout", "POST", "rollouts", rollouts.start,
           {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True),
     Route("list_rollouts", "GET", "rollouts", rollouts.listed,

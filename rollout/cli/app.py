@@ -9,6 +9,7 @@ import click
 
 from rollout.cli.context_commands import context
 from rollout.cli.dead_letters import dead_letters
+from rollout.cli.doctor import doctor
 from rollout.cli.endings import Exit
 from rollout.cli.explain import explain
 from rollout.cli.orders import ORDERS
@@ -16,6 +17,7 @@ from rollout.cli.plan import plan
 from rollout.cli.policies import policy
 from rollout.cli.replay import minutes, replay
 from rollout.cli.rollouts import get, list_rollouts, start
+from rollout.cli.settings import settings
 from rollout.cli.up import up
 from rollout.cli.watch import watch
 
@@ -33,7 +35,7 @@ SECTIONS = {
     "Start": (up, start),
     "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,
-    "Set up": (policy, context, dead_letters),
+    "Set up": (policy, context, settings, doctor, dead_letters),
 }
 
 

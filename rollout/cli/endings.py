@@ -10,7 +10,7 @@ from rollout.core.rollout import Outcome
 
 
 class Exit(IntEnum):
-    """What CI reads. 1 to 3 are for `watch` and `start --wait` (and 1 for `policy diff`)."""
+    """What CI reads. 1 to 3 are for `watch` and `start --wait`; 1 for `policy diff`, `doctor`."""
 
     OK = 0
     ROLLED_BACK = 1
@@ -25,7 +25,7 @@ class Exit(IntEnum):
 
 EXIT_MEANINGS: Mapping[Exit, str] = {
     Exit.OK: "done; for `watch`, `--wait` and `replay`: promoted, or passed so far",
-    Exit.ROLLED_BACK: "rolled back (for `policy diff`: the texts differ)",
+    Exit.ROLLED_BACK: "rolled back (`policy diff`: the texts differ; `doctor`: something failed)",
     Exit.UNDECIDED: "undecided when the time, or the record, was over",
     Exit.STOPPED: "aborted, superseded or undone",
     Exit.REFUSED: "refused: the answer says why and what to do",

@@ -26,6 +26,7 @@ from rollout.ports import Message
 from rollout.rehearsal.memory import Memory
 from rollout.rehearsal.recording import parse_recording
 from rollout.settings import Settings
+from tests.doctor.patients import a_doctor
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, POLICY, World
 
@@ -94,13 +95,15 @@ def caller(tmp_path: Path) -> Caller:
         api_token=SecretStr(TOKEN), workspaces=(CHURN.in_workspace,), installation="test"
     )
     ids = _ids()
+    policies = PolicyFolder(deployed, tmp_path / "pushed")
     api = Api(
         engine=world.engine,
         store=world.store,
         queue=world.queue,
-        policies=PolicyFolder(deployed, tmp_path / "pushed"),
+        policies=policies,
         clock=world.clock,
         settings=settings,
+        doctor=a_doctor(world, policies),
         memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         new_id=lambda: next(ids),
     )

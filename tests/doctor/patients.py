@@ -1,0 +1,79 @@
+"""Installations to be looked at: well ones, and what may be wrong with each part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rollout import marks
+from rollout.core.endpoint import EndpointId, WorkspaceId
+from rollout.doctor import Doctor, House, Platform
+from rollout.engine import STEPS_QUEUE
+from rollout.errors import RolloutError
+from rollout.ports import Clock, Lack, Metrics, PolicyFiles
+from tests.fakes import FakeClock
+from tests.simulation.azure import SimulatedMetrics
+from tests.simulation.world import CHURN, World
+
+
+@dataclass
+class FakeAccess:
+    """The port Access; each call may be made to fail."""
+
+    clock: FakeClock
+    ahead: timedelta | None = timedelta(0)
+    found: Sequence[EndpointId] = (CHURN,)
+    lacking: Sequence[Lack] = ()
+    failing: dict[str, RolloutError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def sign_in(self) -> datetime:
+        self._maybe("sign_in")
+        return self.clock.now() + timedelta(minutes=75)
+
+    def visit(self, workspace: WorkspaceId) -> datetime | None:
+        self._maybe("visit")
+        return None if self.ahead is None else self.clock.now() - self.ahead
+
+    def endpoints(self, workspace: WorkspaceId) -> Sequence[EndpointId]:
+        self._maybe("endpoints")
+        return self.found
+
+    def lacks(self, workspace: WorkspaceId) -> Sequence[Lack]:
+        self._maybe("lacks")
+        return self.lacking
+
+    def _maybe(self, name: str) -> None:
+        self.asked.append(name)
+        if name in self.failing:
+            raise self.failing[name]
+
+
+def a_doctor(
+    world: World, policies: PolicyFiles | None = None, access: FakeAccess | None = None
+) -> Doctor:
+    """Of that world's store, queue and numbers."""
+    clock: Clock = world.clock
+    metrics: tuple[Metrics, ...] = (SimulatedMetrics(world.azure),)
+    house = House(
+        store=world.store,
+        queue=world.queue,
+        queue_name=STEPS_QUEUE,
+        policies=policies or world.policies,
+        clock=clock,
+    )
+    platform = Platform(
+        access=access or FakeAccess(world.clock),
+        clock=clock,
+        metrics=metrics,
+        workspaces=(CHURN.in_workspace,),
+        assignee="0c11e47",
+    )
+    return Doctor(house, platform)
+
+
+def a_well_world() -> World:
+    """An endpoint with requests, a sweep that has just run, and an alert of this morning."""
+    world = World()
+    world.engine.sweep()
+    marks.note(world.store, marks.ALERT, world.clock.now(), "about w/churn")
+    return world
