@@ -21,6 +21,9 @@ param mlWorkspaceTopicName string = ''
 @description('Name of the resource group\'s Event Grid system topic, where it has one.')
 param mlResourceGroupTopicName string = ''
 
+@description('Who deploys, and may read the token of the API in the vault; azd tells it.')
+param deployerId string
+
 @secure()
 @minLength(16)
 @description('What callers of the HTTP API show; kept in the key vault.')
@@ -105,6 +108,7 @@ module vault 'modules/keyvault.bicep' = {
     tags: tags
     suffix: suffix
     apiToken: apiToken
+    deployerId: deployerId
     controllerPrincipalId: identities.outputs.controllerPrincipalId
   }
 }

@@ -3,6 +3,7 @@ param location string
 param tags object
 param suffix string
 param controllerPrincipalId string
+param deployerId string
 
 @secure()
 param apiToken string
@@ -34,6 +35,16 @@ resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: controllerPrincipalId
     principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUserRoleId)
+  }
+}
+
+// azd reads the token that is there before it would make a new one; a person reads it to talk.
+resource deployerMayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, deployerId, secretsUserRoleId)
+  scope: vault
+  properties: {
+    principalId: deployerId
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUserRoleId)
   }
 }

@@ -23,7 +23,7 @@ _MARKS: Mapping[Condition, tuple[str, str]] = {
     epilog="""\b
 Examples:
   rollout doctor                  # exit code 1 when something failed
-  rollout doctor --json | jq '.diagnoses[] | select(.condition != "ok")'"""
+  rollout doctor --json"""
 )
 @talks
 def doctor(talk: Talk) -> None:

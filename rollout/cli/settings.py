@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import click
-from pydantic import SecretStr
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -49,7 +48,7 @@ def settings(session: Session, /, as_json: bool) -> None:
 def _row(name: str, environment: Mapping[str, str]) -> Row:
     field, variable = Settings.model_fields[name], PREFIX + name.upper()
     given = environment.get(variable)
-    if given is not None and field.annotation is SecretStr:
+    if given is not None and "SecretStr" in str(field.annotation):
         given = MASK
     source = "environment" if given is not None else "default"
     if given is None and field.is_required():

@@ -41,6 +41,7 @@ class Reply:
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: int = 0  # so many bytes of what is announced never come
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def recorded() -> Iterator[Recorded]:
             content = b"" if reply.status == 204 else raw
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) - reply.cut])
+            self.close_connection |= bool(reply.cut)
 
         do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = _do  # noqa: N815 - the server's names
 

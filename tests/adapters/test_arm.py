@@ -1,6 +1,7 @@
 """ARM's awkward answers, as they were recorded, and what the adapter makes of them."""
 
 import copy
+import json
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from rollout.adapters.azure.answers import retry_after
 from rollout.adapters.azure.arm import PREVIEW, STABLE, ArmEndpoints, WriteVerb
 from rollout.adapters.azure.pipeline import ArmClient
-from rollout.core.endpoint import Provisioning
+from rollout.core.endpoint import EndpointId, Provisioning
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Accepted, OperationStatus, OtherMap, Withdrawn
@@ -555,6 +557,128 @@ def test_a_closed_client_opens_again(azure: Recorded) -> None:
     for _ in range(2):
         assert arm.send("GET", arm.url("/x", {}), "read").status_code == 200
         arm.close()
+
+
+# -- answers that are odd --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [1, 40, 400])
+def test_an_answer_that_breaks_off_is_asked_for_again_and_then_waited_for(
+    azure: Recorded, endpoints: ArmEndpoints, part: int
+) -> None:
+    azure.give("GET", ENDPOINT_PATH, Reply(200, an_endpoint(), cut=part))
+
+    with pytest.raises(Unavailable, match="no answer"):
+        endpoints.read(CHURN)
+    assert len(azure.asked) == 3
+
+
+def test_a_write_whose_answer_breaks_off_is_not_sent_twice(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("PUT", ENDPOINT_PATH, Reply(201, an_endpoint(), cut=100))
+
+    with pytest.raises(Unavailable, match="no answer"):
+        endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes)
+    assert len(azure.sent("PUT")) == 1
+
+
+def test_json_that_stops_in_the_middle_is_refused_and_not_half_read(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    whole = json.dumps(an_endpoint()).encode()
+    azure.give("GET", ENDPOINT_PATH, Reply(200, whole[: len(whole) // 2]))
+
+    with pytest.raises(Refused, match="the answer is not understood"):
+        endpoints.read(CHURN)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, Unknown), (502, Unavailable)])
+def test_a_no_that_is_a_page_of_a_proxy_is_told_short(
+    azure: Recorded, endpoints: ArmEndpoints, status: int, kind: type[RolloutError]
+) -> None:
+    page = b"<html>" + b"bad gateway \n" * 100_000
+    azure.give("GET", ENDPOINT_PATH, Reply(status, page, {"Retry-After": "1"}))
+
+    with pytest.raises(kind) as caught:
+        endpoints.read(CHURN)
+
+    assert len(str(caught.value)) < 800
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_of_megabytes_is_read_whole(azure: Recorded, endpoints: ArmEndpoints) -> None:
+    shown(azure, an_endpoint())
+    variables = {f"V{number}": "x" * 1000 for number in range(200)}
+    many = [a_deployment(environmentVariables=variables) | {"name": f"d{n}"} for n in range(20)]
+    azure.give("GET", f"{ENDPOINT_PATH}/deployments", Reply(200, {"value": many}))
+
+    assert len(endpoints.read(CHURN).deployments) == 20
+
+
+def test_pages_that_lead_back_to_themselves_end(
+    azure: Recorded, endpoints: ArmEndpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.adapters.azure.arm.PAGES_MAX", 5)
+    shown(azure, an_endpoint())
+    path = f"{ENDPOINT_PATH}/deployments"
+    azure.give("GET", path, Reply(200, {"value": [], "nextLink": f"{azure.url}{path}"}))
+
+    with pytest.raises(Refused, match="do not end after 5 pages"):
+        endpoints.read(CHURN)
+    assert len(azure.asked) == 6
+
+
+def test_a_patch_that_is_taken_and_changes_nothing_is_never_called_done(azure: Recorded) -> None:
+    arm = ArmClient(azure.url, TokenOfNobody())
+    endpoints = ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW)
+    shown(azure, an_endpoint())
+    azure.give("PATCH", ENDPOINT_PATH, Reply(200, an_endpoint()))
+
+    answers = [endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes) for _ in range(3)]
+
+    assert all(isinstance(one, Accepted) and one.operation for one in answers)
+    assert len(azure.sent("PATCH")) == 3
+    arm.close()
+
+
+def test_names_in_any_letter_case_are_the_same_endpoint(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    document = an_endpoint(traffic={"BLUE": 100}, mirrorTraffic={}) | {"name": "CHURN"}
+    shown(azure, document)
+    shouted = azure.url.replace("http://", "HTTP://") + OPERATION.upper()
+    azure.give("GET", OPERATION.partition("?")[0], Reply(200, {"status": "SUCCEEDED"}))
+    shouting = EndpointId.parse(CHURN.arm_id.upper())
+
+    assert shouting == CHURN
+    assert endpoints.operation(shouted) == OVER
+    assert azure.asked[-1].target == OPERATION.upper()
+
+
+@pytest.mark.parametrize(
+    ("header", "after"),
+    [
+        ("30", 30),
+        ("0", 0),
+        ("Sat, 21 Nov 2026 12:00:45 GMT", 45),
+        ("Saturday, 21-Nov-26 12:00:45 GMT", 45),
+        ("Sat, 21 Nov 2026 14:00:45 +0200", 45),
+        ("Sat, 21 Nov 2026 11:59:00 GMT", None),
+        ("Sat, 21 Nov 2027 12:00:00 GMT", 3600),
+        ("tomorrow", None),
+        ("", None),
+        ("٣", None),
+        ("1e9", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_by_azures_own_clock(
+    header: str, after: float | None
+) -> None:
+    found = retry_after({"Retry-After": header, "Date": "Sat, 21 Nov 2026 12:00:00 GMT"})
+
+    assert found == (None if after is None else timedelta(seconds=after))
 
 
 # -- secrets ---------------------------------------------------------------------------------

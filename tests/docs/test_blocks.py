@@ -19,7 +19,8 @@ from tests.docs.pages import ROOT, Block, blocks, commands
 
 KINDS = {"", "json", "mermaid", "python", "sh", "text", "yaml"}
 JSON, PYTHON, SHELL, YAML = (blocks(kind) for kind in ("json", "python", "sh", "yaml"))
-_KNOWN = {"az", "cd", "curl", "export", "git", "make", "python", "rm", "rollout", "sed", "source"}
+_KNOWN = {"az", "azd", "cd", "chmod", "curl", "export", "git", "make", "python"}
+_KNOWN |= {"rm", "rollout", "sed", "source"}
 _ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 _TARGET = re.compile(r"^([a-z]+):", re.MULTILINE)
 

@@ -1,7 +1,9 @@
 """Each part of an installation: well, and each way in which it is not, with the remedy."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,6 +62,15 @@ def test_a_well_installation_is_told_part_by_part() -> None:
     }
     assert the("identity", report).told == "has a token for Azure, good for 75 more minutes"
     assert "began 3 minutes ago" in the("metrics of w/churn", report).told
+
+
+def test_every_part_is_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/doctor.md").read_text()
+    written = re.findall(r"^\| `([a-z ]+)` \|", page, re.MULTILINE)
+
+    parts = [one.part for one in seen(a_well_world()).diagnoses]
+
+    assert written == [re.split(r" (?:of|on|w$)", part)[0] for part in parts]
 
 
 def test_looking_disturbs_nothing() -> None:

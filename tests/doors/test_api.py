@@ -143,6 +143,26 @@ def test_without_the_token_nothing_is_answered(
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
+def test_the_doctor_looks_at_this_installation(caller: Caller) -> None:
+    report = _read(caller.ask("doctor"))
+
+    found = {one["part"]: one for one in report["diagnoses"]}
+    assert report["well"] is False
+    assert found["store"]["condition"] == "ok"
+    assert found["policies"]["condition"] == "failed"
+    assert found["policies"]["told"].startswith("broken: ")
+
+
+def test_an_alert_leaves_its_mark(caller: Caller) -> None:
+    caller.ask("take_alert", _alert(CHURN, caller.world))
+
+    report = _read(caller.ask("doctor"))
+
+    told = next(one for one in report["diagnoses"] if one["part"] == "alerts")
+    assert told["condition"] == "ok"
+    assert "w/churn" in told["told"]
+
+
 def test_only_health_and_the_document_are_open(caller: Caller) -> None:
     caller.headers = {}
 

@@ -296,6 +296,30 @@ def test_switches_refuse_throttle_lose_and_fail(lone: EmulatorHandle) -> None:
     assert failed["error"]["code"] == "InternalServerError"
 
 
+def test_what_a_switch_forbids_is_no_permission(lone: EmulatorHandle) -> None:
+    lone.endpoint("guarded")
+    permissions = "/providers/Microsoft.Authorization/permissions"
+
+    free = lone.arm("GET", permissions).json()["value"]
+    lone.switch(refuse_reads=403)
+    read, workspace = lone.arm("GET", "/onlineEndpoints/guarded"), lone.arm("GET", "")
+    blind = lone.arm("GET", permissions).json()["value"]
+    lone.switch(refuse_reads=0, refuse_writes=403)
+    bound = lone.arm("GET", permissions).json()["value"]
+
+    assert free == [{"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []}]
+    assert (read.status_code, workspace.status_code) == (403, 200)
+    assert [name.rpartition("/")[2] for name in blind[0]["notActions"]] == [
+        "read",
+        "read",
+        "action",
+    ]
+    assert (
+        "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/write"
+        in (bound[0]["notActions"])
+    )
+
+
 def test_unknown_switches_are_refused_with_the_known_ones(lone: EmulatorHandle) -> None:
     answer = requests.patch(f"{lone.url}/emulator/switches", json={"gremlins": 1}, timeout=10)
 

@@ -23,6 +23,7 @@ def test_texts_and_values_are_taken_alike() -> None:
         ("operation_seconds", "nan"),
         ("arm_down", "perhaps"),
         ("refuse_writes", 404),
+        ("refuse_reads", 400),
         ("processes_max", 0),
         ("metrics_gap", "yesterday"),
     ],

@@ -32,6 +32,12 @@ HOST_SETTINGS = frozenset(
 )
 CONNECTION = ("__fullyQualifiedNamespace", "__credential", "__clientId")
 
+NAMES_ON_AZURE: Mapping[str, str] = {
+    "service_bus": "a namespace; a connection string only for a broker on one machine",
+    "storage": "an account; a connection string only for Azurite on one machine",
+}
+"""Settings kept as secrets that hold none here, and why."""
+
 ROLE_NAMES: Mapping[str, str] = {
     "090c5cfd-751d-490a-894a-3ce6f1109419": "Azure Service Bus Data Owner",
     "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
@@ -52,6 +58,7 @@ ASSIGNED = frozenset(
         ("controller", "Storage Table Data Contributor", "Microsoft.Storage/storageAccounts"),
         ("controller", "Azure Service Bus Data Owner", "Microsoft.ServiceBus/namespaces"),
         ("controller", "Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
+        ("deployerId", "Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
         ("sender", "Azure Service Bus Data Sender", "Microsoft.ServiceBus/namespaces/queues"),
         (
             "sender",
@@ -200,7 +207,7 @@ def secrets(template: Template) -> Iterator[str]:
     hidden = {
         PREFIX + name.upper()
         for name, field in Settings.model_fields.items()
-        if "SecretStr" in str(field.annotation)
+        if "SecretStr" in str(field.annotation) and name not in NAMES_ON_AZURE
     }
     for one in template.of("Microsoft.Web/sites/config"):
         for name in sorted(hidden & set(one.properties)):
@@ -321,10 +328,8 @@ def _at(told: Any, path: str) -> Any:
 
 
 def _who(one: Resource) -> str:
-    found = re.fullmatch(
-        r"identities\.outputs\.(\w+)PrincipalId", getattr(one.properties["principalId"], "text", "")
-    )
-    return found[1] if found else str(one.properties["principalId"])
+    told = str(getattr(one.properties["principalId"], "text", one.properties["principalId"]))
+    return re.sub(r"^identities\.outputs\.(\w+)PrincipalId$", r"\1", told)
 
 
 def _role(role: object) -> str:

@@ -17,6 +17,7 @@ from tests.infra.bicep import Template
 from tests.infra.checks import CHECKS, NOT_BY_ARM
 
 INFRA = code.ROOT / "infra"
+AZDS_OWN = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_PRINCIPAL_ID", "AZURE_KEY_VAULT_NAME"}
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -107,6 +108,23 @@ def test_the_doctor_looks_for_every_right_that_an_adapter_asks_for() -> None:
     assert looked_for == (code.arm_actions() | NOT_BY_ARM) - {
         "Microsoft.Authorization/permissions/read"
     }
+
+
+def test_the_role_that_a_person_may_write_is_the_one_that_is_deployed() -> None:
+    page = (code.ROOT / "docs/howto/drive-a-real-endpoint.md").read_text()
+    role = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    deployed = Template(INFRA).of("Microsoft.Authorization/roleDefinitions")[0]
+
+    assert sorted(role["Actions"]) == sorted(deployed.properties["permissions"][0]["actions"])
+
+
+def test_the_how_to_names_the_variables_of_the_parameters() -> None:
+    page = (code.ROOT / "docs/howto/deploy-to-azure.md").read_text()
+    given = (INFRA / "main.parameters.json").read_text()
+    by_person = set(re.findall(r"azd env set (\w+)", page))
+    asked = set(re.findall(r"\$\{(\w+)", given)) - AZDS_OWN
+
+    assert by_person == asked
 
 
 def test_the_alert_on_late_steps_reads_what_the_sweep_says() -> None:

@@ -53,7 +53,7 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     """Retry-After in seconds or as a date, at most an hour; None where it says nothing usable."""
     text = headers.get("Retry-After", "")
     try:
-        seconds = float(text) if re.fullmatch(r"[\d.]+", text) else _until(text, headers)
+        seconds = float(text) if re.fullmatch(r"[0-9.]+", text) else _until(text, headers)
     except (TypeError, ValueError, OverflowError):
         return None
     if not math.isfinite(seconds) or seconds < 0:

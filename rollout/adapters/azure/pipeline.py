@@ -21,6 +21,7 @@ from azure.core.pipeline.policies import (
 )
 from azure.core.rest import HttpRequest, HttpResponse
 from pydantic import JsonValue
+from requests.exceptions import SSLError
 
 from rollout.adapters.azure.answers import refusal
 from rollout.errors import Refused, Unavailable, Unknown
@@ -113,7 +114,7 @@ class ArmClient:
                 " on Azure give the app its managed identity, elsewhere sign in by `az login`"
             ) from error
         except AzureError as error:
-            raise Unavailable(f"{place}: no answer ({type(error).__name__})") from error
+            raise Unavailable(f"{place}: no answer ({_reason(error)})") from error
 
     def _opened(self) -> PipelineClient[HttpRequest, HttpResponse]:
         with self._lock:
@@ -168,6 +169,12 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     if "\\" in url or "@" in parts.netloc or not parts.hostname:
         raise Refused(f"{_bare(url)!r} is not a URL that a token may be sent to")
     return parts.scheme, parts.hostname, port
+
+
+def _reason(error: AzureError) -> str:
+    if isinstance(error.inner_exception, SSLError):
+        return "its certificate is not trusted; name who signed it by REQUESTS_CA_BUNDLE=FILE"
+    return type(error).__name__
 
 
 def _bare(url: str) -> str:

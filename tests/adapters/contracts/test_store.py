@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout import marks
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.head import Head
 from rollout.core.rollout import Phase, Rollout
@@ -53,6 +54,18 @@ def test_a_saved_head_comes_back_whole(store: Store) -> None:
     assert held.head == a_full_head()
     assert store.load(an_endpoint()) == held
     assert store.load_key(an_endpoint().key) == held
+
+
+def test_a_mark_is_kept_like_a_row_and_shows_nowhere(store: Store) -> None:
+    later = NOON + HOUR
+    marks.note(store, marks.SWEEP, NOON, "0 late")
+    marks.note(store, marks.ALERT, NOON, "about w/churn")
+    marks.note(store, marks.SWEEP, later, "2 late")
+
+    assert marks.recall(store, marks.SWEEP) == marks.Mark(later, "2 late")
+    assert marks.recall(store, marks.ALERT) == marks.Mark(NOON, "about w/churn")
+    assert marks.recall(store, marks.DOCTOR) is None
+    assert [*store.live(10), *store.due(later + HOUR, 10), *store.ended(10)] == []
 
 
 def test_a_second_first_save_conflicts(store: Store) -> None:
