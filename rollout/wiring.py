@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from azure.core.credentials import TokenCredential
 
 from rollout.adapters.azure import identity
-from rollout.adapters.azure.access import ArmAccess
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.batch import MetricsBatch
 from rollout.adapters.azure.kql_guard import KqlGuard
@@ -25,13 +25,15 @@ from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.api import Api
-from rollout.doctor import Doctor, House, Platform
 from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
+
+if TYPE_CHECKING:
+    from rollout.doctor import Doctor
 
 _CREDENTIALS: Mapping[Identity, Callable[[Settings], TokenCredential]] = {
     Identity.MANAGED: lambda settings: identity.managed(settings.client_id),
@@ -143,7 +145,10 @@ def api() -> Api:
 
 
 @cache
-def doctor() -> Doctor:
+def doctor() -> "Doctor":
+    from rollout.adapters.azure.access import ArmAccess  # noqa: PLC0415 - no step needs it
+    from rollout.doctor import Doctor, House, Platform  # noqa: PLC0415 - no step needs it
+
     known, read = settings(), sources()
     house = House(
         store=store(),

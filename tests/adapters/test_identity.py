@@ -1,12 +1,14 @@
 """Who speaks to Azure, and what it costs before anybody does."""
 
 import ast
+import inspect
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from azure.core.credentials import AccessToken
 from pydantic import SecretStr
 
@@ -68,16 +70,27 @@ def test_the_packages_that_sign_in_are_imported_only_inside_functions() -> None:
     assert not at_start
 
 
-def test_in_azure_it_is_the_managed_identity_and_nobody_else() -> None:
-    assert Settings.model_fields["identity"].default is Identity.MANAGED
-    assert set(wiring._CREDENTIALS) == set(Identity)
-    kinds = {who: type(make(SETTINGS)).__name__ for who, make in wiring._CREDENTIALS.items()}
+@pytest.mark.parametrize(
+    ("who", "kind"),
+    [
+        (Identity.MANAGED, "ManagedIdentityCredential"),
+        (Identity.DEVELOPER, "ChainedTokenCredential"),
+        (Identity.EMULATOR, "EmulatorCredential"),
+    ],
+)
+def test_each_setting_of_identity_is_one_credential_and_no_other(
+    who: Identity, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = SETTINGS.model_copy(update={"identity": who})
+    monkeypatch.setattr(wiring, "settings", lambda: known)
 
-    assert kinds == {
-        Identity.MANAGED: "ManagedIdentityCredential",
-        Identity.DEVELOPER: "ChainedTokenCredential",
-        Identity.EMULATOR: "EmulatorCredential",
-    }
+    arm: ArmClient = inspect.unwrap(wiring._arm)()
+
+    assert type(arm.credential).__name__ == kind
+
+
+def test_without_a_setting_it_is_the_managed_identity() -> None:
+    assert SETTINGS.identity is Identity.MANAGED
 
 
 class Counting:

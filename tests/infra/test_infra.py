@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import Field
 
 from rollout.adapters.azure.permissions import NEEDS
 from rollout.engine import LATE
-from tests.infra import code
+from rollout.settings import Settings
+from tests.infra import checks, code
 from tests.infra.bicep import Template
 from tests.infra.checks import CHECKS, NOT_BY_ARM
 
@@ -100,6 +102,41 @@ def test_a_template_that_is_broken_is_complained_about(
 
 def test_every_check_has_been_seen_to_fail() -> None:
     assert {check for check, *_ in BREAKS} == set(CHECKS)
+
+
+def test_a_setting_that_the_code_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Grown(Settings):
+        chat_url: str = Field("", description="where people are told")
+
+    monkeypatch.setattr(checks, "Settings", Grown)
+
+    told = "\n".join(CHECKS["settings"](Template(INFRA)))
+
+    assert "infra/modules/app.bicep: ROLLOUT_CHAT_URL (where people are told) is not set" in told
+    assert "DEFAULT_IS_RIGHT in tests/infra/checks.py" in told
+
+
+def test_a_binding_that_the_code_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = code.Bound(frozenset({"STEPS_QUEUE", "EVENTS_QUEUE"}), frozenset({"SERVICEBUS"}))
+    monkeypatch.setattr(code, "settings_of_bindings", lambda: grown)
+
+    told = "\n".join(CHECKS["settings"](Template(INFRA)))
+
+    assert "infra/modules/app.bicep: function_app.py reads EVENTS_QUEUE, which is not set" in told
+
+
+def test_a_request_that_an_adapter_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    rotating = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/regenerateKeys/action"
+    known = code.arm_actions()
+    monkeypatch.setattr(code, "arm_actions", lambda: known | {rotating})
+
+    told = "\n".join(CHECKS["actions"](Template(INFRA)))
+
+    assert f"infra/modules/endpoints.bicep: the adapters need {rotating}" in told
+
+
+def test_nothing_is_excused_that_is_not_there() -> None:
+    assert set(checks.DEFAULT_IS_RIGHT) <= set(Settings.model_fields)
 
 
 def test_the_doctor_looks_for_every_right_that_an_adapter_asks_for() -> None:
