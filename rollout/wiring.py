@@ -160,7 +160,7 @@ def doctor() -> "Doctor":
     platform = Platform(
         access=ArmAccess(_arm()),
         clock=clock(),
-        metrics=(read.metrics,),
+        metrics=(read.metrics, *([read.logs] if read.logs else [])),
         workspaces=known.workspaces,
         assignee=known.client_id or "THE-CONTROLLERS-IDENTITY",
     )

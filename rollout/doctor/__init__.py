@@ -7,11 +7,9 @@ from pydantic import Field
 from rollout.core.frozen import Frozen
 from rollout.doctor.diagnosis import Condition, Diagnosis, not_checked
 from rollout.doctor.house import House
-from rollout.doctor.platform import Platform
+from rollout.doctor.platform import EXACT, Platform
 
 __all__ = ["Condition", "Diagnosis", "Doctor", "House", "Platform", "Report"]
-
-EXACT = "logs"
 
 
 class Report(Frozen):

@@ -9,6 +9,7 @@ from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by
 from rollout.errors import Refused, RolloutError, Unknown
 from rollout.ports import Access, Clock, Lack, Metrics
 
+EXACT = "logs"
 ENDPOINTS_MAX = 20
 METRICS_MINUTES = 60
 SKEW_WARNS = timedelta(seconds=30)
@@ -97,8 +98,7 @@ class Platform:
         part = f"{metrics.source} of {endpoint}"
         return told_by(
             part,
-            f"see what Azure has: az monitor metrics list --resource {endpoint.arm_id}"
-            " --metric RequestsPerMinute",
+            f"see what Azure has: {_shown_by(metrics, endpoint)}",
             lambda: self._latest(metrics, endpoint, part),
         )
 
@@ -112,11 +112,18 @@ class Platform:
                 part,
                 f"no request was counted in the last {METRICS_MINUTES} minutes: a canary would"
                 " hold for want of numbers",
-                "send some requests; where there were some, see that the endpoint's metrics arrive:"
-                f" az monitor metrics list --resource {endpoint.arm_id} --metric RequestsPerMinute",
+                "send some requests; where there were some, see that the endpoint's numbers arrive:"
+                f" {_shown_by(metrics, endpoint)}",
             )
         age = (self.clock.now() - max(heard)) / self.clock.minute
         return ok(part, f"the latest minute with requests began {age:.0f} minutes ago")
+
+
+def _shown_by(metrics: Metrics, endpoint: EndpointId) -> str:
+    """The command that shows a person the numbers, or where they are sent."""
+    if metrics.source == EXACT:
+        return f"az monitor diagnostic-settings list --resource {endpoint.arm_id}"
+    return f"az monitor metrics list --resource {endpoint.arm_id} --metric RequestsPerMinute"
 
 
 def _listed(workspace: WorkspaceId, found: Sequence[EndpointId]) -> Diagnosis:

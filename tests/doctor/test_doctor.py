@@ -401,4 +401,7 @@ def test_logs_that_are_configured_are_looked_at_like_metrics() -> None:
     report = Doctor(doctor.house, platform).examine()
 
     assert conditions(report)["logs of w/churn"] == "ok"
+    world.azure.faults.metrics_refused = True
+    broken = the("logs of w/churn", Doctor(doctor.house, platform).examine())
+    assert "az monitor diagnostic-settings list" in broken.remedy
     assert "logs" not in conditions(report)

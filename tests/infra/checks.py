@@ -15,8 +15,16 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "arm_url": "Azure itself",
     "clock_speed": "time on Azure cannot be hurried",
     "data": "the embedded store is for one machine",
+    "logs_lag_minutes": "tuned by a person who has measured it",
+    "logs_url": "Azure itself",
+    "logs_workspace": "the endpoints' owners choose one, and give a role there (the how-to)",
+    "metrics_api": "the one that needs no address",
     "metrics_lag_minutes": "tuned by a person who has measured it",
+    "metrics_url": "Azure itself",
+    "outgoing_private": "public https alone",
     "policies": "the folder in the package",
+    "prometheus_token": "there is no Prometheus unless a person names one",
+    "prometheus_url": "there is no Prometheus unless a person names one",
     "write_verb": "the verb that is no preview",
 }
 """Settings that a deployment leaves alone, and why."""
@@ -73,6 +81,9 @@ NOT_BY_ARM = frozenset(
     {"Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action"}
 )
 """What the data plane asks of an identity, where an endpoint takes tokens of Entra."""
+
+ON_THE_LOGS = frozenset({"Microsoft.OperationalInsights/workspaces/query/read"})
+"""What is asked of the endpoints' log workspace: its owners give Log Analytics Reader there."""
 
 FUNCTIONS = frozenset(
     {"empty", "guid", "resourceGroup", "subscription", "subscriptionResourceId"}
@@ -290,7 +301,7 @@ def actions(template: Template) -> Iterator[str]:
         for permission in one.properties["permissions"]
         for action in permission["actions"]
     }
-    wanted = code.arm_actions() | NOT_BY_ARM
+    wanted = (code.arm_actions() | NOT_BY_ARM) - ON_THE_LOGS
     for action in sorted(wanted - held):
         yield f"infra/modules/endpoints.bicep: the adapters need {action}; add it to the role"
     for action in sorted(held - wanted):
