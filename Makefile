@@ -29,7 +29,7 @@ fix: .venv/dev.done  ## mend what tools can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: .venv/dev.done .venv-scoring/done .venv-sdk/done  ## all environments, nothing run
+setup: .venv/dev.done .venv-scoring/done .venv-sdk/done tools/azurite/node_modules/done  ## all environments, nothing run
 
 run: .venv/emulator.done  ## the emulator alone
 	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python $(ARGS)
@@ -38,7 +38,7 @@ docs: .venv/dev.done  ## draw the reference pages from the code
 	$(BIN)/python -m tools.reference
 
 clean:  ## remove what the targets made
-	rm -rf .venv .venv-scoring .venv-sdk .demo .rollout
+	rm -rf .venv .venv-scoring .venv-sdk .demo .rollout tools/azurite/node_modules
 
 # -- environments: the scoring processes and Microsoft's SDKs have their own ---------------------
 
@@ -64,4 +64,13 @@ python-is-there:
 .venv-sdk/done: requirements-sdk.txt | python-is-there
 	$(PYTHON) -m venv .venv-sdk
 	.venv-sdk/bin/python -m pip install --quiet --requirement requirements-sdk.txt
+	@touch $@
+
+# -- Azure Storage in the tests ------------------------------------------------------------------
+
+node-is-there:
+	@sh tools/find-node.sh
+
+tools/azurite/node_modules/done: tools/azurite/package-lock.json | node-is-there
+	npm ci --prefix tools/azurite --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

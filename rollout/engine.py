@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,7 @@ GONE_AFTER = timedelta(minutes=1)
 LATE = "sweep: %d steps are late, the oldest by %.0f s"
 """What the sweep says of itself; an alert rule in infra/ reads it."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROLLBACK_DELAYS = (1, 2, 5)
 _DELAY_MAX = 60
 
@@ -117,6 +118,8 @@ class Engine:
         if late and late[0].due_at:
             log.warning(LATE, len(late), (now - late[0].due_at).total_seconds())
         self._leave_mark(now, len(late))
+        if self._is_hour(now):
+            self._repair()
         return len(late)
 
     def _leave_mark(self, now: datetime, late: int) -> None:
@@ -125,6 +128,19 @@ class Engine:
             marks.note(self._store, marks.SWEEP, now, f"{late} late")
         except RolloutError as error:
             log.warning("the sweep's mark is not left: %s", error)
+
+    def _is_hour(self, now: datetime) -> bool:
+        """In the first minute of each hour; of sixty sweeps one comes then."""
+        return (now - _EPOCH) % (60 * self._clock.minute) < self._clock.minute
+
+    def _repair(self) -> None:
+        try:
+            found = self._store.repair()
+        except (Unavailable, Refused) as later:  # what is due was sent already
+            log.warning("the store is not looked through this hour: %s", later)
+        else:
+            if found:
+                log.warning("%d hints were missing in the store, and are there again", found)
 
     # -- load, decide, save --------------------------------------------------------------------
 

@@ -105,6 +105,9 @@ class Looks:
             return file.name, parse_policy(file.text, file.name)
         whole, broken = dict[str, Policy](), list[str]()
         for file in self._from.policies.list():
+            if file.error:
+                broken.append(f"{file.name} is broken and left out: {file.error}")
+                continue
             try:
                 whole[file.name] = parse_policy(file.text, file.name)
             except PolicyError as error:

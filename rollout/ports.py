@@ -77,6 +77,13 @@ class Store(Protocol):
         """The endpoint's entries with a number above `after`, in order."""
         ...
 
+    def repair(self) -> int:
+        """See by a full pass that `due`, `live` and `ended` miss nothing; how much they missed.
+
+        Slow: for a rare timer.
+        """
+        ...
+
 
 # -- messages to ourselves -------------------------------------------------------------------
 
@@ -310,20 +317,26 @@ class Scoring(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """One file of policies as it was written; `pushed` tells where it comes from."""
+    """One file of policies as it was written; `pushed` tells where it comes from.
+
+    With an `error` it could not be read: the text is empty, and the error is a sentence for people.
+    """
 
     name: str
     text: str
     pushed: bool = False
+    error: str | None = None
 
 
 class PolicyFiles(Protocol):
     """The policies deployed with the app, and those pushed; the pushed one wins."""
 
-    def list(self) -> Sequence[PolicyFile]: ...
+    def list(self) -> Sequence[PolicyFile]:
+        """All by name, one that cannot be read with its error; raises Unavailable, Refused."""
+        ...
 
     def read(self, name: str) -> PolicyFile:
-        """Raises Unknown, naming what there is."""
+        """Raises Unknown, naming what there is, or PolicyError."""
         ...
 
     def push(self, name: str, text: str) -> None: ...

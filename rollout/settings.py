@@ -1,6 +1,7 @@
 """Every setting in one typed place: its name, its default, and what it is for."""
 
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -23,6 +24,9 @@ CLIENTS_OWN = frozenset(
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+
+
 class Identity(StrEnum):
     """Whose name the controller has before Azure."""
 
@@ -40,6 +44,14 @@ class Settings(Frozen):
     )
     installation: str = Field("local", min_length=1, max_length=64, description="the owner's tag")
     data: Path = Field(Path(".rollout"), description="the folder of the embedded store")
+    storage: SecretStr | None = Field(
+        None, description="the storage account that keeps all state; none: the embedded store"
+    )
+    storage_suffix: str = Field(
+        "core.windows.net",
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
+        description="where storage accounts are; another in sovereign clouds",
+    )
     policies: Path = Field(Path("policies"), description="the policies deployed with the app")
     arm_url: str = Field("https://management.azure.com", description="where ARM answers")
     identity: Identity = Field(Identity.MANAGED, description="managed, developer or emulator")
@@ -82,6 +94,28 @@ class Settings(Frozen):
             return tuple(WorkspaceId.parse(part) for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("storage")
+    @classmethod
+    def _without_shared_keys(cls, storage: SecretStr | None) -> SecretStr | None:
+        if storage is None or _ACCOUNT.fullmatch(storage.get_secret_value()):
+            return storage
+        if not _is_azurite(storage.get_secret_value()):
+            raise ValueError(
+                "must be the name of a storage account (3 to 24 small letters and digits), which"
+                " the app's identity opens: there are no shared keys; a connection string is taken"
+                " only for Azurite on this machine"
+            )
+        return storage
+
+    @model_validator(mode="after")
+    def _storage_is_opened_by_someone(self) -> Self:
+        if self.storage and not self.is_azurite and self.identity is Identity.EMULATOR:
+            raise ValueError(
+                f"identity emulator cannot open the storage account"
+                f" {self.storage.get_secret_value()}: take Azurite, or leave storage out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _only_the_laptop_is_fast(self) -> Self:
         if not self.is_loopback:
@@ -109,6 +143,11 @@ class Settings(Frozen):
     @property
     def is_loopback(self) -> bool:
         return urlsplit(self.arm_url).hostname in LOOPBACK
+
+    @property
+    def is_azurite(self) -> bool:
+        """Whether `storage` is a connection string to Azurite on this machine."""
+        return self.storage is not None and "=" in self.storage.get_secret_value()
 
     @classmethod
     def load(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -151,6 +190,17 @@ def _strange(variable: str, settings: type[Settings]) -> str:
     if near:
         hint = f"did you mean {PREFIX}{near[0].upper()}?"
     return f"{variable}: there is no such setting; {hint}"
+
+
+def _is_azurite(connection: str) -> bool:
+    """Whether every address in that connection string is on this machine."""
+    parts = dict(part.partition("=")[::2] for part in connection.strip(";").split(";"))
+    named = {key.strip().lower(): value.strip() for key, value in parts.items()}
+    if named.pop("usedevelopmentstorage", "").lower() == "true":
+        return not named
+    places = [named.get("blobendpoint"), named.get("tableendpoint")]
+    places += [value for key, value in named.items() if key.endswith(("endpoint", "uri"))]
+    return all(place and urlsplit(place).hostname in LOOPBACK for place in places)
 
 
 def _told(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

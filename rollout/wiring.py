@@ -19,7 +19,8 @@ from rollout.adapters.clock import SystemClock
 from rollout.adapters.custom_guards import Answerer, GuardsByKind
 from rollout.adapters.http_guard import HttpGuard
 from rollout.adapters.outgoing import Outgoing
-from rollout.adapters.policy_folder import PolicyFolder
+from rollout.adapters.policy_folder import Folder, PolicyFolder
+from rollout.adapters.policy_places import PolicyPlaces
 from rollout.adapters.prometheus import PrometheusGuard
 from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
@@ -29,11 +30,13 @@ from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
 from rollout.looks import Looks
 from rollout.measuring import Sources
+from rollout.ports import PolicyFiles, Samples, Store
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
 
 if TYPE_CHECKING:
     from rollout.doctor import Doctor
+    from rollout.adapters.azure.storage.account import Account
 
 _CREDENTIALS: Mapping[Identity, Callable[[Settings], TokenCredential]] = {
     Identity.MANAGED: lambda settings: identity.managed(settings.client_id),
@@ -54,8 +57,21 @@ def clock() -> SystemClock:
 
 
 @cache
-def store() -> SqliteStore:
-    return SqliteStore(_database())
+def store() -> Store:
+    if settings().storage is None:
+        return SqliteStore(_database())
+    from rollout.adapters.azure.storage.store import TableStore  # noqa: PLC0415 - only on Azure
+
+    return TableStore(_account())
+
+
+@cache
+def samples() -> Samples:
+    if settings().storage is None:
+        return SqliteSamples(_database())
+    from rollout.adapters.azure.storage.samples import BlobSamples  # noqa: PLC0415 - only on Azure
+
+    return BlobSamples(_account())
 
 
 @cache
@@ -64,8 +80,15 @@ def queue() -> SqliteQueue:
 
 
 @cache
-def policies() -> PolicyFolder:
-    return PolicyFolder(settings().policies, settings().data / "policies")
+def policies() -> PolicyFiles:
+    known = settings()
+    if known.storage is None:
+        return PolicyFolder(known.policies, known.data / "policies")
+    from rollout.adapters.azure.storage.policies import (  # noqa: PLC0415 - only on Azure
+        PolicyContainer,
+    )
+
+    return PolicyPlaces(Folder(known.policies), PolicyContainer(_account()))
 
 
 @cache
@@ -75,7 +98,7 @@ def sources() -> Sources:
     return Sources(
         endpoints=ArmEndpoints(arm, settings().write_verb),
         metrics=_metrics(arm),
-        samples=SqliteSamples(_database()),
+        samples=samples(),
         policies=policies(),
         clock=clock(),
         logs=_log_metrics(),
@@ -165,6 +188,19 @@ def doctor() -> "Doctor":
         assignee=known.client_id or "THE-CONTROLLERS-IDENTITY",
     )
     return Doctor(house, platform)
+
+
+@cache
+def _account() -> "Account":
+    from rollout.adapters.azure.storage.account import Account  # noqa: PLC0415 - only on Azure
+
+    known = settings()
+    assert known.storage, known
+    storage = known.storage.get_secret_value()
+    if known.is_azurite:
+        return Account.in_azurite(storage, known.installation)
+    credential = _CREDENTIALS[known.identity](known)
+    return Account.on_azure(storage, known.storage_suffix, credential, known.installation)
 
 
 @cache

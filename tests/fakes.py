@@ -89,6 +89,9 @@ class FakeStore:
         entries = sorted(self.entries[key].items())
         return [entry for number, entry in entries if number > after][:limit]
 
+    def repair(self) -> int:
+        return 0
+
 
 @dataclass
 class _Row:

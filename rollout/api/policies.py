@@ -93,6 +93,8 @@ def _view(parts: Parts, file: PolicyFile) -> PolicyView:
 
 
 def _parsed(file: PolicyFile) -> tuple[Policy | None, str | None]:
+    if file.error:
+        return None, file.error
     try:
         return parse_policy(file.text, file.name), None
     except PolicyError as error:

@@ -1,16 +1,14 @@
 """What can be wrong with a folder: links, strange files, other people's programs."""
 
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rollout.adapters.policy_folder import (
-    ATTACHMENT_BYTES_MAX,
-    POLICY_BYTES_MAX,
-    PolicyFolder,
-)
+from rollout.adapters.policy_folder import PolicyFolder
+from rollout.adapters.policy_places import ATTACHMENT_BYTES_MAX, POLICY_BYTES_MAX
 from rollout.errors import Malformed, PolicyError, Unavailable, Unknown
 from rollout.ports import PolicyFile
 
@@ -82,8 +80,10 @@ def test_a_file_that_cannot_be_read_is_named_and_does_not_stop_the_others(
     spoil(deployed)
 
     with caplog.at_level(logging.WARNING):
-        assert folder.list() == GOOD
+        bad, good = folder.list()
+    assert [good] == GOOD
     assert "bad" in caplog.text
+    assert re.fullmatch(says, bad.error or "")
     with pytest.raises(PolicyError, match=says):
         folder.read("bad")
 
@@ -95,7 +95,12 @@ def test_a_link_out_of_the_folder_is_not_followed(
     (deployed / "leak.yaml").symlink_to(tmp_path / "secret.yaml")
     (deployed / "up").symlink_to(tmp_path)
 
-    assert folder.list() == GOOD
+    good, leak = folder.list()
+    assert [good] == GOOD
+    assert (leak.text, leak.error) == (
+        "",
+        "'leak.yaml' leads out of the policies' folder; put the file itself there",
+    )
     with pytest.raises(Malformed, match="leads out of the policies' folder"):
         folder.read("leak")
     with pytest.raises(Malformed, match="leads out of the policies' folder"):

@@ -1,6 +1,8 @@
 """What a machine that lacks something is told, before anything is installed."""
 
+import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -61,3 +63,67 @@ def test_a_python_that_will_do_is_named() -> None:
     )
 
     assert Path(answer.stdout.strip()).name.startswith("python3")
+
+
+def find_node(folder: Path, **programs: str) -> subprocess.CompletedProcess[str]:
+    """Look on a machine that has no other programs than these."""
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / "tools/find-node.sh")],
+        env={"PATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+OLD_NODE = """#!/bin/sh
+case "$1" in --version) echo v12.22.9;; *) exit 1;; esac
+"""
+NODE = """#!/bin/sh
+case "$1" in --version) echo v20.20.2;; esac
+"""
+
+
+def test_a_machine_without_node_is_answered_with_the_command_that_installs_it(
+    tmp_path: Path,
+) -> None:
+    answer = find_node(tmp_path)
+
+    assert answer.returncode == 1
+    assert "which needs Node.js 18 or newer; here is: no node." in answer.stderr
+    assert "sudo apt install nodejs npm   (macOS: brew install node)" in answer.stderr
+
+
+def test_a_node_that_is_too_old_is_told(tmp_path: Path) -> None:
+    answer = find_node(tmp_path, node=OLD_NODE, npm=NODE)
+
+    assert answer.returncode == 1
+    assert "here is: v12.22.9." in answer.stderr
+
+
+def test_a_node_without_npm_is_answered_with_the_command_that_installs_it(tmp_path: Path) -> None:
+    answer = find_node(tmp_path, node=NODE)
+
+    assert answer.returncode == 1
+    assert "Node.js v20.20.2 is here, but its package manager npm is not." in answer.stderr
+    assert "sudo apt install nodejs npm" in answer.stderr
+
+
+def test_a_node_with_npm_will_do(tmp_path: Path) -> None:
+    answer = find_node(tmp_path, node=NODE, npm=NODE)
+    here = subprocess.run(["/bin/sh", str(ROOT / "tools/find-node.sh")], check=False)
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert here.returncode == 0
+
+
+def test_azurite_is_pinned_and_its_lock_names_no_registry() -> None:
+    package = json.loads((ROOT / "tools/azurite/package.json").read_text())
+    lock = json.loads((ROOT / "tools/azurite/package-lock.json").read_text())
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+", package["dependencies"]["azurite"])
+    locked = [one for name, one in lock["packages"].items() if name]
+    assert all("integrity" in one and "resolved" not in one for one in locked)

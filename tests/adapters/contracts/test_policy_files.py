@@ -1,44 +1,46 @@
-"""What every PolicyFiles must pass; a new implementation is one line in POLICY_FILES."""
+"""What every PolicyFiles must pass; a new implementation is one line in PUSHED."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from rollout.adapters.policy_folder import (
+from rollout.adapters.azure.storage.policies import PolicyContainer
+from rollout.adapters.policy_folder import Folder
+from rollout.adapters.policy_places import (
     ATTACHMENT_BYTES_MAX,
     POLICY_BYTES_MAX,
-    PolicyFolder,
+    Place,
+    PolicyPlaces,
 )
-from rollout.errors import Malformed, Unknown
+from rollout.errors import Malformed, PolicyError, Unknown
 from rollout.ports import PolicyFile, PolicyFiles
 
 DEPLOYED = {"churn.yaml": "deployed: churn\n", "fraud.yml": "deployed: fraud\n", "a.json": "{}"}
 ATTACHED = {"smoke/churn.jsonl": b'{"x": 1}\n'}
 
 
-def folder(root: Path, files: Mapping[str, str], attached: Mapping[str, bytes]) -> PolicyFolder:
-    (root / "deployed" / "smoke").mkdir(parents=True)
-    for name, text in files.items():
-        (root / "deployed" / name).write_text(text)
-    for name, content in attached.items():
-        (root / "deployed" / name).write_bytes(content)
-    return PolicyFolder(root / "deployed", root / "pushed")
-
-
-Opening = Callable[
-    [Path, Mapping[str, str], Mapping[str, bytes]], AbstractContextManager[PolicyFiles]
-]
-POLICY_FILES: dict[str, Opening] = {
-    "folder": lambda *deployed: nullcontext(folder(*deployed)),
+PUSHED: dict[str, Callable[[pytest.FixtureRequest], Place]] = {
+    "folder": lambda use: Folder(use.getfixturevalue("tmp_path") / "pushed"),
+    "container": lambda use: PolicyContainer(use.getfixturevalue("account")),
 }
 
 
-@pytest.fixture(params=POLICY_FILES)
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PolicyFiles]:
-    with POLICY_FILES[request.param](tmp_path, DEPLOYED, ATTACHED) as opened:
-        yield opened
+@pytest.fixture(params=PUSHED)
+def pushed(request: pytest.FixtureRequest) -> Place:
+    return PUSHED[request.param](request)
+
+
+@pytest.fixture
+def files(pushed: Place, tmp_path: Path) -> PolicyFiles:
+    deployed = tmp_path / "deployed"
+    (deployed / "smoke").mkdir(parents=True)
+    for name, text in DEPLOYED.items():
+        (deployed / name).write_text(text)
+    for name, content in ATTACHED.items():
+        (deployed / name).write_bytes(content)
+    return PolicyPlaces(Folder(deployed), pushed)
 
 
 def test_the_deployed_are_listed_by_name(files: PolicyFiles) -> None:
@@ -153,3 +155,38 @@ def test_an_attachment_is_not_larger_than_4_mib(files: PolicyFiles) -> None:
 def test_an_attachment_does_not_pose_as_a_policy(files: PolicyFiles, path: str) -> None:
     with pytest.raises(Malformed, match="would be read as a policy; put it into a folder"):
         files.attach(path, b"match: {endpoint: '*'}")
+
+
+SPOILT: list[tuple[str, bytes, str]] = [
+    ("bad.yaml", b"x" * (POLICY_BYTES_MAX + 1), r"bad\.yaml: larger than 256 KiB; make it smaller"),
+    ("bad.yaml", b"name: \xff\xfe", r"bad\.yaml: not UTF-8 at byte 6; save it as UTF-8"),
+    ("bad.json", b"{}", r"bad\.json and bad\.yml are the same policy 'bad'; remove one"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "says"), SPOILT)
+def test_a_file_that_cannot_be_read_is_listed_with_its_error_and_stops_no_other(
+    files: PolicyFiles, pushed: Place, name: str, content: bytes, says: str
+) -> None:
+    pushed.write(name, content)
+    if name == "bad.json":
+        pushed.write("bad.yml", b"")
+
+    listed = {file.name: file for file in files.list()}
+
+    assert listed.keys() == {"a", "bad", "churn", "fraud"}
+    assert (listed["bad"].text, listed["bad"].pushed) == ("", True)
+    assert re.fullmatch(says, listed["bad"].error or "")
+    assert listed["churn"].error is None
+    with pytest.raises(PolicyError, match=says):
+        files.read("bad")
+
+
+def test_a_pushed_file_replaces_one_with_another_ending(files: PolicyFiles, pushed: Place) -> None:
+    pushed.write("churn.json", b"{}")
+
+    files.push("churn", "new")
+
+    assert files.read("churn") == PolicyFile("churn", "new", pushed=True)
+    files.remove("churn")
+    assert files.read("churn").text == DEPLOYED["churn.yaml"]

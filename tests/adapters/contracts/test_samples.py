@@ -3,25 +3,26 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import timedelta, timezone
-from pathlib import Path
 
 import pytest
 
+from rollout.adapters.azure.storage.samples import BlobSamples
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.analysis.samples import Counts, Latency
 from rollout.ports import Minutes, Samples
 from tests.adapters.contracts.rows import HOUR, MINUTE
 from tests.fakes import NOON, FakeSamples
 
-SAMPLES: dict[str, Callable[[Path], AbstractContextManager[Samples]]] = {
+SAMPLES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Samples]]] = {
     "fake": lambda _: nullcontext(FakeSamples()),
-    "sqlite": lambda folder: closing(SqliteSamples(folder / "rollout.db")),
+    "sqlite": lambda use: closing(SqliteSamples(use.getfixturevalue("tmp_path") / "rollout.db")),
+    "blobs": lambda use: nullcontext(BlobSamples(use.getfixturevalue("account"))),
 }
 
 
 @pytest.fixture(params=SAMPLES)
-def samples(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Samples]:
-    with SAMPLES[request.param](tmp_path) as opened:
+def samples(request: pytest.FixtureRequest) -> Iterator[Samples]:
+    with SAMPLES[request.param](request) as opened:
         yield opened
 
 

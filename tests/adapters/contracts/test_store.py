@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
-from pathlib import Path
 
 import pytest
 
 from rollout import marks
+from rollout.adapters.azure.storage.store import TableStore
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.head import Head
 from rollout.core.rollout import Phase, Rollout
@@ -23,15 +23,16 @@ from tests.adapters.contracts.rows import (
 )
 from tests.fakes import NOON, FakeStore
 
-STORES: dict[str, Callable[[Path], AbstractContextManager[Store]]] = {
+STORES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Store]]] = {
     "fake": lambda _: nullcontext(FakeStore()),
-    "sqlite": lambda folder: closing(SqliteStore(folder / "rollout.db")),
+    "sqlite": lambda use: closing(SqliteStore(use.getfixturevalue("tmp_path") / "rollout.db")),
+    "tables": lambda use: nullcontext(TableStore(use.getfixturevalue("account"))),
 }
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    with STORES[request.param](tmp_path) as opened:
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    with STORES[request.param](request) as opened:
         yield opened
 
 
@@ -220,3 +221,33 @@ def test_what_people_write_comes_back_letter_for_letter(store: Store) -> None:
     store.save(store.load(an_endpoint()), a_head(), an_entry(1, why))
 
     assert store.history(an_endpoint().key)[0].why == why
+
+
+def test_a_store_that_misses_nothing_has_nothing_to_repair(store: Store) -> None:
+    kept(store, a_full_head())
+    kept(store, a_head("other", due_at=NOON, rollout=a_rollout(Phase.PROMOTED)))
+
+    assert store.repair() == 0
+
+
+def test_a_large_entry_comes_back_whole(store: Store) -> None:
+    numbers = {"findings": [{"metric": "error_rate", "because": "Zürich " * 80}] * 40}
+    entry = an_entry(1).model_copy(update={"numbers": numbers})
+    store.save(store.load(an_endpoint()), a_head(), entry)
+
+    assert store.history(an_endpoint().key) == [entry]
+
+
+@pytest.mark.parametrize("name", ["a/b", "a#b?c", "%41", "=41", "A b\x7f", "ü'; drop", "-", "a-b"])
+def test_a_name_may_have_any_letters(store: Store, name: str) -> None:
+    other = an_endpoint("=2541")
+    head = a_head(
+        name, due_at=NOON, rollout=a_rollout(name=f"r {name}", endpoint=an_endpoint(name))
+    )
+    kept(store, head)
+    kept(store, Head(endpoint=other))
+
+    assert store.load_key(an_endpoint(name).key).head == head
+    assert store.rollout(an_endpoint(name).key, f"r {name}") == head.rollout
+    assert store.due(NOON + MINUTE, 9) == [head]
+    assert store.live(9) == [head]

@@ -1,0 +1,1 @@
+"""State, samples and policies in one Azure storage account, opened by the app's identity."""

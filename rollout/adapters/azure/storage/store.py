@@ -1,0 +1,283 @@
+"""Head rows, histories and finished rollouts in Azure Tables, one partition for each endpoint."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby, islice
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from pydantic_core import to_json
+
+from rollout.adapters.azure.storage.account import STATE, Account
+from rollout.adapters.azure.storage.answers import explaining, is_not_made
+from rollout.adapters.azure.storage.evidence import Evidence
+from rollout.adapters.azure.storage.hints import (
+    Hint,
+    Hints,
+    bucket,
+    ended_hint,
+    mark,
+    micros,
+    needed,
+    newly_over,
+)
+from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, packed, unpacked
+from rollout.core.endpoint import EndpointId
+from rollout.core.frozen import Frozen
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.rollout import Rollout
+from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
+from rollout.ports import Held
+
+ENTRY_BYTES_MAX = 8 * 1024
+"""The numbers of a larger history entry are kept apart."""
+
+_HEAD = "head"  # sorts before `history-` and `rollout-`: the first row of every partition
+_log = logging.getLogger(__name__)
+
+Operation = Any
+"""One part of a transaction, as the SDK takes it."""
+
+Kind = TypeVar("Kind", bound=Frozen)
+
+
+class TableStore:
+    """The port Store. A load is one request; a save is one transaction, and at most one of hints.
+
+    A row that this version cannot read raises Unavailable where it alone is asked for; in a list
+    it is left out, with a warning that names it, so that it does not stop the others.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._hints = Hints(account)
+        self._evidence = Evidence(account)
+
+    # -- one endpoint --------------------------------------------------------------------------
+
+    def load(self, endpoint: EndpointId) -> Held:
+        return self._load(endpoint.key) or Held(Head(endpoint=endpoint), None)
+
+    def load_key(self, key: str) -> Held:
+        held = self._load(key)
+        if held is None:
+            raise Unknown(f"nothing is kept of an endpoint {key}")
+        return held
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        partition, write = escaped(head.endpoint.key), str(uuid4())
+        row = {**packed(partition, _HEAD, _json(head)), "write": write}
+        operations = [_create(row) if held.etag is None else _replace(row, held.etag)]
+        if entry:
+            operations.append(_create(self._entry_row(partition, entry)))
+        if head.rollout and newly_over(held, head):
+            operations.append(_ended_row(partition, head.rollout))
+        self._hints.write(needed(held, head))
+        return Held(head, self._commit(partition, write, operations))
+
+    def rollout(self, key: str, rollout_id: str) -> Rollout | None:
+        held = self._load(key)
+        if held and held.head.rollout and held.head.rollout.id == rollout_id:
+            return held.head.rollout
+        return self._ended(key, rollout_id)
+
+    def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
+        rows = self._between(escaped(key), f"history-{after + 1:010d}", "history.")
+        return list(islice(_readable(self._entry, rows), limit))
+
+    # -- all endpoints -------------------------------------------------------------------------
+
+    def due(self, before: datetime, limit: int) -> Sequence[Head]:
+        found, false = dict[str, Head](), list[Hint]()
+        held = self._held_by(self._hints.due(before))
+        for at, hints in groupby(held, key=lambda one: one[0].at):
+            for hint, one in hints:
+                due_at = one.head.due_at if one else None
+                if one and due_at and bucket(due_at) <= at and due_at < before:
+                    found[hint.key] = one.head
+                if due_at is None or bucket(due_at) != at:
+                    false += _past(hint, one)
+            if len(found) >= limit:
+                break
+        self._hints.remove(false)
+        return sorted(found.values(), key=_due_order)[:limit]
+
+    def live(self, limit: int) -> Sequence[Head]:
+        found, false = dict[str, Head](), list[Hint]()
+        for hint, held in self._held_by(self._hints.live()):
+            if held and held.head.live:
+                found[hint.key] = held.head
+            else:
+                false += _past(hint, held)
+            if len(found) == limit:
+                break
+        self._hints.remove(false)
+        return list(found.values())
+
+    def ended(self, limit: int) -> Sequence[Rollout]:
+        found, false = list[Rollout](), list[Hint]()
+        for hint in self._hints.ended(limit):
+            try:
+                rollout = self._ended(hint.key, hint.rollout)
+                if rollout and micros(rollout.phase_since) == hint.at:
+                    found.append(rollout)
+                else:
+                    false += _past(hint, self._load(hint.key))
+            except Unreadable as error:
+                _log.warning("left out: %s", error)
+            if len(found) == limit:
+                break
+        self._hints.remove(false)
+        return found
+
+    def repair(self) -> int:
+        """Two requests for each endpoint, and one for each thousand hints."""
+        known = {hint.place for hint in self._hints.all()}
+        lost = {hint.place: hint for hint in self._wanted() if hint.place not in known}
+        self._hints.write(list(lost.values()))
+        return len(lost)
+
+    def _wanted(self) -> Iterator[Hint]:
+        """The hints without which something would not be found."""
+        for row in self._heads():
+            try:
+                head, etag = unpacked(Head, row), _etag(row)
+            except Unreadable as error:
+                _log.warning("left out: %s", error)
+                continue
+            yield from needed(Held(Head(endpoint=head.endpoint), etag), head)
+            for one in self._between(row["PartitionKey"], "rollout-", "rollout."):
+                yield ended_hint(head.endpoint.key, one["rollout"], int(one["ended_at"]), etag)
+
+    def _heads(self) -> Iterator[Row]:
+        """The first row of every partition, one request each: histories are not read."""
+        last = ""
+        while True:
+            with explaining(self._account.asked(STATE)):
+                rows = self._account.table(STATE).query_entities(
+                    "PartitionKey gt @last", parameters={"last": last}, results_per_page=1
+                )
+                row = next(iter(rows), None)
+            if row is None:
+                return
+            yield row
+            last = row["PartitionKey"]
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def _load(self, key: str) -> Held | None:
+        row = self._row(escaped(key), _HEAD)
+        return Held(unpacked(Head, row), _etag(row)) if row else None
+
+    def _ended(self, key: str, rollout_id: str) -> Rollout | None:
+        row = self._row(escaped(key), f"rollout-{escaped(rollout_id)}")
+        return unpacked(Rollout, row) if row else None
+
+    def _held_by(self, hints: Iterable[Hint]) -> Iterator[tuple[Hint, Held | None]]:
+        """Each hint with its head row as it is now: read once, and after all hints were."""
+        read, unreadable = dict[str, Held | None](), set[str]()
+        for hint in list(hints):
+            if hint.key not in read and hint.key not in unreadable:
+                try:
+                    read[hint.key] = self._load(hint.key)
+                except Unreadable as error:
+                    unreadable.add(hint.key)
+                    _log.warning("left out: %s", error)
+            if hint.key in read:
+                yield hint, read[hint.key]
+
+    def _row(self, partition: str, row: str) -> Row | None:
+        with explaining(self._account.asked(STATE)):
+            try:
+                return self._account.table(STATE).get_entity(partition, row)
+            except ResourceNotFoundError as error:
+                if is_not_made(error):
+                    raise
+                return None
+
+    def _between(self, partition: str, first: str, end: str) -> Iterator[Row]:
+        with explaining(self._account.asked(STATE)):
+            yield from self._account.table(STATE).query_entities(
+                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
+                parameters={"partition": partition, "first": first, "end": end},
+            )
+
+    def _commit(self, partition: str, write: str, operations: Sequence[Any]) -> str:
+        """The row's new etag. Where the answer was lost, the row tells whether it was our write."""
+        try:
+            with explaining(self._account.asked(STATE)):
+                answers = self._account.table(STATE).submit_transaction(operations)
+            return str(answers[0]["etag"])
+        except (Conflict, Unavailable) as error:
+            row = self._found_after(partition, error)
+            if row is not None and row.get("write") == write:
+                return _etag(row)
+            if isinstance(error, Unavailable):
+                raise
+            raise Conflict(f"{partition}: another worker wrote first") from error
+
+    def _found_after(self, partition: str, error: RolloutError) -> Row | None:
+        try:
+            return self._row(partition, _HEAD)
+        except RolloutError:
+            raise error from None
+
+    def _entry_row(self, partition: str, entry: HistoryEntry) -> Row:
+        name, body = f"history-{entry.number:010d}", _json(entry)
+        if len(body.encode()) <= ENTRY_BYTES_MAX:
+            return packed(partition, name, body)
+        kept = self._evidence.keep(to_json(entry.numbers))
+        if kept is None:
+            return packed(partition, name, body)
+        short = _json(entry.model_copy(update={"numbers": {}}))
+        return {**packed(partition, name, short), "evidence": kept}
+
+    def _entry(self, row: Row) -> HistoryEntry:
+        if "evidence" not in row:
+            return unpacked(HistoryEntry, row)
+        return unpacked(HistoryEntry, row, numbers=self._evidence.numbers(row["evidence"]))
+
+
+def _readable(parse: Callable[[Row], Kind], rows: Iterable[Row]) -> Iterator[Kind]:
+    for row in rows:
+        try:
+            yield parse(row)
+        except Unreadable as error:
+            _log.warning("left out: %s", error)
+
+
+def _past(hint: Hint, held: Held | None) -> Sequence[Hint]:
+    """The hint, where the head row has moved on since it was written: nobody can make it true."""
+    return () if mark(held.etag if held else None) == hint.mark else (hint,)
+
+
+def _due_order(head: Head) -> tuple[int, str]:
+    assert head.due_at is not None, head
+    return micros(head.due_at), head.endpoint.key
+
+
+def _json(value: Frozen) -> str:
+    return value.model_dump_json(by_alias=True)
+
+
+def _etag(row: Row) -> str:
+    return str(row.metadata["etag"])
+
+
+def _create(row: Row) -> Operation:
+    return "create", row
+
+
+def _replace(row: Row, etag: str) -> Operation:
+    under = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+    return "update", row, {"mode": UpdateMode.REPLACE, **under}
+
+
+def _ended_row(partition: str, rollout: Rollout) -> Operation:
+    row = packed(partition, f"rollout-{escaped(rollout.id)}", _json(rollout))
+    told = {"rollout": rollout.id, "ended_at": str(micros(rollout.phase_since))}
+    return "upsert", {**row, **told}, {"mode": UpdateMode.REPLACE}

@@ -1,0 +1,1 @@
+"""Azure Storage, played by Azurite on this machine."""
