@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from rollout.adapters.azure.storage.account import Account
+from rollout.adapters.azure.storage.store import TableStore
+from tests.azurite.bad_line import BadLine, bad_line
 from tests.azurite.running import Azurite, azurite
 
 
@@ -15,7 +17,29 @@ def storage() -> Iterator[Azurite]:
 
 
 @pytest.fixture
-def account(storage: Azurite) -> Iterator[Account]:
-    opened = Account.in_azurite(storage.new_account(), "test")
+def connection(storage: Azurite) -> str:
+    return storage.new_account()
+
+
+@pytest.fixture
+def account(connection: str) -> Iterator[Account]:
+    opened = Account.in_azurite(connection, "test")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def line(storage: Azurite) -> Iterator[BadLine]:
+    """A line to the tables that may be bad."""
+    with bad_line(storage.tables) as opened:
+        yield opened
+
+
+@pytest.fixture
+def watched(storage: Azurite, connection: str, account: Account, line: BadLine) -> TableStore:
+    """Another worker's store in the same account, at the end of that line."""
+    beyond = Account.in_azurite(connection.replace(storage.tables, line.url), "test")
+    store = TableStore(beyond)
+    store.live(1)  # opens the account
+    line.told()
+    return store

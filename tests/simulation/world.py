@@ -18,7 +18,7 @@ from rollout.engine import STEPS_QUEUE, Engine
 from rollout.errors import RolloutError
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import CustomGuards, Metrics, PolicyFile
+from rollout.ports import CustomGuards, Metrics, PolicyFile, Store
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 
@@ -112,14 +112,20 @@ class World:
     """Runs the real engine until nothing is due, on a clock that jumps from event to event."""
 
     def __init__(
-        self, seed: int = 1, policy: str = POLICY, faults: Faults | None = None, deaths: float = 0.0
+        self,
+        seed: int = 1,
+        policy: str = POLICY,
+        faults: Faults | None = None,
+        deaths: float = 0.0,
+        store: Store | None = None,
     ) -> None:
         self.random = Random(seed)
         self.clock = FakeClock()
         self.azure = SimulatedAzure(CHURN, self.clock, self.random, seed, faults or Faults())
         self.azure.deployments = {"blue": Deployment(), "green": Deployment()}
         self.azure.maps.append((NOON - timedelta(days=1), Traffic.all_to("blue")))
-        self.store, self.queue = FakeStore(), FakeQueue(self.clock)
+        self.store = store or FakeStore()
+        self.queue = FakeQueue(self.clock)
         self.samples = FakeSamples()
         self.deaths = Deaths(self.random, deaths)
         self.policies = FakePolicies(policy)
