@@ -9,8 +9,10 @@ from rollout.core.events import AbortRequested, PauseRequested, ResumeRequested
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Unavailable
-from tests.fakes import NOON
+from tests.fakes import NOON, FakeStore
 from tests.simulation.world import CHURN, World
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_good_canary_takes_all_traffic_step_by_step() -> None:
@@ -338,3 +340,23 @@ def test_the_history_retells_the_rollout() -> None:
     assert entries[0].why == "anna starts green against blue under churn"
     assert entries[-1].after is Phase.PROMOTED
     assert all(entry.why for entry in entries)
+
+
+class DownStore(FakeStore):
+    """One that cannot be looked through, and counts how often it was to be."""
+
+    times = 0
+
+    def repair(self) -> int:
+        self.times += 1
+        raise Unavailable("busy")
+
+
+def test_the_store_is_looked_through_once_an_hour_and_a_failure_of_it_stops_no_sweep() -> None:
+    store = DownStore()
+    world = World(store=store)
+    for _ in range(180):
+        world.engine.sweep()
+        world.clock.advance(MINUTE)
+
+    assert store.times == 3

@@ -1,6 +1,7 @@
 """One storage account, opened at the first question: its tables, its containers, its owner."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -47,7 +48,7 @@ class Account:
         self._installation = installation
         self._tables = tables
         self._blobs = blobs
-        self._creates = False
+        self._to_be_made = set[str]()
         self._opened = False
         self._lock = Lock()
 
@@ -77,7 +78,7 @@ class Account:
                 connection, retry_policy=_BLOB_RETRIES, **_ONE_TRY
             ),
         )
-        account._creates = True
+        account._to_be_made = {*TABLES, *CONTAINERS}
         return account
 
     def close(self) -> None:
@@ -91,19 +92,22 @@ class Account:
 
     def table(self, name: str) -> TableClient:
         self._open()
-        return self._tables.get_table_client(name)
+        table = self._tables.get_table_client(name)
+        self._make(name, table.create_table)
+        return table
 
     def container(self, name: str) -> ContainerClient:
         self._open()
-        return self._blobs.get_container_client(name)
+        container = self._blobs.get_container_client(name)
+        self._make(name, container.create_container)
+        return container
 
     def _open(self) -> None:
         """See once whose account it is; asked again after a failure."""
         with self._lock:
             if self._opened:
                 return
-            if self._creates:
-                self._create()
+            self._make(HINTS, self._tables.get_table_client(HINTS).create_table)
             with explaining(self.asked(HINTS)):
                 self._check_owner(self._owner())
             self._opened = True
@@ -135,22 +139,13 @@ class Account:
                 f" {owner['layout']}, this one knows {LAYOUT}); install the newer version"
             )
 
-    def _create(self) -> None:
-        for table in TABLES:
-            with explaining(self.asked(table)):
-                self._tables.create_table_if_not_exists(table)
-        for name in CONTAINERS:
-            container = self._blobs.get_container_client(name)
-            with explaining(self.asked(name)):
-                if not container.exists():
-                    _create_container(container)
-
-
-def _create_container(container: ContainerClient) -> None:
-    try:
-        container.create_container()
-    except ResourceExistsError:  # another worker was faster
-        return
+    def _make(self, name: str, create: Callable[[], object]) -> None:
+        """Create it, if that is for us to do and was not done yet."""
+        if name not in self._to_be_made:
+            return
+        with explaining(self.asked(name)), suppress(ResourceExistsError):
+            create()
+        self._to_be_made.discard(name)
 
 
 def _tables(make: Any, place: str, options: dict[str, Any]) -> TableServiceClient:  # noqa: ANN401
