@@ -121,7 +121,7 @@ def test_a_command_whose_answer_was_lost_for_good_is_decided_once(
     """The commit is there, but neither its answer nor the row can be read."""
     world = World(store=watched)
     world.start()
-    world.run(minutes=4)
+    world.run(minutes=2)
     abort = AbortRequested(id="stop", who="anna", why="enough")
     lost = Fault(commits, loses_the_answer=True)
     down = Fault(lambda _: lost.times == 0, 503, times=9)
@@ -131,7 +131,7 @@ def test_a_command_whose_answer_was_lost_for_good_is_decided_once(
         world.tell(abort)
     down.times = 0
     again = world.tell(abort)
-    rollout = world.run(minutes=5)
+    rollout = world.run(minutes=3)
 
     assert again.why == "it is decided already"
     assert rollout.phase is Phase.ROLLED_BACK
