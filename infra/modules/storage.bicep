@@ -43,6 +43,37 @@ resource undelivered 'Microsoft.Storage/storageAccounts/blobServices/containers@
   name: 'undelivered-events'
 }
 
+// What the controller keeps, by the names that rollout/adapters/azure/storage reads: it makes none.
+resource state 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource heads 'Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01' = {
+  parent: state
+  name: 'rollout'
+}
+
+resource hints 'Microsoft.Storage/storageAccounts/tableServices/tables@2023-05-01' = {
+  parent: state
+  name: 'rollouthints'
+}
+
+resource samples 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: 'rollout-samples'
+}
+
+resource policies 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: 'rollout-policies'
+}
+
+resource evidence 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: 'rollout-evidence'
+}
+
 // The Functions host keeps leases and timers' marks in containers that it makes itself, so the
 // controller's right is on the account; state is in tables and containers of its own there.
 resource mayOwnBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

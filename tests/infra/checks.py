@@ -25,6 +25,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "policies": "the folder in the package",
     "prometheus_token": "there is no Prometheus unless a person names one",
     "prometheus_url": "there is no Prometheus unless a person names one",
+    "storage_suffix": "Azure's public cloud",
     "write_verb": "the verb that is no preview",
 }
 """Settings that a deployment leaves alone, and why."""

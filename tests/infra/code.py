@@ -84,8 +84,9 @@ def arm_actions() -> frozenset[str]:
         if path.name == "permissions.py":
             continue
         tree = ast.parse(path.read_text())
-        prefix = _constant(tree, "_ACTIONS") or ""
-        found |= {_whole(prefix, text) for text in _texts(tree) if _ACTION.fullmatch(text)}
+        prefix = _constant(tree, "_ACTIONS")
+        named = (text for text in _texts(tree) if _ACTION.fullmatch(text))
+        found |= {_whole(prefix or "", text) for text in named if prefix or "/" in text}
     return frozenset(found)
 
 
