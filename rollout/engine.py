@@ -36,6 +36,7 @@ from rollout.ports import Clock, Held, Message, Queue, Store
 log = logging.getLogger(__name__)
 
 STEPS_QUEUE = "steps"
+EVENTS_QUEUE = "events"
 SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
 GONE_AFTER = timedelta(minutes=1)
@@ -91,7 +92,17 @@ class Engine:
         return self.handle(endpoint, self._looks.retry(order, event_id))
 
     def wake(self, wake: Wake) -> None:
-        """Look at an endpoint, unless it was looked at since the message was sent."""
+        """Look at an endpoint, unless it was looked at since the message was sent.
+
+        Where the state cannot be had, the message is sent again for later: raised, it would be
+        delivered again at once, and soon be a dead letter.
+        """
+        try:
+            self._wake(wake)
+        except Unavailable as later:
+            self._wake_later(wake, later)
+
+    def _wake(self, wake: Wake) -> None:
         held = self._store.load(wake.endpoint)
         if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):
             return
@@ -275,18 +286,28 @@ class Engine:
             return  # another worker has looked or decided, and sends its own message
         self._send(saved.head, saved.head.due_at)
 
+    def _wake_later(self, wake: Wake, later: Unavailable) -> None:
+        """Send it again under an id of its own; raises where the queue cannot be had either."""
+        again = wake.model_copy(update={"retries": wake.retries + 1})
+        wait = max(_backed_off(again.retries), later.after or timedelta(0))
+        log.warning("%s: the state waits %s: %s", wake.endpoint, wait, later)
+        self._queue.send(_message(again, self._clock.now() + wait))
+
     def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> None:
         if head.due_at is None:
             return
         wake = Wake(
             endpoint=head.endpoint, generation=head.generation, turn=head.turn, attempt=attempt
         )
-        body = wake.model_dump_json().encode()
-        message = Message(STEPS_QUEUE, head.endpoint.key, wake.message_id, body, at)
         try:
-            self._queue.send(message)
-        except Unavailable as down:  # nothing is lost but speed: the sweep sends it again
-            log.warning("%s: the queue is down: %s", head.endpoint, down)
+            self._queue.send(_message(wake, at))
+        except (Unavailable, Refused) as down:  # only speed is lost: the sweep sends it again
+            log.warning("%s: not sent: %s", head.endpoint, down)
+
+
+def _message(wake: Wake, at: datetime | None) -> Message:
+    body = wake.model_dump_json(exclude_defaults=True).encode()
+    return Message(STEPS_QUEUE, wake.endpoint.key, wake.message_id, body, at)
 
 
 def _delay(debt: Debt, later: Unavailable) -> timedelta:
@@ -295,8 +316,12 @@ def _delay(debt: Debt, later: Unavailable) -> timedelta:
     if action.type == "set_traffic" and action.is_rollback:
         last = len(_ROLLBACK_DELAYS) - 1
         return timedelta(seconds=_ROLLBACK_DELAYS[min(debt.attempts, last)])
-    backed_off = timedelta(seconds=min(_DELAY_MAX, 2 ** min(debt.attempts + 1, 6)))
-    return max(backed_off, later.after or timedelta(0))
+    return max(_backed_off(debt.attempts + 1), later.after or timedelta(0))
+
+
+def _backed_off(attempts: int) -> timedelta:
+    """2, 4, 8 seconds and so on, up to a minute."""
+    return timedelta(seconds=min(_DELAY_MAX, 2 ** min(attempts, 6)))
 
 
 def _nothing(head: Head, why: str, *, taken: bool = False) -> Decision:

@@ -56,6 +56,9 @@ class Settings(Frozen):
     arm_url: str = Field("https://management.azure.com", description="where ARM answers")
     identity: Identity = Field(Identity.MANAGED, description="managed, developer or emulator")
     client_id: str | None = Field(None, description="of a user-assigned managed identity")
+    service_bus: SecretStr | None = Field(
+        None, description="the namespace, NAME.servicebus.windows.net; none: the embedded queue"
+    )
     clock_speed: float = Field(1, ge=1, le=60, description="policy minutes pass so much faster")
     write_verb: Literal["put", "patch-preview"] = Field("put", description="how traffic is set")
     metrics_lag_minutes: int = Field(2, ge=1, le=30, description="how far metrics lag behind")
@@ -116,6 +119,14 @@ class Settings(Frozen):
             )
         return self
 
+    @field_validator("service_bus")
+    @classmethod
+    def _without_keys(cls, address: SecretStr | None) -> SecretStr | None:
+        """A namespace; a string with a key only for a broker on this machine."""
+        if address is not None:
+            _check_service_bus(address.get_secret_value())
+        return address
+
     @model_validator(mode="after")
     def _only_the_laptop_is_fast(self) -> Self:
         if not self.is_loopback:
@@ -128,6 +139,8 @@ class Settings(Frozen):
                 raise ValueError(f"identity emulator is refused for {self.arm_url}")
             if urlsplit(self.arm_url).scheme != "https":
                 raise ValueError(f"arm_url {self.arm_url} must be https")
+        if self.identity is Identity.EMULATOR and self._is_namespace:
+            raise ValueError("identity emulator is refused for a namespace of Service Bus")
         return self
 
     @model_validator(mode="after")
@@ -139,6 +152,10 @@ class Settings(Frozen):
         if self.prometheus_url and urlsplit(self.prometheus_url).scheme not in {"http", "https"}:
             raise ValueError(f"prometheus_url {self.prometheus_url} must be an http or https URL")
         return self
+
+    @property
+    def _is_namespace(self) -> bool:
+        return self.service_bus is not None and "=" not in self.service_bus.get_secret_value()
 
     @property
     def is_loopback(self) -> bool:
@@ -201,6 +218,27 @@ def _is_azurite(connection: str) -> bool:
     places = [named.get("blobendpoint"), named.get("tableendpoint")]
     places += [value for key, value in named.items() if key.endswith(("endpoint", "uri"))]
     return all(place and urlsplit(place).hostname in LOOPBACK for place in places)
+
+
+_NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9-]*\.servicebus(\.[a-z0-9-]+){2,}")
+_ENDPOINT = re.compile(r"Endpoint=(sb://[^;]*)(;|$)", re.IGNORECASE)
+_HERE = re.compile(r"(^|;)UseDevelopmentEmulator=true(;|$)")
+
+
+def _check_service_bus(address: str) -> None:
+    """Raises ValueError with the remedy, and never with the key."""
+    if "=" not in address:
+        if not _NAMESPACE.fullmatch(address):
+            raise ValueError("is no namespace; write its host, such as NAME.servicebus.windows.net")
+        return
+    endpoint = _ENDPOINT.search(address)
+    if endpoint is None or urlsplit(endpoint[1]).hostname not in LOOPBACK:
+        raise ValueError(
+            "no shared keys: write the namespace's host, such as NAME.servicebus.windows.net, and"
+            " give the controller's identity a role; a connection string is for this machine only"
+        )
+    if not _HERE.search(address):
+        raise ValueError("add UseDevelopmentEmulator=true: a broker on this machine has no TLS")
 
 
 def _told(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

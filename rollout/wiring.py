@@ -1,7 +1,7 @@
 """Which implementation stands behind each port; each is made once a process, when first asked."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,10 @@ from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.api import Api
 from rollout.effects import Effects
-from rollout.engine import STEPS_QUEUE, Engine
+from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE, Engine
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import PolicyFiles, Samples, Store
+from rollout.ports import PolicyFiles, Queue, Samples, Store
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
 
@@ -75,7 +75,20 @@ def samples() -> Samples:
 
 
 @cache
-def queue() -> SqliteQueue:
+def queue() -> Queue:
+    """Service Bus where the settings name it; imported only then."""
+    address = settings().service_bus
+    if address is None:
+        return embedded_queue()
+    from rollout.adapters.azure import service_bus  # noqa: PLC0415 - not on every machine
+
+    known = address.get_secret_value()
+    connect = partial(service_bus.connect, known, _credential())
+    return service_bus.ServiceBusQueue(connect, clock(), (STEPS_QUEUE, EVENTS_QUEUE))
+
+
+@cache
+def embedded_queue() -> SqliteQueue:
     return SqliteQueue(_database(), clock())
 
 
@@ -117,7 +130,7 @@ def _logs() -> LogsClient | None:
     known = settings()
     if known.logs_workspace is None:
         return None
-    return LogsClient(known.logs_url, known.logs_workspace, _CREDENTIALS[known.identity](known))
+    return LogsClient(known.logs_url, known.logs_workspace, _credential())
 
 
 def _log_metrics() -> LogMetrics | None:
@@ -205,8 +218,13 @@ def _account() -> "Account":
 
 @cache
 def _arm() -> ArmClient:
+    return ArmClient(settings().arm_url, _credential())
+
+
+@cache
+def _credential() -> TokenCredential:
     known = settings()
-    return ArmClient(known.arm_url, _CREDENTIALS[known.identity](known))
+    return _CREDENTIALS[known.identity](known)
 
 
 def _database() -> Path:

@@ -84,7 +84,10 @@ class Wake(Frozen):
     generation: int
     turn: int
     attempt: int = 0
+    retries: int = 0
 
     @property
     def message_id(self) -> str:
-        return f"{self.endpoint.key}:{self.generation}:{self.turn}:{self.attempt}"
+        """Another id for each attempt and retry: a queue drops an id that it has seen."""
+        known = f"{self.endpoint.key}:{self.generation}:{self.turn}:{self.attempt}"
+        return f"{known}:{self.retries}" if self.retries else known

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from rollout import wiring
 from rollout.engine import STEPS_QUEUE
-from rollout.errors import Unavailable
+from rollout.errors import Malformed, Unavailable
 from rollout.host.doors import Door, HttpDoor, QueueDoor, TimerDoor, read_doors
 from rollout.host.pump import Pump, Receiver
 from rollout.host.server import ADDRESS, web_app
@@ -138,6 +138,11 @@ def serve(*, port: int, on_ready: Callable[[str], None]) -> None:
 
     Raises Malformed that names each wrong setting before anything listens.
     """
+    if wiring.settings().service_bus:
+        raise Malformed(
+            "ROLLOUT_SERVICE_BUS is set, and `rollout up` runs on its embedded queue: unset it, or"
+            " run the app in Azure Functions"
+        )
     wiring.api()
     app = import_module("function_app").app
-    Host(app, wiring.queue(), wiring.clock(), HostSettings.read()).run(port, on_ready)
+    Host(app, wiring.embedded_queue(), wiring.clock(), HostSettings.read()).run(port, on_ready)

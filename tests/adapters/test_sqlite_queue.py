@@ -155,6 +155,18 @@ def _settle(queue: SqliteQueue) -> None:
         settle(queue.renew(delivery))
 
 
+def test_a_dead_letter_tells_the_last_reason_and_when_it_died(queue: SqliteQueue) -> None:
+    send(queue, "bad")
+    for number in range(1, 11):
+        delivery = queue.receive("steps", NOON, MINUTE)
+        assert delivery
+        queue.abandon(delivery, f"reason {number}")
+
+    (letter,) = queue.dead_letters()
+
+    assert (letter.reason, letter.at) == ("reason 10", NOON)
+
+
 QUESTIONS: dict[str, Callable[[SqliteQueue], object]] = {
     "send": lambda queue: send(queue, "m"),
     "receive": lambda queue: queue.receive("steps", NOON, MINUTE),
