@@ -1,6 +1,6 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fix setup run docs clean python-is-there node-is-there
+.PHONY: help demo test check sim fix setup run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 BIN := .venv/bin
@@ -45,6 +45,9 @@ clean:  ## remove what the targets made
 python-is-there:
 	@sh tools/find-python.sh >/dev/null
 
+compiler-is-there:
+	@sh tools/find-compiler.sh
+
 .venv/bin/python: | python-is-there
 	$(PYTHON) -m venv .venv
 
@@ -52,7 +55,7 @@ python-is-there:
 	$(BIN)/python -m pip install --quiet --editable '.[emulator]'
 	@touch $@
 
-.venv/dev.done: pyproject.toml | .venv/bin/python
+.venv/dev.done: pyproject.toml | compiler-is-there .venv/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[emulator,azure,dev]'
 	@touch $@ .venv/emulator.done
 

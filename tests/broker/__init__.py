@@ -80,6 +80,10 @@ class Broker:
 
         self._do(lose)
 
+    def bury(self, queue: str, message_id: str) -> None:
+        """Make a dead letter of a message."""
+        self._do(lambda _: self._queues[queue].bury(message_id))
+
     def cut(self) -> None:
         """Break every connection, without a word."""
         self._do(Server.cut)

@@ -70,9 +70,13 @@ class Pump:
             self._threads.append(thread)
             thread.start()
 
+    def ask_to_stop(self) -> None:
+        """Take nothing new; do not wait."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Return when every function that ran has returned, and its message is settled."""
-        self._stopping.set()
+        self.ask_to_stop()
         for thread in self._threads:
             thread.join()
         self._threads.clear()

@@ -229,6 +229,10 @@ class BrokerQueue:
         if self.dead and one.deliveries >= self.spec.deliveries_max:
             self._bury(one, TOO_OFTEN, f"delivered {one.deliveries} times")
 
+    def bury(self, message_id: str) -> None:
+        (one,) = (one for one in self.stored.values() if one.sent.id == message_id)
+        self._bury(one, "OnCommand", "laid aside by a test")
+
     def _bury(self, one: Stored, reason: str, description: str) -> None:
         del self.stored[one.sequence]
         if self.dead is None:

@@ -16,6 +16,7 @@ from proton import (
     Link,
     Receiver,
     Sender,
+    Terminus,
     symbol,
 )
 
@@ -93,23 +94,20 @@ class Server(Handler):
 
     def on_link_remote_open(self, event: Any) -> None:
         link = event.link
-        link.source.copy(link.remote_source)
-        link.target.copy(link.remote_target)
         try:
             self._attach(link)
         except Refusal as no:
-            link.open()
-            _end(link, no)
+            _refuse(link, no)
 
     def _attach(self, link: Any) -> None:
         address = address_of(link)
         if address == CBS or address.endswith(MANAGEMENT):
-            link.open()
+            _open(link)
             if link.is_sender:
                 self._answers.append(link)
         elif link.is_receiver:
             link.max_message_size = self._queue(address).spec.message_bytes_max
-            link.open()
+            _open(link)
         else:
             self._offer(link, self._queue(address))
         if link.is_receiver:
@@ -228,8 +226,7 @@ class Server(Handler):
             _let_in(outlet)
         elif outlet.until < monotonic():
             self._outlets.remove(outlet)
-            outlet.link.open()
-            _end(outlet.link, Refusal("com.microsoft:timeout", "no session is free"))
+            _refuse(outlet.link, Refusal("com.microsoft:timeout", "no session is free"))
 
     def _send_out(self, outlet: Outlet, now: datetime) -> None:
         while outlet.link.credit > 0:
@@ -269,8 +266,16 @@ def _let_in(outlet: Outlet) -> None:
     if outlet.session is not None:
         until = outlet.queue.held[outlet.session].until
         link.properties = {_LOCKED_UNTIL: wire.to_ticks(until)}
+    _open(link, outlet.session)
+
+
+def _open(link: Link, session: str | None = None) -> None:
+    """Say yes to both ends as they were asked for; any session has become that one."""
+    link.source.copy(link.remote_source)
+    link.target.copy(link.remote_target)
+    if session is not None:
         link.source.filter.clear()
-        link.source.filter.put_object({SESSION_FILTER: outlet.session})
+        link.source.filter.put_object({SESSION_FILTER: session})
     link.open()
 
 
@@ -280,6 +285,13 @@ def _lend(outlet: Outlet, one: Stored) -> None:
     outlet.out.append((outlet.link.delivery(tag), one.lock.token))
     outlet.link.send(wire.written(one))
     outlet.link.advance()
+
+
+def _refuse(link: Link, no: Refusal) -> None:
+    """Open it without ends, which tells the SDK to wait for the reason, and say the reason."""
+    link.source.type = link.target.type = Terminus.UNSPECIFIED
+    link.open()
+    _end(link, no)
 
 
 def _end(link: Link, no: Refusal) -> None:

@@ -1,14 +1,16 @@
 """The engine on a simulated Azure: what is decided is saved, and what is saved is done."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import AbortRequested, PauseRequested, ResumeRequested
+from rollout.core.head import Wake
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
-from rollout.errors import Unavailable
+from rollout.errors import Refused, Unavailable
 from tests.fakes import NOON, FakeStore
 from tests.simulation.world import CHURN, World
 
@@ -360,3 +362,57 @@ def test_the_store_is_looked_through_once_an_hour_and_a_failure_of_it_stops_no_s
         world.clock.advance(MINUTE)
 
     assert store.times == 3
+
+
+def _woken(world: World) -> Wake:
+    world.start()
+    return Wake(endpoint=CHURN, generation=world.head.generation, turn=world.head.turn)
+
+
+def _raising(error: Exception) -> Callable[[object], None]:
+    def call(_: object) -> None:
+        raise error
+
+    return call
+
+
+def test_a_step_without_state_is_sent_again_each_time_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    wake = _woken(world)
+    world.queue.rows.clear()
+    monkeypatch.setattr(world.store, "load", _raising(Unavailable("the state is away")))
+
+    for retries in range(7):
+        world.engine.wake(wake.model_copy(update={"retries": retries}))
+
+    sent = [row.message for row in world.queue.rows.values()]
+    assert [message.id for message in sent] == [f"{wake.message_id}:{n}" for n in range(1, 8)]
+    waits = [message.not_before - NOON for message in sent if message.not_before]
+    assert [wait.total_seconds() for wait in waits] == [2, 4, 8, 16, 32, 60, 60]
+
+
+def test_a_step_that_has_neither_state_nor_queue_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    wake = _woken(world)
+    monkeypatch.setattr(world.store, "load", _raising(Unavailable("the state is away")))
+    monkeypatch.setattr(world.queue, "send", _raising(Unavailable("the queue is away")))
+
+    with pytest.raises(Unavailable, match="the queue is away"):
+        world.engine.wake(wake)
+
+
+@pytest.mark.parametrize("no", [Unavailable("it is away"), Refused("a role is missing")])
+def test_a_rollback_needs_no_queue(monkeypatch: pytest.MonkeyPatch, no: Exception) -> None:
+    world = World()
+    world.start()
+    world.run(minutes=10)
+    monkeypatch.setattr(world.queue, "send", _raising(no))
+
+    world.tell(AbortRequested(id="1", who="anna"))
+
+    assert world.azure.writes[-1].traffic == Traffic.all_to("blue")
+    assert world.azure.writes[-1].expect is None

@@ -7,6 +7,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 OLD = """#!/bin/sh
 case "$1" in --version) echo "Python 3.8.10";; *) exit 1;; esac
@@ -127,3 +129,52 @@ def test_azurite_is_pinned_and_its_lock_names_no_registry() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", package["dependencies"]["azurite"])
     locked = [one for name, one in lock["packages"].items() if name]
     assert all("integrity" in one and "resolved" not in one for one in locked)
+
+
+def find_compiler(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the search on a machine that has only what is in that folder."""
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / "tools/find-compiler.sh")],
+        env={"PATH": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_machine_without_a_compiler_is_told_how_to_get_one(tmp_path: Path) -> None:
+    answer = find_compiler(tmp_path)
+
+    assert answer.returncode == 1
+    assert "here is no C compiler (cc)" in answer.stderr
+    for remedy in ("sudo apt install build-essential", "sudo dnf install gcc", "xcode-select"):
+        assert remedy in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["cc", "another-cc"])
+def test_a_compiler_that_is_there_or_named_will_do(tmp_path: Path, name: str) -> None:
+    compiler = tmp_path / name
+    compiler.write_text('#!/bin/sh\n[ "$1" = --version ]\n')
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+
+    answer = find_compiler(tmp_path, CC=name)
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_the_tests_ask_for_a_compiler_and_the_demo_does_not() -> None:
+    asked = {goal: _asked_of_make(goal) for goal in (".venv/dev.done", "demo")}
+
+    assert "find-compiler.sh" in asked[".venv/dev.done"]
+    assert "find-compiler.sh" not in asked["demo"]
+
+
+def _asked_of_make(goal: str) -> str:
+    """What make would run for that goal on a machine where nothing was made."""
+    return subprocess.run(
+        ["make", "--dry-run", "--always-make", goal],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout

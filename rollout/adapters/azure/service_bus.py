@@ -80,12 +80,7 @@ class ServiceBusQueue:
 
         The copy's id follows from the letter, so that a resend that was cut short can be repeated.
         """
-        links = self._of(queue)
-        wanted = (one for one in links.peek(DEAD_LETTERS_MAX) if _id(one) == message_id)
-        letter = next(wanted, None)
-        if letter is None or letter.sequence_number is None:
-            raise Unknown(f"no dead letter {message_id} in the queue {queue}")
-        with links.taken(letter.sequence_number):
+        with self._of(queue).taken(message_id) as letter:
             self.send(_copy(queue, letter))
 
     def _of(self, queue: str) -> "_Links":
@@ -142,37 +137,33 @@ class _Links:
 
     def peek(self, limit: int) -> list[ServiceBusReceivedMessage]:
         """Dead letters, the oldest first, left where they are."""
+        with self._reader_of_dead() as reader:
+            return list(_peeked(reader, limit))
+
+    @contextmanager
+    def taken(self, message_id: str) -> Iterator[ServiceBusReceivedMessage]:
+        """Hold a dead letter, and remove it when the work with it has succeeded."""
+        with self._reader_of_dead() as reader:
+            letters = list(_peeked(reader, DEAD_LETTERS_MAX))
+            places = (place for place, one in enumerate(letters) if _id(one) == message_id)
+            place = next(places, None)
+            if place is None:
+                raise Unknown(f"no dead letter {message_id} in the queue {self._queue}")
+            with _lent(reader, letters[place].sequence_number, place + 1) as letter:
+                yield letter
+
+    @contextmanager
+    def _reader_of_dead(self) -> Iterator[ServiceBusReceiver]:
         with self._reading:
             try:
                 with self._failing():
-                    self._reader = self._reader or self._dead_reader()
-                    return list(_peeked(self._reader, limit))
+                    self._reader = self._reader or self._client().get_queue_receiver(
+                        self._queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER
+                    )
+                    yield self._reader
             except (Unavailable, Refused):
                 self._close_reader()
                 raise
-
-    @contextmanager
-    def taken(self, sequence_number: int) -> Iterator[None]:
-        """Hold that dead letter, and remove it when the work with it has succeeded."""
-        with self._failing(), self._dead_reader() as reader:
-            others: list[ServiceBusReceivedMessage] = []
-            try:
-                while batch := reader.receive_messages(_PEEKED_AT_ONCE, SEND_SECONDS):
-                    found = [one for one in batch if one.sequence_number == sequence_number]
-                    others += [one for one in batch if one.sequence_number != sequence_number]
-                    if found:
-                        yield
-                        reader.complete_message(found[0])
-                        return
-                raise Unavailable(f"a dead letter of {self._queue} is in other hands: ask again")
-            finally:
-                for one in others:
-                    reader.abandon_message(one)
-
-    def _dead_reader(self) -> ServiceBusReceiver:
-        return self._client().get_queue_receiver(
-            self._queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER
-        )
 
     def _close_sender(self) -> None:
         if self._sender:
@@ -237,6 +228,34 @@ def _peeked(reader: ServiceBusReceiver, limit: int) -> Iterator[ServiceBusReceiv
         yield from page
         limit -= len(page)
         number = 1 + max(one.sequence_number or 0 for one in page)
+
+
+@contextmanager
+def _lent(
+    reader: ServiceBusReceiver, number: int | None, place: int
+) -> Iterator[ServiceBusReceivedMessage]:
+    """The message with that number, which is among the first so many; the others go back.
+
+    No more are asked for than there are, since what is asked for later comes is held by us.
+    """
+    held: list[ServiceBusReceivedMessage] = []
+    try:
+        while len(held) < place:
+            batch = reader.receive_messages(place - len(held), SEND_SECONDS)
+            held += batch
+            found = next((one for one in batch if one.sequence_number == number), None)
+            if found:
+                yield found
+                reader.complete_message(found)
+                held.remove(found)
+                return
+            if not batch:
+                break
+        raise Unavailable("the dead letter is in other hands: ask again in a minute")
+    finally:
+        for one in held:
+            with suppress(AzureError, ValueError):  # it comes free by itself, only later
+                reader.abandon_message(one)
 
 
 def _dead_letter(queue: str, one: ServiceBusReceivedMessage) -> DeadLetter:

@@ -79,7 +79,7 @@ class BusQueue:
     # -- the receiving side ----------------------------------------------------------------------
 
     def receive(self, queue: str, now: datetime, lease: timedelta) -> Delivery | None:
-        assert lease == LOCK
+        """Lend one out; for how long is the queue's own matter, whatever `lease` says."""
         self._broker.settle()
         ready, session = self._broker.next_session(queue)
         if not ready:
