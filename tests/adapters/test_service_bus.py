@@ -1,5 +1,6 @@
 """The queue on Service Bus on bad days: what it says, and that it comes back."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,11 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
+from rollout.adapters.azure import service_bus_links
 from rollout.adapters.azure.identity import EmulatorCredential
-from rollout.adapters.azure.service_bus import BODY_BYTES_MAX, REST, ServiceBusQueue, connect
+from rollout.adapters.azure.service_bus import BODY_BYTES_MAX, ServiceBusQueue, connect
 from rollout.adapters.azure.service_bus_errors import told
+from rollout.adapters.azure.service_bus_links import REST
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Message
 from tests.broker import Broker
@@ -47,7 +50,7 @@ class Bench:
         return raised.value
 
     def rest(self) -> None:
-        self.clock.advance(REST)
+        self.clock.advance(timedelta(minutes=1))
 
     def sent(self, queue: str = "steps") -> list[str | None]:
         return self.broker.messages(queue)
@@ -127,6 +130,23 @@ def test_after_a_failure_nobody_waits_for_the_same(bench: Bench) -> None:
     assert str(again) == "queue steps: it failed a moment ago"
     assert again.after == REST
     assert bench.sent() == []
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing_is_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_bus_links, "STUCK_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = bench.broker.connection_string.replace(
+            str(bench.broker.port), str(silent.getsockname()[1])
+        )
+        client = partial(connect, address, EmulatorCredential())
+        queue = ServiceBusQueue(client, bench.clock, QUEUES)
+
+        with pytest.raises(Unavailable, match=r"queue steps: no answer in 0\.5 s"):
+            queue.send(Message("steps", "s", "m", b""))
+        with pytest.raises(Unavailable, match="it failed a moment ago"):
+            queue.send(Message("steps", "s", "m", b""))
 
 
 def test_a_busy_namespace_is_asked_again_when_it_says(bench: Bench) -> None:

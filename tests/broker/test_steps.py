@@ -9,7 +9,7 @@ from queue import SimpleQueue
 import pytest
 from azure.servicebus.exceptions import SessionLockLostError
 
-from rollout.adapters.azure.service_bus import REST
+from rollout.adapters.azure.service_bus_links import REST
 from rollout.core.head import Wake
 from rollout.engine import STEPS_QUEUE
 from rollout.errors import Malformed, Unavailable

@@ -377,7 +377,7 @@ def test_whatever_happens_all_arrive_and_each_session_in_order(
     check_story(name, steps, tmp_path_factory.mktemp("queue"))
 
 
-@settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(steps=STEPS)
 def test_whatever_happens_all_arrive_over_service_bus_too(
     steps: list[tuple[str, str, int]],
