@@ -35,8 +35,8 @@ from rollout.rehearsal.memory import Memory
 from rollout.settings import Identity, Settings
 
 if TYPE_CHECKING:
-    from rollout.doctor import Doctor
     from rollout.adapters.azure.storage.account import Account
+    from rollout.doctor import Doctor
 
 _CREDENTIALS: Mapping[Identity, Callable[[Settings], TokenCredential]] = {
     Identity.MANAGED: lambda settings: identity.managed(settings.client_id),

@@ -22,6 +22,7 @@ var settings = {
   ROLLOUT_INSTALLATION: installation
   ROLLOUT_IDENTITY: 'managed'
   ROLLOUT_CLIENT_ID: identityClientId
+  ROLLOUT_SERVICE_BUS: serviceBusHost
   ROLLOUT_STORAGE: storageName
   // What the bindings of function_app.py name.
   STEPS_QUEUE: stepsQueue

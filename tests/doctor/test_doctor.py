@@ -15,7 +15,7 @@ from rollout.engine import STEPS_QUEUE
 from rollout.errors import Conflict, Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Lack, Message, PolicyFile
 from tests.doctor.patients import FakeAccess, a_doctor, a_well_world
-from tests.fakes import NOON
+from tests.fakes import NOON, FakeStore
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, World
 
@@ -277,6 +277,7 @@ def test_dead_letters_are_a_warning() -> None:
 
 
 def _has_not_swept(world: World) -> None:
+    assert isinstance(world.store, FakeStore)
     world.store.heads.clear()
 
 
