@@ -20,6 +20,14 @@ def step(message: func.ServiceBusMessage) -> None:
     wiring.engine().wake(inbox.read_wake(message.get_body()))
 
 
+@app.service_bus_queue_trigger(
+    arg_name="message", queue_name="%EVENTS_QUEUE%", connection="SERVICEBUS"
+)
+def on_event(message: func.ServiceBusMessage) -> None:
+    """What Event Grid tells: a model was registered, a deployment was written."""
+    wiring.arrivals().take(inbox.read_events(message.get_body()))
+
+
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")
 def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must be taken
     """Send again what got lost."""
@@ -117,6 +125,31 @@ def plan_rollout(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("alerts", methods=["POST"])
 def take_alert(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("take_alert", req)
+
+
+@app.route("alerts/alertmanager", methods=["POST"])
+def take_alertmanager(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("take_alertmanager", req)
+
+
+@app.route("hooks/github", methods=["POST"])
+def take_github(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("take_github", req)
+
+
+@app.route("hooks/azure-devops", methods=["POST"])
+def take_azure_devops(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("take_azure_devops", req)
+
+
+@app.route("hooks/event-grid", methods=["POST"])
+def take_events(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("take_events", req)
+
+
+@app.route("hooks/event-grid", methods=["OPTIONS"])
+def event_grid_origin(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("event_grid_origin", req)
 
 
 @app.route("dead-letters", methods=["GET"])

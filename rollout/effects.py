@@ -7,6 +7,7 @@ from typing import assert_never
 
 from rollout.core.actions import (
     ClaimEndpoint,
+    CreateDeployment,
     DeleteDeployment,
     RunSmoke,
     ScaleDeployment,
@@ -72,6 +73,8 @@ class Effects:
                 self._endpoints.scale(endpoint, deployment, instances)
             case DeleteDeployment(endpoint=endpoint, deployment=deployment):
                 self._endpoints.delete(endpoint, deployment)
+            case CreateDeployment(endpoint=endpoint, deployment=deployment, creation=creation):
+                self._endpoints.create(endpoint, deployment, creation)
             case _:
                 assert_never(debt.action)
         return None
@@ -134,6 +137,8 @@ def _remedy(debt: Debt) -> str:
             return endpoint.az_command("delete", deployment)
         case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
             return f"{endpoint.az_command('update', deployment)} --set instance_count={instances}"
+        case CreateDeployment(endpoint=endpoint, deployment=deployment, creation=creation):
+            return f"{endpoint.az_command('create', deployment)} --file {creation.template}"
         case ClaimEndpoint() | RunSmoke():
             return ""
 

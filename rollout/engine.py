@@ -10,10 +10,12 @@ from typing import Any
 from rollout import marks
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
+    AlertNotice,
     Beginning,
     EndpointGone,
     Event,
     OrderFailed,
+    TrafficAccepted,
 )
 from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued
@@ -176,7 +178,7 @@ class Engine:
                 return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
             if turn is not None and turn != held.head.turn:
                 return _nothing(held.head, "something was decided since"), ()
-            if event.id in held.head.seen:
+            if event.id in held.head.seen and not isinstance(event, AlertNotice):
                 return _nothing(held.head, "it is decided already", taken=True), ()
             now = self._clock.now()
             before = without(held.head, paid)
@@ -205,11 +207,14 @@ class Engine:
         while waiting:
             debt = waiting.pop(0)
             still_wanted = partial(self._is_owed, endpoint, debt)
+            asked_at = debt.asked_at or self._clock.now()
             try:
                 answer = self._effects.perform(debt, still_wanted)
             except Unavailable as later:
-                self._postpone(endpoint, debt, later)
+                self._postpone(endpoint, debt, later, asked_at)
                 return
+            if isinstance(answer, TrafficAccepted):
+                answer = answer.model_copy(update={"asked_at": asked_at})
             if answer is None:
                 self._strike_off(endpoint, debt)
             else:
@@ -221,12 +226,19 @@ class Engine:
     def _strike_off(self, endpoint: EndpointId, debt: Debt) -> None:
         self._change(endpoint, debt, lambda head: without(head, debt))
 
-    def _postpone(self, endpoint: EndpointId, debt: Debt, later: Unavailable) -> None:
+    def _postpone(
+        self, endpoint: EndpointId, debt: Debt, later: Unavailable, asked_at: datetime
+    ) -> None:
         """It stays owed, with its next time in the row."""
         log.warning("%s: %s waits: %s", endpoint, debt.action, later)
         again = self._clock.now() + _delay(debt, later)
         waiting = debt.model_copy(
-            update={"not_before": again, "attempts": debt.attempts + 1, "last_error": str(later)}
+            update={
+                "not_before": again,
+                "attempts": debt.attempts + 1,
+                "last_error": str(later),
+                "asked_at": asked_at,
+            }
         )
 
         def postponed(head: Head) -> Head:

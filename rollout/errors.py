@@ -20,7 +20,11 @@ class Unknown(RolloutError):
 
 
 class Denied(RolloutError):
-    """Who asks has not shown that they may: refused at the door."""
+    """Who asks has not shown that they may: refused at the door; `challenge` says how to."""
+
+    def __init__(self, message: str, challenge: str = 'Bearer realm="rollout"') -> None:
+        super().__init__(message)
+        self.challenge = challenge
 
 
 class Conflict(RolloutError):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rollout.core.creation import Creation
+from rollout.core.deployment_file import render
 from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.events import Looked, RetryRequested, StartRequested
 from rollout.core.head import Head
@@ -19,6 +21,7 @@ from rollout.errors import (
     Unknown,
 )
 from rollout.measuring import Measuring, Sources
+from rollout.ports import PolicyFiles
 
 MEASURED = frozenset({Phase.SHIFTING, Phase.MEASURING, Phase.HOLDING, Phase.APPROVING})
 """The phases that a judge's report means something to; a way back needs none."""
@@ -81,6 +84,7 @@ class Looks:
     def start(self, order: Order, event_id: str) -> StartRequested:
         """All that is needed to answer an order: its policy, and the endpoint as it is now."""
         name, policy = self._policy(order)
+        creation = self._creation(order)
         view = self._from.endpoints.read(order.endpoint)
         return StartRequested(
             id=event_id,
@@ -91,6 +95,7 @@ class Looks:
             owner=self._installation,
             sources=self._measuring.facts(view, policy),
             minute=self._from.clock.minute,
+            creation=creation,
         )
 
     def retry(self, order: Order, event_id: str) -> RetryRequested:
@@ -98,20 +103,24 @@ class Looks:
         started = self.start(order, event_id)
         return RetryRequested(**started.model_dump(by_alias=True, exclude={"type"}))
 
+    def _creation(self, order: Order) -> Creation | None:
+        """How its deployment is made; raises PolicyError, Unknown where the file is not right."""
+        if order.create is None:
+            return None
+        content = self._from.policies.attachment(order.create.template)
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            told = f"{order.create.template}: not UTF-8 at byte {error.start}; save it as UTF-8"
+            raise PolicyError(told) from error
+        return render(text, order.create, order.endpoint.in_workspace)
+
     def _policy(self, order: Order) -> tuple[str, Policy]:
         """The policy that is named, or the most specific one that matches; a broken one is told."""
         if order.policy is not None:
             file = self._from.policies.read(order.policy)
             return file.name, parse_policy(file.text, file.name)
-        whole, broken = dict[str, Policy](), list[str]()
-        for file in self._from.policies.list():
-            if file.error:
-                broken.append(f"{file.name} is broken and left out: {file.error}")
-                continue
-            try:
-                whole[file.name] = parse_policy(file.text, file.name)
-            except PolicyError as error:
-                broken.append(f"{file.name} is broken and left out: {error}")
+        whole, broken = read_policies(self._from.policies)
         try:
             name = choose_policy(whole, order.endpoint)
         except PolicyError as none:
@@ -152,3 +161,17 @@ class Looks:
             measured = {"trouble": f"no {NUMBERS[rollout.source]}: {no}"}
         heard = self._measuring.metrics_instead(rollout, view, measured.get("heard_until"))
         return {**measured, "metrics_heard_until": heard}
+
+
+def read_policies(files: PolicyFiles) -> tuple[Mapping[str, Policy], Sequence[str]]:
+    """The policies by name, and a sentence for each that is broken and left out."""
+    whole, broken = dict[str, Policy](), list[str]()
+    for file in files.list():
+        if file.error:
+            broken.append(f"{file.name} is broken and left out: {file.error}")
+            continue
+        try:
+            whole[file.name] = parse_policy(file.text, file.name)
+        except PolicyError as error:
+            broken.append(f"{file.name} is broken and left out: {error}")
+    return whole, broken

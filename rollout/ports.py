@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts
+from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Rollout
@@ -182,6 +183,13 @@ class Endpoints(Protocol):
 
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         """Write the owner's tag, keeping all other tags."""
+        ...
+
+    def create(self, endpoint: EndpointId, deployment: str, creation: Creation) -> Accepted:
+        """Create a deployment; one of that name with the same model counts as created.
+
+        Raises Refused where one of that name serves another model.
+        """
         ...
 
     def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted: ...

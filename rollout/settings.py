@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from rollout.core.alert_labels import AlertLabels
 from rollout.core.endpoint import WorkspaceId
 from rollout.core.frozen import Frozen
 from rollout.errors import Malformed
@@ -39,6 +40,19 @@ class Settings(Frozen):
     """What an installation is told from outside, each by the variable ROLLOUT_<NAME>."""
 
     api_token: SecretStr = Field(description="what callers of the HTTP API must show")
+    github_secret: SecretStr | None = Field(None, description="of GitHub's webhook")
+    github_secret_next: SecretStr | None = Field(
+        None, description="a second one that counts as well, while they change"
+    )
+    azure_devops_secret: SecretStr | None = Field(
+        None, description="of the service hooks of Azure DevOps"
+    )
+    azure_devops_secret_next: SecretStr | None = Field(
+        None, description="a second one that counts as well, while they change"
+    )
+    alert_labels: AlertLabels = Field(
+        AlertLabels(), description="labels of Alertmanager's alerts, and what severities mean"
+    )
     workspaces: Annotated[tuple[WorkspaceId, ...], Field(min_length=1)] = Field(
         description="ARM ids of the workspaces whose endpoints are rolled out, by comma"
     )
@@ -126,6 +140,14 @@ class Settings(Frozen):
         if address is not None:
             _check_service_bus(address.get_secret_value())
         return address
+
+    @field_validator("alert_labels", mode="before")
+    @classmethod
+    def _labels(cls, value: object) -> object:
+        try:
+            return AlertLabels.parse(value) if isinstance(value, str) else value
+        except Malformed as error:
+            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _only_the_laptop_is_fast(self) -> Self:

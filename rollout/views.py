@@ -99,7 +99,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         minute_seconds=rollout.minute.total_seconds(),
         readable_until=rollout.readable_until,
         findings=report.findings,
-        waits_for=_waits_for(rollout),
+        waits_for=(_put_off(head, rollout) if current else "") or _waits_for(rollout),
         **_patience(rollout),
         needs_person=needs_person(rollout),
         remedy=_remedy(rollout),
@@ -203,6 +203,19 @@ def _waits_for(rollout: Rollout) -> str:
         Phase.ROLLING_BACK: f"for the endpoint to show {rollout.wanted} again",
     }
     return sentences.get(rollout.phase, "nothing: it is over")
+
+
+def _put_off(head: Head, rollout: Rollout) -> str:
+    """What a rollback waits for while Azure is busy, and since when; else empty."""
+    tried = [one for one in head.owed if one.action.type == "set_traffic" and one.asked_at]
+    if rollout.phase is not Phase.ROLLING_BACK or not tried:
+        return ""
+    debt = tried[0]
+    times = "once" if debt.attempts == 1 else f"{debt.attempts} times"
+    return (
+        f"for Azure to take the request for {rollout.wanted}: asked {times} since"
+        f" {debt.asked_at:%H:%M:%S} UTC, and put off: {debt.last_error}"
+    )
 
 
 def needing_a_person_first(views: Sequence[RolloutView]) -> list[RolloutView]:

@@ -26,6 +26,7 @@ from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.api import Api
+from rollout.arrivals import Arrivals
 from rollout.effects import Effects
 from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE, Engine
 from rollout.looks import Looks
@@ -166,6 +167,11 @@ def engine() -> Engine:
 
 
 @cache
+def arrivals() -> Arrivals:
+    return Arrivals(engine(), policies())
+
+
+@cache
 def api() -> Api:
     read = sources()
     return Api(
@@ -175,6 +181,7 @@ def api() -> Api:
         policies=policies(),
         clock=clock(),
         settings=settings(),
+        arrivals=arrivals(),
         memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
         doctor=doctor(),
     )

@@ -35,6 +35,9 @@ class About(Frozen):
     arm_url: str
     workspaces: tuple[str, ...] = Field(description="ARM ids, in lower case")
     now: datetime
+    unknown_events: Mapping[str, int] = Field(
+        description="events of Event Grid that mean nothing here, since this process began"
+    )
 
 
 class Queued(Frozen):
@@ -45,6 +48,14 @@ class Queued(Frozen):
     why: str
 
 
+class Decided(Frozen):
+    decided: str = Field(description="what was decided, and why")
+
+
+class QueuedOrDecided(RootModel[Queued | Decided]):
+    """It waits for its turn; or nothing starts, and why."""
+
+
 class RolloutList(Frozen):
     rollouts: tuple[RolloutView, ...] = Field(description="those that need a person come first")
 
@@ -53,8 +64,11 @@ class History(Frozen):
     entries: tuple[HistoryEntry, ...]
 
 
-class Decided(Frozen):
-    decided: str = Field(description="what was decided, and why")
+class EventsTaken(Frozen):
+    """What came of each event; or, for a handshake, its code."""
+
+    decided: tuple[str, ...] = ()
+    validationResponse: str | None = None  # noqa: N815 - Event Grid's own word
 
 
 class DecidedRollout(Decided):

@@ -23,6 +23,7 @@ def about(parts: Parts, _request: Request) -> Response:
         arm_url=parts.settings.arm_url,
         workspaces=tuple(one.arm_id for one in parts.settings.workspaces),
         now=parts.clock.now(),
+        unknown_events=parts.arrivals.unknown,
     )
     return answer(told)
 

@@ -23,6 +23,13 @@ tells the place and the remedy.
 """
 
 Schema = dict[str, Any]
+SCHEMES: Mapping[str, Schema] = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "github": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
+    "azure_devops": {"type": "http", "scheme": "basic"},
+    "event_grid": {"type": "apiKey", "in": "header", "name": "X-Rollout-Token"},
+}
+"""How a caller shows who it is; each has a check of the same name."""
 _REFERENCE = "#/components/schemas/{model}"
 _KEY: Schema = {
     "name": "Idempotency-Key",
@@ -53,7 +60,7 @@ class Operation:
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     takes_key: bool = False
-    is_open: bool = False
+    security: str | None = "token"
 
 
 _References = Mapping[Any, Schema]
@@ -82,7 +89,7 @@ def document(
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": SCHEMES,
             "schemas": schemas.get("$defs", {}),
         },
     }
@@ -115,8 +122,8 @@ def _operation(one: Operation, words: Mapping[str, Schema], references: _Referen
             "content": _content(references[_PROBLEM], PROBLEM_JSON),
         },
     }
-    if one.is_open:
-        told["security"] = []
+    if one.security != "token":
+        told["security"] = [{one.security: []}] if one.security else []
     return told
 
 

@@ -6,6 +6,7 @@ from secrets import token_hex
 from typing import Protocol
 
 from rollout.api.exchange import Request
+from rollout.arrivals import Arrivals
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import Event
 from rollout.core.machine.decision import Decision
@@ -46,6 +47,7 @@ class Parts:
     settings: Settings
     memory: Memory
     doctor: Examiner
+    arrivals: Arrivals
     new_id: Callable[[], str] = token_hex
 
     def event_id(self, request: Request, what: str) -> str:

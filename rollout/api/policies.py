@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from rollout.api.answers import PolicyCheck, PolicyList, PolicyRow, PolicyView
 from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
+from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy, Smoke
 from rollout.core.policy_text import parse_policy, warnings
 from rollout.core.smoke import parse_smoke
@@ -37,6 +38,10 @@ def pushed(parts: Parts, request: Request) -> Response:
     policy = parse_policy(body.text, name)
     for path in set(_smoke_files(policy)) & set(body.attachments):
         parse_smoke(body.attachments[path], path)
+    for rule in policy.start_on:
+        if rule.create and rule.create.template in body.attachments:
+            path = rule.create.template
+            check_deployment(body.attachments[path], path, rule.source)
     for path, text in sorted(body.attachments.items()):
         parts.policies.attach(path, text.encode())
     parts.policies.push(name, body.text)
@@ -106,11 +111,13 @@ def _warnings(parts: Parts, policy: Policy | None) -> tuple[str, ...]:
 
 
 def _missing_files(parts: Parts, policy: Policy) -> Iterator[str]:
-    for path in _smoke_files(policy):
+    smoke = [("smoke", path) for path in _smoke_files(policy)]
+    create = [("create", rule.create.template) for rule in policy.start_on if rule.create]
+    for what, path in [*smoke, *create]:
         try:
             parts.policies.attachment(path)
         except (Unknown, Malformed, PolicyError) as error:
-            yield f"smoke: {error}"
+            yield f"{what}: {error}"
 
 
 def _smoke_files(policy: Policy) -> Iterator[str]:

@@ -42,7 +42,7 @@ class _Kind:
 _KINDS: tuple[tuple[type[RolloutError], _Kind], ...] = (
     (TooLarge,    _Kind(413, "too-large",   "The request is too large")),
     (Malformed,   _Kind(400, "malformed",   "The request is not what this takes")),
-    (Denied,      _Kind(401, "denied",      "The token is missing or wrong")),
+    (Denied,      _Kind(401, "denied",      "The caller is not known")),
     (Unknown,     _Kind(404, "unknown",     "Nothing has that name")),
     (Conflict,    _Kind(409, "conflict",    "It means nothing as things are now")),
     (PolicyError, _Kind(422, "policy",      "A policy must be mended")),
@@ -63,7 +63,7 @@ def problem_of(error: RolloutError, secret: str) -> Response:
 
 def _headers(error: RolloutError) -> dict[str, str]:
     if isinstance(error, Denied):
-        return {"WWW-Authenticate": 'Bearer realm="rollout"'}
+        return {"WWW-Authenticate": error.challenge}
     if isinstance(error, Unavailable):
         seconds = (error.after or RETRY_AFTER).total_seconds()
         return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,24 +1,20 @@
 """Rollouts over HTTP: start one, see them, ask something of one."""
 
 import re
-from contextlib import suppress
 
-from rollout import marks
-from rollout.api.answers import Decided, DecidedRollout, History, Queued, RolloutList
+from rollout.api.answers import DecidedRollout, History, Queued, RolloutList
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.api.problems import Impossible
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, RolloutError, Unknown
+from rollout.errors import Conflict, Unknown
 from rollout.inbox import (
     COMMANDS,
-    Alert,
     CommandBody,
     StartBody,
     endpoint_name,
-    read_alert,
     read_body,
 )
 from rollout.views import RolloutView, needing_a_person_first, view
@@ -40,10 +36,11 @@ def start(parts: Parts, request: Request) -> Response:
     body = read_body(request.body, StartBody)
     order = body.order(parts.engine.resolve(endpoint_name(body.endpoint)))
     decision = parts.engine.start(order, parts.event_id(request, "start"))
-    return _started(parts, order, decision)
+    return started(parts, order, decision)
 
 
-def _started(parts: Parts, order: Order, decision: Decision) -> Response:
+def started(parts: Parts, order: Order, decision: Decision) -> Response:
+    """The rollout that has begun, or the place in the queue; raises Conflict, Impossible."""
     head, why = decision.head, decision.why
     rollout = head.rollout
     if not decision.taken:
@@ -160,26 +157,3 @@ def _decided(parts: Parts, decision: Decision) -> Response:
         raise Conflict(decision.why)
     seen = _view(parts, decision.head, rollout)
     return answer(DecidedRollout(decided=decision.why, rollout=seen))
-
-
-def alert(parts: Parts, request: Request) -> Response:
-    """Take a fired alert of Azure Monitor; what concerns nobody here is acknowledged and said."""
-    heard = read_alert(request.body)
-    _leave_mark(parts, heard)
-    told = [heard.why] if heard.why else []
-    for target, event in heard.fired:
-        try:
-            endpoint = parts.engine.resolve(target.arm_id)
-        except Unknown as stranger:
-            told.append(str(stranger))
-        else:
-            told.append(parts.engine.handle(endpoint, event).why)
-    return answer(Decided(decided="; ".join(told)), 202)
-
-
-def _leave_mark(parts: Parts, heard: Alert) -> None:
-    """So that `rollout doctor` can tell when an alert last came; the alert needs it not."""
-    about = [str(target) for target, _ in heard.fired]
-    told = f"about {', '.join(about)}" if about else heard.why
-    with suppress(RolloutError):
-        marks.note(parts.store, marks.ALERT, parts.clock.now(), told)

@@ -6,13 +6,23 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from rollout.api import answers, installation, plans, policies, rollouts
+from rollout.api import (
+    alerts,
+    answers,
+    callers,
+    hooks,
+    installation,
+    plans,
+    policies,
+    rollouts,
+)
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
 from rollout.doctor import Report
 from rollout.inbox import (
     COMMANDS,
+    AlertmanagerGroup,
     CheckBody,
     CommandBody,
     CommonAlert,
@@ -39,7 +49,7 @@ class Route:
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     once: bool = False
-    open: bool = False
+    check: callers.Check = callers.token
 
     @property
     def operation(self) -> Operation:
@@ -53,7 +63,7 @@ class Route:
             body=self.body,
             query=self.query,
             takes_key=self.once,
-            is_open=self.open,
+            security=None if self.check is callers.anyone else self.check.__name__,
         )
 
 
@@ -69,6 +79,7 @@ _LIMIT = Query(
 )
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
 _OBJECT = answers.AnyObject
+_TAKEN = answers.QueuedOrDecided
 _TEXT = {"type": "string"}
 _WORDS: Mapping[str, Schema] = {
     "ref": {
@@ -84,8 +95,10 @@ _WORDS: Mapping[str, Schema] = {
 
 # fmt: off
 ROUTES: tuple[Route, ...] = (
-    Route("health", "GET", "health", installation.health, {200: answers.Health}, open=True),
-    Route("openapi", "GET", "openapi.json", openapi_json, {200: _OBJECT}, open=True),
+    Route("health", "GET", "health", installation.health, {200: answers.Health},
+          check=callers.anyone),
+    Route("openapi", "GET", "openapi.json", openapi_json, {200: _OBJECT},
+          check=callers.anyone),
     Route("about", "GET", "about", installation.about, {200: answers.About}),
     Route("doctor", "GET", "doctor", installation.doctor, {200: Report}),
     Route("start_rollout", "POST", "rollouts", rollouts.start,
@@ -107,8 +120,18 @@ ROUTES: tuple[Route, ...] = (
           {200: answers.PolicyView}, body=PushBody),
     Route("remove_policy", "DELETE", "policies/{name}", policies.removed, {204: None}),
     Route("plan_rollout", "POST", "plans", plans.planned, {200: PlanView}, body=PlanBody),
-    Route("take_alert", "POST", "alerts", rollouts.alert,
+    Route("take_alert", "POST", "alerts", alerts.azure_monitor,
           {202: answers.Decided}, body=CommonAlert),
+    Route("take_alertmanager", "POST", "alerts/alertmanager", alerts.alertmanager,
+          {202: answers.Decided}, body=AlertmanagerGroup),
+    Route("take_github", "POST", "hooks/github", hooks.github,
+          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.github),
+    Route("take_azure_devops", "POST", "hooks/azure-devops", hooks.azure_devops,
+          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.azure_devops),
+    Route("take_events", "POST", "hooks/event-grid", hooks.event_grid,
+          {200: answers.EventsTaken}, check=callers.event_grid),
+    Route("event_grid_origin", "OPTIONS", "hooks/event-grid", hooks.event_grid_origin,
+          {200: None}, check=callers.anyone),
     Route("list_dead_letters", "GET", "dead-letters", installation.dead_letters,
           {200: answers.DeadLetterList}),
     Route("resend_dead_letter", "POST", "dead-letters/{queue}/{id}/resend", installation.resend,

@@ -26,6 +26,7 @@ _CAME_IN: Mapping[str, str] = {
     "ActionRefused": "Azure refused a request",
     "OrderFailed": "the deployment in the queue could not start",
     "AlertFired": "{who} fired",
+    "AlertResolved": "{who} was resolved",
     "PauseRequested": "{who} asked to pause",
     "ResumeRequested": "{who} asked to go on",
     "SkipRequested": "{who} asked to skip the stage",
@@ -72,6 +73,11 @@ def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
         yield "seen", str(Traffic.model_validate(seen))
     for finding in entry.numbers.get("findings", ()):
         yield "number", _finding(finding)
+    if heard := entry.numbers.get("heard_after_seconds"):
+        yield "number", f"heard of {heard:.1f} s after it fired"
+    if took := entry.numbers.get("seconds_after_decision"):
+        told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items())
+        yield "number", f"after the decision: {told}"
     for action in entry.actions:
         yield "did", action
     if entry.before is not entry.after:

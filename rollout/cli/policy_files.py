@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from rollout.cli.endings import Failure
+from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy, Smoke
 from rollout.core.policy_text import parse_policy, warnings
 from rollout.core.smoke import parse_smoke
@@ -32,10 +33,11 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Read a file as the controller would, its smoke requests with it."""
+    """Read a file as the controller would, and the files that it names."""
     try:
         policy = parse_policy(read_text(path), str(path))
         _check_smoke(path, policy)
+        _check_templates(path, policy)
     except PolicyError as error:
         return Checked(str(path), errors=tuple(str(error).splitlines()))
     return Checked(str(path), warnings=tuple(warnings(policy)), version=policy.version)
@@ -45,11 +47,21 @@ def _check_smoke(path: Path, policy: Policy) -> None:
     for entry in policy.stages:
         if isinstance(entry.stage, Smoke):
             beside = path.parent / entry.stage.requests
-            if not beside.is_file():
-                raise PolicyError(
-                    f"{path}: smoke: there is no file {beside}; write it, or mend the path"
-                )
-            parse_smoke(read_text(beside), str(beside))
+            parse_smoke(_text_beside(path, beside, "smoke"), str(beside))
+
+
+def _check_templates(path: Path, policy: Policy) -> None:
+    for rule in policy.start_on:
+        if rule.create:
+            beside = path.parent / rule.create.template
+            text = _text_beside(path, beside, "start_on: create")
+            check_deployment(text, str(beside), rule.source)
+
+
+def _text_beside(path: Path, beside: Path, what: str) -> str:
+    if not beside.is_file():
+        raise PolicyError(f"{path}: {what}: there is no file {beside}; write it, or mend the path")
+    return read_text(beside)
 
 
 def read_text(path: Path) -> str:
@@ -68,7 +80,7 @@ def read_text(path: Path) -> str:
 def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
     """The texts that go with a policy, by the path in which it names them."""
     root = file.parent.resolve()
-    named = [(root / name).resolve() for name in _smoke_files(read_text(file))]
+    named = [(root / name).resolve() for name in _named_files(read_text(file))]
     paths = [*named, *(path.resolve() for path in more)]
     for path in paths:
         if not path.is_relative_to(root):
@@ -80,14 +92,19 @@ def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): read_text(path) for path in paths}
 
 
-def _smoke_files(text: str) -> Iterator[str]:
-    """What the smoke stages name; what else is wrong with the text, the controller tells."""
+def _named_files(text: str) -> Iterator[str]:
+    """What smoke stages and rules of start_on name; all else that is wrong the controller tells."""
     try:
         written = yaml.safe_load(text)
     except yaml.YAMLError:
         return
-    stages = written.get("stages") if isinstance(written, dict) else None
-    for stage in stages if isinstance(stages, list) else ():
-        smoke = stage.get("smoke") if isinstance(stage, dict) else None
-        if isinstance(smoke, dict) and isinstance(smoke.get("requests"), str):
-            yield smoke["requests"]
+    for part, key, name in _NAMING:
+        entries = written.get(part) if isinstance(written, dict) else None
+        for entry in entries if isinstance(entries, list) else ():
+            inner = entry.get(key) if isinstance(entry, dict) else None
+            if isinstance(inner, dict) and isinstance(inner.get(name), str):
+                yield inner[name]
+
+
+_NAMING = (("stages", "smoke", "requests"), ("start_on", "create", "template"))
+"""The lists of a policy whose entries name files: the list, its key, and the name of the file."""

@@ -139,13 +139,20 @@ Examples:
 @click.option("--policy", metavar="NAME", help="By default the policy that matches best.")
 @click.option("--adopt", is_flag=True, help="The deployment may have live traffic already.")
 @click.option("--take-over", is_flag=True, help="Take the endpoint from another installation.")
+@click.option(
+    "--despite-alert",
+    "despite_alerts",
+    metavar="RULE",
+    multiple=True,
+    help="Overlook alerts of this rule, also one that fires already; may be repeated.",
+)
 @click.option("--wait", is_flag=True, help="Watch it afterwards, and exit as `watch` does.")
 @timeout_option
 @changes
 def start(talk: Talk, wait: bool, timeout: float | None, key: str, **order: Any) -> None:  # noqa: ANN401
     """Start to roll out DEPLOYMENT on ENDPOINT."""
     begun = talk.session.monotonic()
-    body = {name: value for name, value in order.items() if value is not None}
+    body = {name: value for name, value in order.items() if value not in (None, ())}
     answer = talk.controller.change("POST", "rollouts", body, key)
     seconds = timeout * 60 if timeout is not None else None
     if answer.status != 202:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.traffic import Traffic
@@ -71,7 +72,19 @@ class DeleteDeployment(Frozen):
         return f"delete {self.deployment}"
 
 
+class CreateDeployment(Frozen):
+    """Create a deployment that is not there; one of that name with the same model is it."""
+
+    type: Literal["create_deployment"] = "create_deployment"
+    endpoint: EndpointId
+    deployment: str
+    creation: Creation
+
+    def __str__(self) -> str:
+        return f"create {self.deployment} from {self.creation.template}"
+
+
 Action = Annotated[
-    SetTraffic | ClaimEndpoint | RunSmoke | ScaleDeployment | DeleteDeployment,
+    SetTraffic | ClaimEndpoint | RunSmoke | ScaleDeployment | DeleteDeployment | CreateDeployment,
     Field(discriminator="type"),
 ]

@@ -117,6 +117,7 @@ class DeploymentView(Frozen):
     fingerprint: str
     instances: int = 1
     concurrency: int = Field(1, description="requests one instance answers at a time")
+    model: str | None = Field(None, description="the ARM id of its model")
 
 
 class EndpointView(Frozen):

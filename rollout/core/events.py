@@ -7,9 +7,11 @@ from pydantic import Field, StringConstraints
 
 from rollout.analysis.capacity import Load
 from rollout.analysis.report import Report
+from rollout.core.alerts import AlertSeverity
+from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
-from rollout.core.policy import AlertSeverity, Policy
+from rollout.core.policy import Policy
 from rollout.core.rollout import Order
 from rollout.core.source import SourceFacts
 from rollout.core.traffic import Traffic
@@ -31,6 +33,9 @@ class Beginning(Event):
     owner: str = Field(description="the name of this installation")
     sources: SourceFacts = SourceFacts()
     minute: timedelta = timedelta(minutes=1)
+    creation: Creation | None = Field(
+        None, description="how the canary is made, if it is not there"
+    )
 
 
 class StartRequested(Beginning):
@@ -81,6 +86,7 @@ class TrafficAccepted(Event):
     type: Literal["traffic_accepted"] = "traffic_accepted"
     traffic: Traffic
     operation: str | None = None
+    asked_at: datetime | None = Field(None, description="when it was first asked for")
 
 
 class ForeignChangeFound(Event):
@@ -107,12 +113,23 @@ class OrderFailed(Event):
     reason: str
 
 
-class AlertFired(Event):
-    type: Literal["alert_fired"] = "alert_fired"
+class AlertNotice(Event):
+    """What someone who watches says of one alert on this endpoint."""
+
+    key: str = Field("", description="the alert's own id; none: that of the event")
     rule: str
     severity: AlertSeverity
-    deployment: str | None = Field(None, description="the deployment it names, if any")
+    deployments: tuple[str, ...] = Field((), description="those it names, in lower case")
     fired_at: datetime
+    began_at: datetime | None = Field(None, description="the start of the time it was judged on")
+
+
+class AlertFired(AlertNotice):
+    type: Literal["alert_fired"] = "alert_fired"
+
+
+class AlertResolved(AlertNotice):
+    type: Literal["alert_resolved"] = "alert_resolved"
 
 
 class Command(Event):
@@ -171,6 +188,7 @@ AnyEvent = Annotated[
     | ActionRefused
     | OrderFailed
     | AlertFired
+    | AlertResolved
     | PauseRequested
     | ResumeRequested
     | SkipRequested

@@ -1,11 +1,13 @@
 """The one row of an endpoint, what one save leaves behind, and the marks by which time is told."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from rollout.core.actions import Action
+from rollout.core.alerts import AlertState
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.rollout import OVER, Order, Phase, Rollout
@@ -23,6 +25,7 @@ class Debt(Frozen):
     not_before: datetime
     attempts: int = 0
     last_error: str | None = None
+    asked_at: datetime | None = Field(None, description="when it was first tried")
 
 
 class Head(Frozen):
@@ -43,6 +46,10 @@ class Head(Frozen):
     seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
     trouble: str | None = Field(None, description="why the last look failed, if it did")
     gone_since: datetime | None = Field(None, description="since when Azure knows no such endpoint")
+    alerts: tuple[AlertState, ...] = Field((), description="the last of each alert, oldest first")
+    known: Mapping[str, str] = Field(
+        default_factory=dict, description="fingerprints of the deployments at the last start"
+    )
     entries: int = Field(0, description="history entries written so far")
 
     @property

@@ -12,14 +12,17 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
 
 from rollout.analysis.report import Guard, Metric, Severity
+from rollout.core.alerts import OnAlert
 from rollout.core.frozen import Frozen
 from rollout.core.guards import check_guards
+from rollout.core.start_on import Source, StartRule
 from rollout.core.traffic import MIRROR_MAX
 
 Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
@@ -224,32 +227,6 @@ class Budget(Frozen):
     )
 
 
-class AlertSeverity(StrEnum):
-    SEV0 = "Sev0"
-    SEV1 = "Sev1"
-    SEV2 = "Sev2"
-    SEV3 = "Sev3"
-    SEV4 = "Sev4"
-
-
-class OnAlert(Frozen):
-    """What a fired alert means by its severity; one that is not named is only noted."""
-
-    roll_back: tuple[AlertSeverity, ...] = (
-        AlertSeverity.SEV0,
-        AlertSeverity.SEV1,
-        AlertSeverity.SEV2,
-    )
-    hold: tuple[AlertSeverity, ...] = (AlertSeverity.SEV3,)
-
-    @model_validator(mode="after")
-    def _one_meaning_each(self) -> Self:
-        both = set(self.roll_back) & set(self.hold)
-        if both:
-            raise ValueError(f"{', '.join(sorted(both))}: named for roll_back and for hold")
-        return self
-
-
 DEFAULT_GUARDS = (
     Guard(Metric.ERROR_RATE, worse_by_ratio=1.25, worse_by_points=0.0005),
     Guard(Metric.LATENCY_P95, worse_by_ratio=1.10, severity=Severity.HOLD),
@@ -293,6 +270,12 @@ class Policy(Frozen):
     on_changed_in_place: Literal["restart", "roll_back"] = "restart"
     on_foreign_change: Literal["hold", "adopt", "roll_back"] = "hold"
     on_alert: OnAlert = OnAlert()
+    alert_memory_minutes: Minutes = Field(
+        60, description="so long after its last notice an unresolved alert keeps a start waiting"
+    )
+    start_on: Annotated[tuple[StartRule, ...], Field(max_length=20)] = Field(
+        (), description="the news that start a rollout under this policy by themselves"
+    )
 
     @field_validator("guards")
     @classmethod
@@ -311,6 +294,21 @@ class Policy(Frozen):
         _check_order(stages)
         _check_weights(stages)
         return entries
+
+    @field_validator("start_on")
+    @classmethod
+    def _of_one_endpoint(
+        cls, rules: tuple[StartRule, ...], info: ValidationInfo
+    ) -> tuple[StartRule, ...]:
+        match: Match | None = info.data.get("match")
+        for place, rule in enumerate(rules):
+            named = rule.endpoint or rule.source is Source.DEPLOYMENT_WRITTEN
+            if match and "*" in match.endpoint and not named:
+                raise ValueError(
+                    f"[{place}].endpoint: missing; match is {match.endpoint!r}, which names no"
+                    " single endpoint: add endpoint"
+                )
+        return rules
 
     def plan(self, *, first: bool) -> tuple[Stage, ...]:
         """The stages a rollout goes through; the one at 100 % is always among them.

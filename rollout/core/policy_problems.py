@@ -219,7 +219,8 @@ def _schema(place: Path) -> Schema:
     schema = _followed(_whole_schema())
     for part in place:
         below = schema.get("items") if isinstance(part, int) else None
-        schema = _followed(below or schema.get("properties", {}).get(part, {}))
+        more = schema.get("additionalProperties") or {}
+        schema = _followed(below or schema.get("properties", {}).get(part, more))
     return schema
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.analysis.report import Finding
 from rollout.core.actions import Action, SetTraffic
-from rollout.core.events import AlertFired, Beginning, Command, Event, Looked
+from rollout.core.events import AlertNotice, Beginning, Command, Event, Looked
 from rollout.core.head import Debt, Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
@@ -50,11 +50,12 @@ def _after(
         (time for time in (next_look(head, now), *(debt.not_before for debt in owed)) if time),
         default=None,
     )
-    head = due(
-        head.model_copy(update={"owed": owed, "trouble": _trouble(event), "gone_since": None}),
-        soonest,
-    )
-    if isinstance(event, Command | Beginning | AlertFired):
+    if isinstance(event, AlertNotice) and before.due_at:  # many of them put off no look
+        head = due(head.model_copy(update={"owed": owed}), min(soonest or now, before.due_at))
+    else:
+        fresh = {"owed": owed, "trouble": _trouble(event), "gone_since": None}
+        head = due(head.model_copy(update=fresh), soonest)
+    if isinstance(event, Command | Beginning | AlertNotice) and event.id not in head.seen:
         head = head.remembering(event.id)
     return head, new
 
@@ -73,8 +74,12 @@ def _still_owed(before: Head, decision: Decision) -> tuple[Debt, ...]:
         for debt in head.owed
         if debt.generation == head.generation
         and debt.action.type not in replaced
-        and (not moved or debt.action.type == "claim_endpoint")
+        and (not moved or debt.action.type in _OF_THE_WHOLE)
     )
+
+
+_OF_THE_WHOLE = frozenset({"claim_endpoint", "create_deployment"})
+"""What is owed whatever phase or stage it is by now."""
 
 
 def _place(rollout: Rollout | None) -> tuple[object, ...]:
@@ -96,7 +101,12 @@ def _is_told(before: Head, decision: Decision) -> bool:
     """Every transition and new action leaves an entry; looks and repeated requests leave none."""
     after = decision.head
     moved = before.queued != after.queued or _told(before.rollout) != _told(after.rollout)
-    return moved or any(not _is_asked_again(before, action) for action in decision.actions)
+    heard = _heard(before) != _heard(after) and (after.live or before.live)
+    return moved or heard or any(not _is_asked_again(before, action) for action in decision.actions)
+
+
+def _heard(head: Head) -> list[tuple[object, ...]]:
+    return sorted(one.told for one in head.alerts)
 
 
 def _is_asked_again(before: Head, action: Action) -> bool:
@@ -142,7 +152,7 @@ def _entry(before: Head, decision: Decision, event: Event, now: datetime) -> His
         stage=str(rollout.here) if rollout else "",
         why=decision.why,
         actions=tuple(str(action) for action in decision.actions),
-        numbers=_numbers(event),
+        numbers={**_numbers(event, now), **_way_back(before.rollout, rollout)},
     )
 
 
@@ -152,7 +162,7 @@ def _who(event: Event) -> str:
             return who
         case Beginning(order=order):
             return order.who
-        case AlertFired(rule=rule):
+        case AlertNotice(rule=rule):
             return f"alert {rule}"
         case _:
             return "rollout"
@@ -168,8 +178,25 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _numbers(event: Event) -> dict[str, Any]:
+def _way_back(before: Rollout | None, after: Rollout | None) -> dict[str, Any]:
+    """How long after its decision a rollback was asked for, accepted and seen, in seconds."""
+    was = before.rollback if before else None
+    back = after.rollback if after else None
+    if was is None or back is None or was == back:
+        return {}
+    times = {"request": back.asked_at, "acceptance": back.accepted_at, "seen": back.seen_at}
+    took = {name: (at - back.decided_at).total_seconds() for name, at in times.items() if at}
+    return {"seconds_after_decision": took} if took else {}
+
+
+def _numbers(event: Event, now: datetime) -> dict[str, Any]:
     """What the decision rests on: the map that was seen, and each guard's finding."""
+    if isinstance(event, AlertNotice):
+        return {
+            "fired_at": event.fired_at.isoformat(),
+            "began_at": event.began_at.isoformat() if event.began_at else None,
+            "heard_after_seconds": (now - event.fired_at).total_seconds(),
+        }
     if not isinstance(event, Looked):
         return {}
     findings = event.report.findings if event.report else ()

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from rollout.analysis.report import Report
+from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.policy import Kind, Policy, Stage, Then
@@ -89,6 +90,7 @@ class Rollback(Frozen):
     why: str
     who: str
     decided_at: datetime
+    asked_at: datetime | None = Field(None, description="when it was first asked for")
     accepted_at: datetime | None = None
     seen_at: datetime | None = None
 
@@ -125,6 +127,11 @@ class Order(Frozen):
     policy: str | None = Field(None, description="a policy's name; none: the one that matches")
     adopt: bool = Field(default=False, description="the canary may have live traffic already")
     take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    create: CreateWish | None = Field(None, description="how the deployment comes to be")
+    announced: bool = Field(
+        default=False, description="nobody asked: someone wrote a deployment, and a policy acts"
+    )
+    despite_alerts: tuple[str, ...] = Field((), description="rules whose alerts are overlooked")
     who: str
     why: str = ""
 

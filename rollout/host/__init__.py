@@ -16,7 +16,7 @@ import azure.functions as func
 from aiohttp import web
 
 from rollout import wiring
-from rollout.engine import STEPS_QUEUE
+from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE
 from rollout.errors import Malformed, Unavailable
 from rollout.host.doors import Door, HttpDoor, QueueDoor, TimerDoor, read_doors
 from rollout.host.pump import Pump, Receiver
@@ -26,6 +26,7 @@ from rollout.ports import Clock
 
 HOST_JSON = Path(__file__).parents[2] / "host.json"
 HTTP_THREADS = 16
+QUEUES = {"STEPS_QUEUE": STEPS_QUEUE, "EVENTS_QUEUE": EVENTS_QUEUE}
 LEASE = timedelta(seconds=15)
 LAST_WORDS = timedelta(seconds=1)
 """So long a stop waits for answers to be written, when all functions have finished."""
@@ -35,7 +36,7 @@ LAST_WORDS = timedelta(seconds=1)
 class HostSettings:
     """What the platform would take from host.json and the app's settings."""
 
-    names: Mapping[str, str] = field(default_factory=lambda: {"STEPS_QUEUE": STEPS_QUEUE})
+    names: Mapping[str, str] = field(default_factory=lambda: dict(QUEUES))
     prefix: str = "api"
     sessions: int = 8
     lease: timedelta = LEASE

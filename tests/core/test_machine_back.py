@@ -1,16 +1,14 @@
 """The way back: asked for until it is seen, and watched after that."""
 
-from typing import Any
-
 import pytest
 
 from rollout.core.actions import Action
+from rollout.core.alerts import AlertSeverity
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import ActionRefused, AlertFired, EndpointGone, Looked, TrafficAccepted
 from rollout.core.head import Debt
 from rollout.core.machine.decide import decide, next_look
-from rollout.core.policy import AlertSeverity
-from rollout.core.rollout import HoldCause, Outcome, Phase
+from rollout.core.rollout import Outcome, Phase
 from rollout.core.traffic import Traffic
 from tests.builders import (
     BLUE,
@@ -18,7 +16,6 @@ from tests.builders import (
     SECOND,
     a_deployment,
     a_head,
-    a_policy,
     a_rollout,
     a_view,
     looked,
@@ -186,83 +183,3 @@ def test_the_watch_ends_after_ten_minutes() -> None:
     assert next_look(head, NOON + 9 * MINUTE) == NOON + 10 * MINUTE
     assert next_look(head, NOON + 10 * MINUTE) is None
     assert turned_away(decision) == "the watch after the rollback is over"
-
-
-# -- alerts ------------------------------------------------------------------------------------
-
-
-def an_alert(severity: AlertSeverity = AlertSeverity.SEV1, **details: Any) -> AlertFired:
-    return AlertFired.model_validate(
-        {"id": "a", "rule": "errors", "severity": severity, "fired_at": NOON, **details}
-    )
-
-
-@pytest.mark.parametrize(
-    "phase",
-    [Phase.PREPARING, Phase.SMOKING, Phase.SHIFTING, Phase.HOLDING, Phase.APPROVING],
-)
-def test_a_grave_alert_gives_the_traffic_back_whatever_is_waited_for(phase: Phase) -> None:
-    decision = decide(a_head(a_rollout(phase)), an_alert(), NOON)
-
-    assert told(decision) == (
-        Phase.ROLLING_BACK,
-        BACK,
-        "roll back: alert errors (Sev1) fired; the canary is not proven guilty",
-    )
-
-
-def test_an_alert_that_names_the_canary_blames_it() -> None:
-    decision = decide(a_head(a_rollout()), an_alert(deployment="green"), NOON)
-
-    assert decision.why == "roll back: alert errors (Sev1) fired; it names the canary"
-
-
-def test_a_lesser_alert_holds() -> None:
-    decision = decide(a_head(a_rollout()), an_alert(AlertSeverity.SEV3), NOON)
-
-    assert told(decision) == (
-        Phase.HOLDING,
-        (),
-        "alert errors (Sev3) fired; the canary is not proven guilty",
-    )
-    hold = rollout_of(decision).hold
-    assert hold is not None
-    assert hold.cause is HoldCause.ALERT
-
-
-@pytest.mark.parametrize(
-    ("alert", "why"),
-    [
-        (an_alert(AlertSeverity.SEV4), "alert errors (Sev4) means nothing to the policy"),
-        (
-            an_alert(fired_at=NOON - SECOND),
-            "alert errors (Sev1) began before the rollout",
-        ),
-        (
-            an_alert(deployment="blue"),
-            "alert errors (Sev1) names blue, not the canary",
-        ),
-    ],
-)
-def test_an_alert_that_is_not_about_the_rollout_changes_nothing(
-    alert: AlertFired, why: str
-) -> None:
-    decision = decide(a_head(a_rollout()), alert, NOON)
-
-    assert turned_away(decision) == why
-
-
-def test_the_policy_says_what_an_alert_means() -> None:
-    policy = a_policy(on_alert={"roll_back": ["Sev4"], "hold": []})
-    head = a_head(a_rollout(policy=policy))
-
-    grave = decide(head, an_alert(AlertSeverity.SEV4), NOON)
-    noted = decide(head, an_alert(AlertSeverity.SEV0), NOON)
-
-    assert (grave.head.phase, noted.taken) == (Phase.ROLLING_BACK, False)
-
-
-def test_an_alert_over_a_rollout_that_ended_changes_nothing() -> None:
-    decision = decide(a_head(a_rollout(Phase.ROLLED_BACK)), an_alert(), NOON)
-
-    assert turned_away(decision) == "the rollout is over"

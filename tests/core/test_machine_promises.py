@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rollout.analysis.report import Report, Severity, Verdict
 from rollout.core.actions import Action, RunSmoke, SetTraffic
+from rollout.core.alerts import AlertSeverity
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import (
     AbortRequested,
@@ -32,7 +33,6 @@ from rollout.core.head import Head
 from rollout.core.machine.decide import decide, next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.policy import (
-    AlertSeverity,
     Approval,
     Bake,
     Canary,

@@ -7,6 +7,7 @@ import pytest
 
 from rollout.analysis.report import Report, Severity, Verdict
 from rollout.core.actions import Action
+from rollout.core.alerts import AlertSeverity
 from rollout.core.events import (
     AlertFired,
     ApprovalGiven,
@@ -17,7 +18,7 @@ from rollout.core.events import (
     SkipRequested,
 )
 from rollout.core.machine.decide import decide
-from rollout.core.policy import AlertSeverity, Then
+from rollout.core.policy import Then
 from rollout.core.rollout import HoldCause, Phase, StageClock
 from tests.builders import (
     APPROVAL,

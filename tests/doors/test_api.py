@@ -13,10 +13,11 @@ from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
 from rollout.adapters.policy_folder import PolicyFolder
-from rollout.api import Api, Request, Response, openapi
+from rollout.api import Api, Request, Response, callers, openapi
 from rollout.api.installation import VERSION
 from rollout.api.problems import without_secrets
 from rollout.api.routes import BY_NAME, ROUTES
+from rollout.arrivals import Arrivals
 from rollout.core.endpoint import EndpointId
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
@@ -104,6 +105,7 @@ def caller(tmp_path: Path) -> Caller:
         clock=world.clock,
         settings=settings,
         doctor=a_doctor(world, policies),
+        arrivals=Arrivals(world.engine, PolicyFolder(deployed, tmp_path / "pushed")),
         memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         new_id=lambda: next(ids),
     )
@@ -131,7 +133,7 @@ def _ids() -> Iterator[str]:
         {"authorization": "Bearer \udcff"},
     ],
 )
-@pytest.mark.parametrize("name", [route.name for route in ROUTES if not route.open])
+@pytest.mark.parametrize("name", [route.name for route in ROUTES if route.check is callers.token])
 def test_without_the_token_nothing_is_answered(
     caller: Caller, name: str, headers: dict[str, str]
 ) -> None:
@@ -166,7 +168,8 @@ def test_an_alert_leaves_its_mark(caller: Caller) -> None:
 def test_only_health_and_the_document_are_open(caller: Caller) -> None:
     caller.headers = {}
 
-    assert [route.name for route in ROUTES if route.open] == ["health", "openapi"]
+    open_to_all = [route.name for route in ROUTES if route.check is callers.anyone]
+    assert open_to_all == ["health", "openapi", "event_grid_origin"]
     assert _read(caller.ask("health")) == {"status": "ok"}
     assert _read(caller.ask("openapi")) == DOCUMENT
 
@@ -468,7 +471,7 @@ def test_a_fired_alert_rolls_back(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("essentials", "told"),
     [
-        ({"monitorCondition": "Resolved"}, "is Resolved"),
+        ({"monitorCondition": "Resolved"}, "alert errors (Sev1) is resolved"),
         ({"alertTargetIDs": []}, "no online endpoint"),
         ({"alertTargetIDs": [CHURN.arm_id.replace("/w/", "/x/")]}, "in no workspace"),
     ],
@@ -559,6 +562,7 @@ def test_about_tells_which_controller_this_is(caller: Caller) -> None:
         "arm_url": "https://management.azure.com",
         "workspaces": [CHURN.in_workspace.arm_id],
         "now": "2026-03-02T12:00:00Z",
+        "unknown_events": {},
     }
 
 

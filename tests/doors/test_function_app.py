@@ -69,7 +69,7 @@ def test_each_route_of_the_table_has_its_function_and_no_function_is_beyond_it(
     }
 
     assert bound == {(route.name, route.method, route.path) for route in ROUTES}
-    assert set(indexed.bindings) - http == {"step", "sweep"}
+    assert set(indexed.bindings) - http == {"step", "sweep", "on_event"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

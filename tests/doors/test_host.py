@@ -523,4 +523,4 @@ def test_the_settings_are_those_of_the_platform() -> None:
     settings = HostSettings.read()
 
     assert (settings.prefix, settings.sessions) == ("api", 8)
-    assert settings.names == {"STEPS_QUEUE": "steps"}
+    assert settings.names == {"STEPS_QUEUE": "steps", "EVENTS_QUEUE": "events"}

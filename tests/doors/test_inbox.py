@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from rollout import inbox
-from rollout.core.events import AlertFired
+from rollout.core.alerts import AlertSeverity
+from rollout.core.events import AlertFired, AlertResolved
 from rollout.core.head import Wake
-from rollout.core.policy import AlertSeverity
 from rollout.core.rollout import Order
 from rollout.errors import Malformed
 from rollout.inbox import CommandBody, StartBody, read_alert, read_body, read_wake
@@ -152,14 +152,15 @@ def test_a_strange_message_is_malformed() -> None:
 
 
 def test_a_metric_alert_names_endpoint_deployment_and_time() -> None:
-    ((endpoint, event),) = read_alert(_alert(_metric("green"))).fired
+    ((endpoint, event),) = read_alert(_alert(_metric("green"))).notices
 
-    assert endpoint == an_endpoint()
+    assert endpoint == CHURN
     assert event == AlertFired(
         id=event.id,
         rule="too many errors",
         severity=AlertSeverity.SEV1,
-        deployment="green",
+        key=event.key,
+        deployments=("green",),
         fired_at=FIRED_AT,
     )
 
@@ -167,42 +168,44 @@ def test_a_metric_alert_names_endpoint_deployment_and_time() -> None:
 @pytest.mark.parametrize(
     ("context", "blamed"),
     [
-        (_metric("green"), "green"),
-        (_metric("green", "blue"), None),
-        (_metric(), None),
-        (LOG, "green"),
-        (ACTIVITY, None),
-        (None, None),
-        ({"dimensions": "odd"}, None),
+        (_metric("Green"), ("green",)),
+        (_metric("green", "blue"), ("blue", "green")),
+        (_metric("a", "b", "c", "d", "e"), ()),
+        (_metric("*"), ()),
+        (_metric(), ()),
+        (LOG, ("green",)),
+        (ACTIVITY, ()),
+        (None, ()),
+        ({"dimensions": "odd"}, ()),
     ],
 )
 def test_the_deployment_is_blamed_that_the_dimensions_name(
-    context: object, blamed: str | None
+    context: object, blamed: tuple[str, ...]
 ) -> None:
-    ((_, event),) = read_alert(_alert(context)).fired
+    ((_, event),) = read_alert(_alert(context)).notices
 
-    assert event.deployment == blamed
+    assert event.deployments == blamed
 
 
 def test_a_target_that_is_a_deployment_names_it() -> None:
     targets = [f"{CHURN}/deployments/green", CHURN]
 
-    ((endpoint, event),) = read_alert(_alert(alertTargetIDs=targets)).fired
+    ((endpoint, event),) = read_alert(_alert(alertTargetIDs=targets)).notices
 
-    assert (endpoint, event.deployment) == (an_endpoint(), "green")
+    assert (endpoint, event.deployments) == (CHURN, ("green",))
 
 
 def test_one_alert_may_be_about_several_endpoints() -> None:
     other = an_endpoint("fraud")
 
-    fired = read_alert(_alert(alertTargetIDs=[CHURN, other.arm_id, "/subscriptions/s"])).fired
+    fired = read_alert(_alert(alertTargetIDs=[CHURN, other.arm_id, "/subscriptions/s"])).notices
 
-    assert [endpoint for endpoint, _ in fired] == [an_endpoint(), other]
+    assert [endpoint for endpoint, _ in fired] == [CHURN, other.arm_id]
 
 
 def test_one_firing_has_one_id_however_often_it_comes() -> None:
     ids = {
-        read_alert(_alert(**changes)).fired[0][1].id
+        read_alert(_alert(**changes)).notices[0][1].id
         for changes in ({}, {}, {"firedDateTime": "2026-03-02T13:00:00Z"}, {"alertId": "a2"})
     }
 
@@ -211,23 +214,34 @@ def test_one_firing_has_one_id_however_often_it_comes() -> None:
 
 
 def test_the_name_of_a_rule_is_one_line() -> None:
-    ((_, event),) = read_alert(_alert(alertRule="a\x1b[2J\nb" + "x" * 300)).fired
+    ((_, event),) = read_alert(_alert(alertRule="a\x1b[2J\nb" + "x" * 300)).notices
 
     assert event.rule.startswith("a [2J bxx")
     assert len(event.rule) == 200
 
 
-def test_only_a_fired_alert_concerns_anybody() -> None:
-    alert = read_alert(_alert(monitorCondition="Resolved"))
+def test_a_resolved_alert_is_the_same_alert_and_another_notice() -> None:
+    ((_, fired),) = read_alert(_alert()).notices
 
-    assert (alert.fired, alert.why) == ((), "alert too many errors is Resolved: nothing to do")
+    ((_, resolved),) = read_alert(_alert(monitorCondition="Resolved")).notices
+
+    assert isinstance(resolved, AlertResolved)
+    assert resolved.key == fired.key
+    assert resolved.id != fired.id
+
+
+def test_another_condition_is_told() -> None:
+    alert = read_alert(_alert(monitorCondition="Acknowledged"))
+
+    assert not alert.notices
+    assert alert.told == ("alert too many errors is Acknowledged: nothing to do",)
 
 
 def test_an_alert_about_something_else_says_what() -> None:
     alert = read_alert(_alert(alertTargetIDs=["/subscriptions/s/resourcegroups/rg"]))
 
-    assert not alert.fired
-    assert "is about /subscriptions/s/resourcegroups/rg" in alert.why
+    assert not alert.notices
+    assert "is about /subscriptions/s/resourcegroups/rg" in alert.told[0]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from rollout.analysis.samples import Counts, Latency
+from rollout.core.creation import Creation
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, Unavailable, Unknown
@@ -27,6 +28,7 @@ class Faults:
     """How the platform misbehaves; a rate is the chance for one call."""
 
     operation: tuple[float, float] = (2.0, 20.0)  # seconds a write takes, from and to
+    creation: timedelta = timedelta(minutes=3)
     busy: float = 0.0  # 409 although nothing runs
     throttled: float = 0.0
     retry_after: timedelta | None = None
@@ -49,6 +51,7 @@ class Deployment:
     ready_at: datetime | None = None
     instances: int = 2
     smoke_status: int = 200
+    model: str | None = None
 
 
 @dataclass
@@ -73,6 +76,7 @@ class SimulatedAzure:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     maps: list[tuple[datetime, Traffic]] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
     owner: str | None = None
     busy_until: datetime | None = None
     pending: tuple[datetime, Traffic] | None = None
@@ -138,6 +142,7 @@ class SimulatedAzure:
             state=Provisioning.CREATING if creating else one.state,
             fingerprint=one.fingerprint,
             instances=one.instances,
+            model=one.model,
         )
 
     def set_traffic(
@@ -175,6 +180,17 @@ class SimulatedAzure:
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         self.read(endpoint)
         self.owner = owner
+        return Accepted(None)
+
+    def create(self, endpoint: EndpointId, deployment: str, creation: Creation) -> Accepted:
+        self.read(endpoint)
+        there = self.deployments.get(deployment)
+        if there and not creation.is_model_of(there.model):
+            raise Refused(f"400 {deployment} has the model {there.model}")
+        self.created.append(deployment)
+        if there is None:
+            ready_at = self.clock.now() + self.faults.creation
+            self.deployments[deployment] = Deployment(ready_at=ready_at, model=creation.model)
         return Accepted(None)
 
     def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted:

@@ -19,6 +19,7 @@ from rollout.adapters.azure.documents import (
     with_traffic,
 )
 from rollout.adapters.azure.pipeline import ArmClient
+from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, EndpointView, Provisioning
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, Unavailable, Unknown
@@ -115,6 +116,25 @@ class ArmEndpoints:
         url = self._url(endpoint.arm_id)
         tags: JsonValue = dict(found.owned_by(owner))
         return self._accepted(url, self._arm.send("PATCH", url, _ACTIONS + "write", {"tags": tags}))
+
+    def create(self, endpoint: EndpointId, deployment: str, creation: Creation) -> Accepted:
+        """PUT a deployment that is not there, at the endpoint's own location if none is given."""
+        url = self._url(_deployment_id(endpoint, deployment))
+        try:
+            found = parsed(self._arm.send("GET", url, _ACTIONS + "deployments/read"), DOCUMENT)
+        except Unknown:
+            location = self._document(endpoint).get("location")
+            body: JsonValue = {"location": location, **creation.body}
+            return self._accepted(
+                url, self._arm.send("PUT", url, _ACTIONS + "deployments/write", body)
+            )
+        there = deployment_view(found)
+        if not creation.is_model_of(there.model):
+            raise Refused(
+                f"{endpoint} has a deployment {there.name} already, with the model {there.model},"
+                f" not {creation.model}"
+            )
+        return Accepted(None)
 
     def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted:
         url = self._url(_deployment_id(endpoint, deployment))

@@ -101,6 +101,7 @@ class _RequestSettings(Foreign):
 
 class _DeploymentProperties(Foreign):
     provisioning_state: State
+    model: JsonValue = None
     request_settings: Annotated[_RequestSettings, BeforeValidator(_filled)] = _RequestSettings()
 
 
@@ -132,7 +133,14 @@ def deployment_view(document: Document) -> DeploymentView:
         fingerprint=fingerprint(part(document, "properties")),
         instances=1 if found.sku.capacity is None else found.sku.capacity,
         concurrency=concurrency or 1,
+        model=_model_id(found.properties.model),
     )
+
+
+def _model_id(model: JsonValue) -> str | None:
+    """The model's ARM id; older versions of the API wrap it."""
+    named = model.get("assetId") if isinstance(model, dict) else model
+    return named if isinstance(named, str) else None
 
 
 def fingerprint(properties: Document) -> str:

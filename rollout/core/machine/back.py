@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from rollout.core.actions import SetTraffic
 from rollout.core.events import (
     ActionRefused,
-    AlertFired,
     EndpointGone,
     Looked,
     TrafficAccepted,
@@ -15,13 +14,12 @@ from rollout.core.head import Head
 from rollout.core.machine.decision import (
     Decision,
     entered,
-    hold,
     refuse,
     stay,
     with_rollout,
 )
 from rollout.core.policy import Kind, Retire
-from rollout.core.rollout import HoldCause, Outcome, Phase, Rollback, Rollout
+from rollout.core.rollout import Outcome, Phase, Rollback, Rollout
 
 WATCH_MINUTES = 10
 """So long after a rollback a write that Azure had accepted before may still land."""
@@ -69,7 +67,12 @@ def accepted(head: Head, rollout: Rollout, event: TrafficAccepted, now: datetime
         return refuse(head, f"{event.traffic} is not what is wanted now")
     back = _back(rollout)
     taken = {
-        "rollback": back.model_copy(update={"accepted_at": back.accepted_at or now}),
+        "rollback": back.model_copy(
+            update={
+                "asked_at": back.asked_at or event.asked_at,
+                "accepted_at": back.accepted_at or now,
+            }
+        ),
         "operation": event.operation,
         "asked_at": now,
         "trouble": None,
@@ -152,22 +155,6 @@ def undo(head: Head, rollout: Rollout, event: UndoRequested, now: datetime) -> D
         return refuse(head, f"{rollout.baseline} was deleted when it was retired")
     why = f"{event.who} undoes the promotion" + (f": {event.why}" if event.why else "")
     return roll_back(head, rollout, why, now, Outcome.UNDONE, event.who)
-
-
-def alert(head: Head, rollout: Rollout, event: AlertFired, now: datetime) -> Decision:
-    """A fired alert rolls back or holds, by its severity; one that began earlier blames nobody."""
-    means = rollout.policy.on_alert
-    what = f"alert {event.rule} ({event.severity})"
-    if event.fired_at < rollout.started_at:
-        return refuse(head, f"{what} began before the rollout")
-    if event.deployment and event.deployment.lower() != rollout.canary.lower():
-        return refuse(head, f"{what} names {event.deployment}, not the canary")
-    blame = "it names the canary" if event.deployment else "the canary is not proven guilty"
-    if event.severity in means.roll_back:
-        return roll_back(head, rollout, f"{what} fired; {blame}", now)
-    if event.severity in means.hold:
-        return hold(head, rollout, HoldCause.ALERT, f"{what} fired; {blame}", now)
-    return refuse(head, f"{what} means nothing to the policy")
 
 
 def _owes_traffic(head: Head) -> bool:

@@ -1,13 +1,13 @@
 """How a rollout begins: who is turned away, and what is recorded before anything is changed."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rollout.core.actions import ClaimEndpoint
+from rollout.core.actions import Action, ClaimEndpoint, CreateDeployment
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import Beginning, OrderFailed, StartRequested
 from rollout.core.head import Head
-from rollout.core.machine import back
+from rollout.core.machine import alerts, back
 from rollout.core.machine.decision import Decision, refuse
 from rollout.core.policy import Kind
 from rollout.core.rollout import Outcome, Phase, Rollout
@@ -22,15 +22,31 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
         why = objection(event)
         if why is not None:
             return refuse(_without_queued(head, event), why)
+    waits = alerts.keeps_waiting(head, event, now) or not_new(head, event, now)
+    if waits is not None:
+        return refuse(_without_queued(head, event), waits)
     generation = head.generation + 1
     rollout = _born(event, f"{head.endpoint.key}-{generation}", now)
-    begun = head.model_copy(update={"generation": generation, "rollout": rollout, "owed": ()})
+    known = {name: one.fingerprint for name, one in event.view.deployments.items()}
+    fresh = {"generation": generation, "rollout": rollout, "owed": (), "known": known}
+    begun = head.model_copy(update=fresh)
     over = rollout.baseline or "nothing"
     why = f"{event.order.who} starts {rollout.canary} against {over} under {event.policy_name}"
     chosen = choose(event.policy, event.view, event.sources).why
     why = f"{why}; {chosen}" if chosen else why
-    claim = ClaimEndpoint(endpoint=head.endpoint)
-    return Decision(_without_queued(begun, event), why, (claim,))
+    if event.order.despite_alerts:
+        why = f"{why}, despite the alert {', '.join(event.order.despite_alerts)}"
+    return Decision(_without_queued(begun, event), why, _first_actions(event))
+
+
+def _first_actions(event: Beginning) -> tuple[Action, ...]:
+    """Mark the endpoint as ours; create the canary where nobody has."""
+    endpoint, name = event.order.endpoint, event.order.deployment
+    claim = ClaimEndpoint(endpoint=endpoint)
+    if event.creation is None or name in event.view.deployments:
+        return (claim,)
+    create = CreateDeployment(endpoint=endpoint, deployment=name, creation=event.creation)
+    return (claim, create)
 
 
 def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
@@ -85,11 +101,19 @@ def _other_owner(event: Beginning) -> str | None:
 
 def _no_canary(event: Beginning) -> str | None:
     view = event.view.deployments.get(event.order.deployment)
+    made = event.creation
+    if view is None and made is not None:
+        return None
     if view is None:
         there = ", ".join(sorted(event.view.deployments)) or "none yet"
         return (
             f"{event.view.id} has no deployment {event.order.deployment!r}: it has {there};"
             " create it first, it may still be on its way when the rollout starts"
+        )
+    if made is not None and not made.is_model_of(view.model):
+        return (
+            f"{event.view.id} has a deployment {view.name} already, with the model {view.model};"
+            f" {made.model} needs another name: mend deployment in the policy's start_on"
         )
     if view.state in {Provisioning.FAILED, Provisioning.CANCELED, Provisioning.DELETING}:
         return f"{view.name} is {view.state}: create it again, then start"
@@ -153,11 +177,36 @@ _OBJECTIONS: tuple[Objection, ...] = (
 )
 
 
+# -- a deployment that someone wrote, and nobody asked to roll out ------------------------------
+
+_SETTLING = timedelta(minutes=5)
+"""So late may come the news of what we wrote ourselves."""
+
+
+def not_new(head: Head, event: Beginning, now: datetime) -> str | None:
+    """Why a written deployment is no reason to start: we wrote it, or it was there already."""
+    name, last = event.order.deployment, head.rollout
+    view = event.view.deployments.get(name)
+    if not event.order.announced or view is None:
+        return None
+    if last and name in {last.canary, last.baseline}:
+        ended_at = last.phase_since
+        if not last.over or now < ended_at + _SETTLING:
+            return f"{name} is part of {last.id}: what was written is taken for our own"
+    prints = {head.known.get(name), last.fingerprints.get(name) if last else None}
+    if view.fingerprint in prints:
+        return f"{name} was there already and is what it was; start it by hand if it is meant"
+    return None
+
+
 # -- a newer deployment while one is on its way -------------------------------------------------
 
 
 def newer(head: Head, rollout: Rollout, event: StartRequested, now: datetime) -> Decision:
     """Queue it, let it take over, or turn it away, as the running rollout's policy says."""
+    known = not_new(head, event, now)
+    if known is not None:
+        return refuse(head, known)
     if event.order.deployment == rollout.canary:
         return refuse(head, f"{rollout.canary} is being rolled out already: {rollout.id}")
     for objection in _OBJECTIONS_TO_WAITING:

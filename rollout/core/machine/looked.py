@@ -8,6 +8,7 @@ from rollout.core.endpoint import Provisioning
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
+from rollout.core.machine.alerts import still_fires
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
 from rollout.core.machine.onward import onward, over_budget, room_has_come
 from rollout.core.machine.others import (
@@ -96,7 +97,8 @@ def _never_ready(head: Head, rollout: Rollout, event: Looked, now: datetime) -> 
     limit = rollout.policy.ready_within_minutes
     late = now >= rollout.phase_since + limit * rollout.minute
     state = canary.state if canary else None
-    if canary is not None and not late and state is not Provisioning.FAILED:
+    awaited = canary is not None or rollout.order.create is not None
+    if awaited and not late and state is not Provisioning.FAILED:
         return None
     still = f"it is {state}, the endpoint is {event.view.state}"
     why = {
@@ -371,6 +373,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _map_is_back,
         foreign_map,
         canary_changed,
+        still_fires,
         _guards_failed,
         _deadline,
         other_source,

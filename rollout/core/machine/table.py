@@ -8,6 +8,7 @@ from rollout.core.events import (
     AbortRequested,
     ActionRefused,
     AlertFired,
+    AlertResolved,
     ApprovalGiven,
     ApprovalRefused,
     EndpointGone,
@@ -26,7 +27,7 @@ from rollout.core.events import (
     UndoRequested,
 )
 from rollout.core.head import Head
-from rollout.core.machine import back, commands
+from rollout.core.machine import alerts, back, commands
 from rollout.core.machine.begin import begin, newer, order_failed
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.looked import looked
@@ -48,7 +49,7 @@ class Transition:
         return self.move(head, head.rollout, event, now)
 
 
-_OF_HEAD: tuple[Callable[..., Decision], ...] = (begin, order_failed)
+_OF_HEAD: tuple[Callable[..., Decision], ...] = (begin, order_failed, alerts.heard)
 
 
 def _to(move: Callable[..., Decision], *phases: Phase) -> Transition:
@@ -79,7 +80,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "no traffic map is being asked for",
         ActionRefused:      "it answers an action that was withdrawn",
         OrderFailed:        "nothing waits",
-        AlertFired:         "nothing is being rolled out",
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
         PauseRequested:     "nothing is being rolled out",
         ResumeRequested:    "nothing is being rolled out",
         SkipRequested:      "nothing is being rolled out",
@@ -99,7 +101,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "no traffic map is being asked for",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      "the canary is not ready; there is nothing to skip to",
@@ -119,7 +122,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      _to(commands.skip, *_ONWARD),
@@ -139,7 +143,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: _to(commands.foreign, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      _to(commands.skip, *_ONWARD),
@@ -159,7 +164,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      _to(commands.skip, *_ONWARD),
@@ -179,7 +185,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK),
+        AlertResolved:      _to(alerts.resolved, *_ONWARD, Phase.PREPARING),
         PauseRequested:     _to(commands.pause),
         ResumeRequested:    _to(commands.resume, *_ONWARD, Phase.PREPARING),
         SkipRequested:      _to(commands.skip, *_ONWARD),
@@ -199,7 +206,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      _to(commands.skip, *_ONWARD),
@@ -219,7 +227,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
-        AlertFired:         _to(back.alert, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
+        AlertResolved:      _to(alerts.resolved),
         PauseRequested:     _to(commands.pause, Phase.HOLDING),
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      _to(commands.skip, Phase.PROMOTED),
@@ -239,7 +248,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "a rollback expects nothing",
         ActionRefused:      _to(back.refused),
         OrderFailed:        _to(order_failed),
-        AlertFired:         "it is on its way back already",
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
         PauseRequested:     "a rollback is not paused",
         ResumeRequested:    "it is not held; there is nothing to resume",
         SkipRequested:      "it is on its way back already",
@@ -259,7 +269,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
         OrderFailed:        _to(order_failed),
-        AlertFired:         "the rollout is over",
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
         PauseRequested:     "the rollout is over",
         ResumeRequested:    "the rollout is over",
         SkipRequested:      "the rollout is over",
@@ -279,7 +290,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
         OrderFailed:        _to(order_failed),
-        AlertFired:         "the rollout is over",
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
         PauseRequested:     "the rollout is over",
         ResumeRequested:    "the rollout is over",
         SkipRequested:      "the rollout is over",
@@ -299,7 +311,8 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
         OrderFailed:        _to(order_failed),
-        AlertFired:         "the rollout is over",
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
         PauseRequested:     "the rollout is over",
         ResumeRequested:    "the rollout is over",
         SkipRequested:      "the rollout is over",

@@ -1,29 +1,22 @@
-"""Their JSON becomes our nouns: bodies, commands and messages, checked where they come in."""
+"""What clients of our own API send: bodies and commands, checked where they come in."""
 
 import difflib
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, from_json
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AbortRequested,
-    AlertFired,
     ApprovalGiven,
     ApprovalRefused,
     Command,
@@ -35,7 +28,6 @@ from rollout.core.events import (
 )
 from rollout.core.frozen import Frozen
 from rollout.core.head import Wake
-from rollout.core.policy import AlertSeverity
 from rollout.core.rollout import Order
 from rollout.errors import Malformed
 
@@ -51,6 +43,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 EndpointText = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_ONE_LINE)]
+Rule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ONE_LINE)]
 Why = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES)]
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -75,6 +68,9 @@ class StartBody(_Body):
     policy: Name | None = Field(None, description="a policy's name; none: the one that matches")
     adopt: bool = Field(default=False, description="it may have live traffic already")
     take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    despite_alerts: Annotated[tuple[Rule, ...], Field(max_length=20, strict=False)] = Field(
+        (), description="names of alert rules that are to be overlooked"
+    )
     who: Who = Field(description="who asks, kept in the history")
     why: Why = Field("", description="the reason, kept in the history")
 
@@ -144,6 +140,11 @@ def read_wake(body: bytes) -> Wake:
     return read_body(body, Wake)
 
 
+def one_line(text: str, longest: int) -> str:
+    """A text of someone else's as we keep it: no line breaks, no escapes, not too long."""
+    return _CONTROLS.sub(" ", text)[:longest]
+
+
 # -- reading ---------------------------------------------------------------------------------
 
 
@@ -197,113 +198,3 @@ def _told(problem: ErrorDetails, model: type[BaseModel]) -> str:
 def _meant(word: str, model: type[BaseModel]) -> str:
     close = difflib.get_close_matches(word, list(model.model_fields), 1)
     return f" did you mean {close[0]}?" if close else ""
-
-
-# -- alerts ----------------------------------------------------------------------------------
-
-_RULE_MAX = 200
-_TOLD_MAX = 500
-_DEPLOYMENT_DIMENSIONS = frozenset({"deployment", "deploymentname"})
-
-
-class _Foreign(BaseModel):
-    """A part of a message that is not ours: what we do not know in it is left alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
-
-
-class AlertEssentials(_Foreign):
-    alert_id: Annotated[str, StringConstraints(min_length=1)]
-    alert_rule: str
-    severity: AlertSeverity
-    monitor_condition: str
-    alert_target_ids: tuple[str, ...] = Field(alias="alertTargetIDs")
-    fired_date_time: AwareDatetime
-
-
-class AlertData(_Foreign):
-    essentials: AlertEssentials
-    alert_context: Any = None
-
-
-class CommonAlert(_Foreign):
-    """Azure Monitor's common alert schema: metric, log and activity log alerts alike."""
-
-    schema_id: Literal["azureMonitorCommonAlertSchema"] = Field(
-        description="azureMonitorCommonAlertSchema: turn on the common alert schema at the receiver"
-    )
-    data: AlertData
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """What an alert says of which endpoints; where it is of none, `why` tells the reason."""
-
-    fired: tuple[tuple[EndpointId, AlertFired], ...]
-    why: str = ""
-
-
-def read_alert(body: bytes) -> Alert:
-    """Read an alert in the common schema; raises Malformed. Only a fired one concerns anybody."""
-    data = read_body(body, CommonAlert).data
-    told = data.essentials
-    rule = _CONTROLS.sub(" ", told.alert_rule)[:_RULE_MAX]
-    if told.monitor_condition != "Fired":
-        return Alert((), f"alert {rule} is {told.monitor_condition[:_RULE_MAX]}: nothing to do")
-    targets = _targets(told.alert_target_ids, _named_deployment(data.alert_context))
-    if not targets:
-        about = ", ".join(told.alert_target_ids)[:_TOLD_MAX] or "nothing"
-        return Alert((), f"alert {rule} is about {about}, which is no online endpoint")
-    event = AlertFired(
-        id=_alert_event_id(told),
-        rule=rule,
-        severity=told.severity,
-        fired_at=told.fired_date_time.astimezone(UTC),
-    )
-    return Alert(
-        tuple(
-            (endpoint, event.model_copy(update={"deployment": deployment}))
-            for endpoint, deployment in targets.items()
-        )
-    )
-
-
-def _alert_event_id(told: AlertEssentials) -> str:
-    """One id for one firing, however often it is delivered; short, since it is kept."""
-    firing = f"{told.alert_id} {told.fired_date_time.isoformat()}"
-    return f"alert:{hashlib.sha256(firing.encode()).hexdigest()[:16]}"
-
-
-def _targets(arm_ids: Iterable[str], named: str | None) -> Mapping[EndpointId, str | None]:
-    """The endpoints among the targets, each with the deployment that is blamed, if one is."""
-    found: dict[EndpointId, str | None] = {}
-    for arm_id in arm_ids:
-        target, _, deployment = arm_id.strip("/").lower().partition("/deployments/")
-        with suppress(Malformed):
-            endpoint = EndpointId.parse(endpoint_name(f"/{target}"))
-            found[endpoint] = deployment or found.get(endpoint) or named
-    return found
-
-
-def _named_deployment(context: object) -> str | None:
-    """The deployment that the conditions' dimensions name, where they name exactly one."""
-    named = {
-        value for name, value in _dimensions(context) if name.lower() in _DEPLOYMENT_DIMENSIONS
-    }
-    return named.pop() if len(named) == 1 else None
-
-
-def _dimensions(context: object) -> Iterator[tuple[str, str]]:
-    """Every dimension's name and value, wherever the variant of the schema keeps them."""
-    if isinstance(context, list):
-        for one in context:
-            yield from _dimensions(one)
-    elif isinstance(context, dict):
-        for one in _mappings(context.get("dimensions")):
-            yield str(one.get("name")), str(one.get("value"))
-        for inner in context.values():
-            yield from _dimensions(inner)
-
-
-def _mappings(value: object) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
