@@ -1,8 +1,6 @@
 """The HTTP API without a server: the real engine behind it, and every answer as documented."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,111 +10,26 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from rollout.adapters.policy_folder import PolicyFolder
-from rollout.api import Api, Request, Response, callers, openapi
+from rollout.api import callers, openapi
 from rollout.api.installation import VERSION
 from rollout.api.problems import without_secrets
 from rollout.api.routes import BY_NAME, ROUTES
-from rollout.arrivals import Arrivals
 from rollout.core.endpoint import EndpointId
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Conflict, Malformed, PolicyError, Refused, RolloutError, Unavailable
 from rollout.inbox import BYTES_MAX, COMMANDS
 from rollout.ports import Message
-from rollout.rehearsal.memory import Memory
 from rollout.rehearsal.recording import parse_recording
-from rollout.settings import Settings
-from tests.doctor.patients import a_doctor
-from tests.simulation.azure import SimulatedMetrics
+from tests.doors.callers import DOCUMENT, ROOT, TOKEN, Caller, a_caller, read
 from tests.simulation.world import CHURN, POLICY, World
 
-ROOT = Path(__file__).parents[2]
-TOKEN = "open sesame"
-DOCUMENT: dict[str, Any] = json.loads((ROOT / "docs/reference/openapi.json").read_text())
 BROKEN = "match: {endpoint: churn}\nstagse: []\n"
-
-
-@dataclass
-class Caller:
-    """Asks as a client would, and holds every answer to the document."""
-
-    api: Api
-    world: World
-    headers: dict[str, str] = field(default_factory=lambda: {"authorization": f"Bearer {TOKEN}"})
-
-    def ask(
-        self,
-        route: str,
-        body: object = None,
-        key: str = "",
-        /,
-        *,
-        query: dict[str, str] | None = None,
-        **path: str,
-    ) -> Response:
-        headers = {**self.headers, **({"idempotency-key": key} if key else {})}
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        method = BY_NAME[route].method
-        answer = self.api.answer(route, Request(method, path, query or {}, headers, raw))
-        _check_documented(route, answer)
-        return answer
-
-    def start(self, deployment: str = "green", key: str = "", **more: Any) -> Response:
-        body = {"endpoint": "churn", "deployment": deployment, "who": "ci", **more}
-        return self.ask("start_rollout", body, key)
-
-    def command(self, name: str, ref: str = "churn", who: str = "anna", key: str = "") -> Response:
-        return self.ask("command_rollout", {"who": who}, key, ref=ref, command=name)
-
-
-def _check_documented(name: str, answer: Response) -> None:
-    route = BY_NAME[name]
-    told = DOCUMENT["paths"][f"/api/{route.path}"][route.method.lower()]["responses"]
-    documented = told.get(str(answer.status), told["default"])
-    mime = answer.headers.get("Content-Type")
-    assert ([mime] if mime else []) == list(documented.get("content", {}))
-    if mime:
-        schema = {**documented["content"][mime]["schema"], "components": DOCUMENT["components"]}
-        Draft202012Validator(schema).validate(_read(answer))
-
-
-def _read(answer: Response) -> Any:
-    return json.loads(answer.body)
 
 
 @pytest.fixture
 def caller(tmp_path: Path) -> Caller:
-    world = World()
-    deployed = tmp_path / "policies"
-    deployed.mkdir()
-    (deployed / "churn.yaml").write_text(POLICY)
-    (deployed / "broken.yaml").write_text(BROKEN)
-    settings = Settings(
-        api_token=SecretStr(TOKEN), workspaces=(CHURN.in_workspace,), installation="test"
-    )
-    ids = _ids()
-    policies = PolicyFolder(deployed, tmp_path / "pushed")
-    api = Api(
-        engine=world.engine,
-        store=world.store,
-        queue=world.queue,
-        policies=policies,
-        clock=world.clock,
-        settings=settings,
-        doctor=a_doctor(world, policies),
-        arrivals=Arrivals(world.engine, PolicyFolder(deployed, tmp_path / "pushed")),
-        memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
-        new_id=lambda: next(ids),
-    )
-    return Caller(api, world)
-
-
-def _ids() -> Iterator[str]:
-    number = 0
-    while True:
-        number += 1
-        yield f"id{number}"
+    return a_caller(tmp_path, POLICY, {"broken": BROKEN})
 
 
 # -- who may ask ---------------------------------------------------------------------------------
@@ -170,8 +83,8 @@ def test_only_health_and_the_document_are_open(caller: Caller) -> None:
 
     open_to_all = [route.name for route in ROUTES if route.check is callers.anyone]
     assert open_to_all == ["health", "openapi", "event_grid_origin"]
-    assert _read(caller.ask("health")) == {"status": "ok"}
-    assert _read(caller.ask("openapi")) == DOCUMENT
+    assert read(caller.ask("health")) == {"status": "ok"}
+    assert read(caller.ask("openapi")) == DOCUMENT
 
 
 def test_an_empty_token_lets_nobody_in(caller: Caller) -> None:
@@ -204,7 +117,7 @@ def test_every_name_in_the_table_is_there_once() -> None:
 def test_a_start_creates_a_rollout_and_says_where(caller: Caller) -> None:
     answer = caller.start(why="release 41")
 
-    view = _read(answer)
+    view = read(answer)
     assert answer.status == 201
     assert answer.headers["Location"] == f"/api/rollouts/{view['id']}"
     assert (view["canary"], view["who"], view["why"]) == ("green", "ci", "release 41")
@@ -220,7 +133,7 @@ def test_a_repeated_start_is_answered_alike(caller: Caller) -> None:
     first, again = caller.start(key="run-1"), caller.start(key="run-1")
 
     assert (first.status, again.status) == (201, 201)
-    assert _read(first)["id"] == _read(again)["id"]
+    assert read(first)["id"] == read(again)["id"]
     assert caller.world.head.generation == 1
 
 
@@ -233,17 +146,17 @@ def test_a_repeat_after_its_rollout_is_over_says_so(caller: Caller) -> None:
     answer = caller.start(key="run-1")
 
     assert answer.status == 409
-    assert "over" in _read(answer)["detail"]
+    assert "over" in read(answer)["detail"]
 
 
 def test_a_second_start_waits_behind_the_first(caller: Caller) -> None:
-    first = _read(caller.start())
+    first = read(caller.start())
 
     caller.world.azure.deployments["red"] = caller.world.azure.deployments["green"]
     answer = caller.start("red")
 
     assert answer.status == 202
-    assert _read(answer) == {
+    assert read(answer) == {
         "queued": "red",
         "behind": first["id"],
         "why": f"red waits until {first['id']} is over",
@@ -255,7 +168,7 @@ def test_what_is_being_rolled_out_already_is_a_conflict(caller: Caller) -> None:
 
     answer = caller.start()
 
-    assert (answer.status, _read(answer)["type"]) == (409, "urn:rollout:problem:conflict")
+    assert (answer.status, read(answer)["type"]) == (409, "urn:rollout:problem:conflict")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +187,7 @@ def test_what_cannot_be_started_is_told_why(
     answer = caller.start(**changes)
 
     assert answer.status == status
-    assert told in _read(answer)["detail"]
+    assert told in read(answer)["detail"]
     assert caller.world.phase is Phase.IDLE
 
 
@@ -283,7 +196,7 @@ def test_a_broken_policy_refuses_the_start(caller: Caller) -> None:
 
     answer = caller.start(policy="churn")
 
-    assert (answer.status, _read(answer)["type"]) == (422, "urn:rollout:problem:policy")
+    assert (answer.status, read(answer)["type"]) == (422, "urn:rollout:problem:policy")
 
 
 @pytest.mark.parametrize("key", ["x" * 65, "a b", "ä"])
@@ -300,10 +213,10 @@ def test_too_large_a_body_is_refused(caller: Caller) -> None:
 
 @pytest.mark.parametrize("ref", ["churn", "w~churn", "CHURN"])
 def test_a_rollout_is_shown_by_its_endpoint(caller: Caller, ref: str) -> None:
-    begun = _read(caller.start())
+    begun = read(caller.start())
 
-    assert _read(caller.ask("show_rollout", ref=ref))["id"] == begun["id"]
-    assert _read(caller.ask("show_rollout", ref=begun["id"]))["id"] == begun["id"]
+    assert read(caller.ask("show_rollout", ref=ref))["id"] == begun["id"]
+    assert read(caller.ask("show_rollout", ref=begun["id"]))["id"] == begun["id"]
 
 
 @pytest.mark.parametrize(
@@ -323,16 +236,16 @@ def test_what_is_not_there_is_said(caller: Caller, ref: str, status: int) -> Non
 
 def test_a_finished_rollout_stays_known_by_its_id(caller: Caller) -> None:
     first = _ended(caller)
-    second = _read(caller.start(why="again"))
+    second = read(caller.start(why="again"))
 
-    old = _read(caller.ask("show_rollout", ref=first))
+    old = read(caller.ask("show_rollout", ref=first))
 
     assert (old["id"], old["outcome"]) == (first, "aborted")
-    assert _read(caller.ask("show_rollout", ref="churn"))["id"] == second["id"]
+    assert read(caller.ask("show_rollout", ref="churn"))["id"] == second["id"]
 
 
 def _ended(caller: Caller) -> str:
-    rollout_id: str = _read(caller.start())["id"]
+    rollout_id: str = read(caller.start())["id"]
     caller.command("abort")
     caller.world.run(minutes=30)
     return rollout_id
@@ -354,7 +267,7 @@ def test_rollouts_are_listed_by_state(caller: Caller, query: dict[str, str], cou
 
     answer = caller.ask("list_rollouts", query=query)
 
-    assert len(_read(answer)["rollouts"]) == count
+    assert len(read(answer)["rollouts"]) == count
 
 
 @pytest.mark.parametrize("query", [{"state": "dead"}, {"limit": "0"}, {"limit": "many"}])
@@ -364,10 +277,10 @@ def test_a_strange_list_is_refused(caller: Caller, query: dict[str, str]) -> Non
 
 def test_the_history_is_that_of_one_rollout(caller: Caller) -> None:
     first = _ended(caller)
-    second = _read(caller.start(why="again"))["id"]
+    second = read(caller.start(why="again"))["id"]
 
-    entries = _read(caller.ask("rollout_history", ref=first))["entries"]
-    later = _read(caller.ask("rollout_history", ref=second))["entries"]
+    entries = read(caller.ask("rollout_history", ref=first))["entries"]
+    later = read(caller.ask("rollout_history", ref=second))["entries"]
 
     assert {entry["rollout_id"] for entry in entries} == {first}
     assert [entry["event"] for entry in later] == ["StartRequested"]
@@ -375,10 +288,10 @@ def test_the_history_is_that_of_one_rollout(caller: Caller) -> None:
 
 def test_the_history_goes_on_after_a_number(caller: Caller) -> None:
     ref = _ended(caller)
-    entries = _read(caller.ask("rollout_history", ref=ref))["entries"]
+    entries = read(caller.ask("rollout_history", ref=ref))["entries"]
 
     after = {"after": str(entries[0]["number"])}
-    rest = _read(caller.ask("rollout_history", ref=ref, query=after))["entries"]
+    rest = read(caller.ask("rollout_history", ref=ref, query=after))["entries"]
 
     assert rest == entries[1:]
 
@@ -393,8 +306,8 @@ def test_a_command_is_decided_and_shown(caller: Caller) -> None:
     answer = caller.command("pause")
 
     assert answer.status == 200
-    assert _read(answer)["decided"] == "paused by anna"
-    assert _read(answer)["rollout"]["phase"] == "holding"
+    assert read(answer)["decided"] == "paused by anna"
+    assert read(answer)["rollout"]["phase"] == "holding"
 
 
 def test_a_repeated_command_is_taken_once(caller: Caller) -> None:
@@ -404,7 +317,7 @@ def test_a_repeated_command_is_taken_once(caller: Caller) -> None:
     first, again = caller.command("pause", key="k"), caller.command("pause", key="k")
 
     assert (first.status, again.status) == (200, 200)
-    assert _read(again)["decided"] == "it is decided already"
+    assert read(again)["decided"] == "it is decided already"
 
 
 @pytest.mark.parametrize("name", ["resume", "approve", "reject", "undo"])
@@ -415,7 +328,7 @@ def test_a_command_that_means_nothing_now_is_a_conflict(caller: Caller, name: st
 
 
 def test_every_command_is_known(caller: Caller) -> None:
-    told = _read(caller.command("fly"))
+    told = read(caller.command("fly"))
 
     assert told["status"] == 404
     assert all(name in told["detail"] for name in [*COMMANDS, "retry"])
@@ -427,7 +340,7 @@ def test_retry_starts_the_last_order_again(caller: Caller) -> None:
     answer = caller.command("retry")
 
     assert answer.status == 200
-    assert _read(answer)["rollout"]["outcome"] is None
+    assert read(answer)["rollout"]["outcome"] is None
     assert caller.world.head.generation > 1
 
 
@@ -438,7 +351,7 @@ def test_a_command_to_an_old_rollout_is_a_conflict(caller: Caller) -> None:
     answer = caller.command("abort", ref=first)
 
     assert answer.status == 409
-    assert "is over" in _read(answer)["detail"]
+    assert "is over" in read(answer)["detail"]
 
 
 # -- alerts --------------------------------------------------------------------------------------
@@ -464,7 +377,7 @@ def test_a_fired_alert_rolls_back(caller: Caller) -> None:
     answer = caller.ask("take_alert", _alert(CHURN, caller.world))
 
     assert answer.status == 202
-    assert "alert errors (Sev1) fired" in _read(answer)["decided"]
+    assert "alert errors (Sev1) fired" in read(answer)["decided"]
     assert caller.world.rollout.rollback is not None
 
 
@@ -482,14 +395,14 @@ def test_an_alert_that_concerns_nobody_is_acknowledged(
     answer = caller.ask("take_alert", _alert(CHURN, caller.world, **essentials))
 
     assert answer.status == 202
-    assert told in _read(answer)["decided"]
+    assert told in read(answer)["decided"]
 
 
 # -- policies ------------------------------------------------------------------------------------
 
 
 def test_policies_are_listed_with_what_is_wrong(caller: Caller) -> None:
-    rows = {row["name"]: row for row in _read(caller.ask("list_policies"))["policies"]}
+    rows = {row["name"]: row for row in read(caller.ask("list_policies"))["policies"]}
 
     assert rows["churn"]["match"] == "churn*"
     assert rows["churn"]["error"] is None
@@ -505,12 +418,12 @@ def test_a_pushed_policy_wins_and_can_be_taken_back(caller: Caller) -> None:
     stored = caller.ask("push_policy", {"text": text, "attachments": files}, name="churn")
     removed = caller.ask("remove_policy", name="churn")
 
-    view = _read(stored)
+    view = read(stored)
     assert (stored.status, removed.status) == (200, 204)
     assert (view["pushed"], view["text"]) == (True, text)
     assert view["normalised"]["match"] == {"endpoint": "churn"}
     assert not any("jsonl" in warning for warning in view["warnings"])
-    assert _read(caller.ask("show_policy", name="churn"))["text"] == POLICY
+    assert read(caller.ask("show_policy", name="churn"))["text"] == POLICY
     assert caller.ask("remove_policy", name="churn").status == 404
 
 
@@ -533,18 +446,18 @@ def test_a_wrong_policy_is_not_stored(
 
 
 def test_a_policy_is_checked_and_not_stored(caller: Caller) -> None:
-    good = _read(caller.ask("check_policy", {"name": "mine", "text": POLICY}))
-    bad = _read(caller.ask("check_policy", {"name": "mine", "text": BROKEN}))
+    good = read(caller.ask("check_policy", {"name": "mine", "text": POLICY}))
+    bad = read(caller.ask("check_policy", {"name": "mine", "text": BROKEN}))
 
     assert (good["ok"], good["errors"]) == (True, [])
-    assert good["version"] == _read(caller.ask("show_policy", name="churn"))["version"]
+    assert good["version"] == read(caller.ask("show_policy", name="churn"))["version"]
     assert not bad["ok"]
     assert bad["errors"][0].startswith("mine:")
     assert caller.ask("show_policy", name="mine").status == 404
 
 
 def test_the_schema_of_a_policy_is_a_schema(caller: Caller) -> None:
-    schema = _read(caller.ask("policy_schema"))
+    schema = read(caller.ask("policy_schema"))
 
     Draft202012Validator.check_schema(schema)
     assert "stages" in schema["properties"]
@@ -554,7 +467,7 @@ def test_the_schema_of_a_policy_is_a_schema(caller: Caller) -> None:
 
 
 def test_about_tells_which_controller_this_is(caller: Caller) -> None:
-    assert _read(caller.ask("about")) == {
+    assert read(caller.ask("about")) == {
         "installation": "test",
         "version": VERSION,
         "clock_speed": 1.0,
@@ -576,7 +489,7 @@ def test_a_dead_letter_is_listed_and_sent_again(caller: Caller) -> None:
     while delivery := queue.receive("steps", clock.now(), timedelta(minutes=1)):
         queue.abandon(delivery, "Malformed: it")
 
-    (letter,) = _read(caller.ask("list_dead_letters"))["dead_letters"]
+    (letter,) = read(caller.ask("list_dead_letters"))["dead_letters"]
     sent = caller.ask("resend_dead_letter", queue="steps", id="churn:1:2:0")
 
     assert (letter["id"], letter["reason"], letter["deliveries"]) == (
@@ -585,7 +498,7 @@ def test_a_dead_letter_is_listed_and_sent_again(caller: Caller) -> None:
         10,
     )
     assert sent.status == 204
-    assert _read(caller.ask("list_dead_letters")) == {"dead_letters": []}
+    assert read(caller.ask("list_dead_letters")) == {"dead_letters": []}
     assert caller.ask("resend_dead_letter", queue="steps", id="x").status == 404
 
 
@@ -624,7 +537,7 @@ def test_every_error_is_a_problem(
 
     answer = caller.start()
 
-    told = _read(answer)
+    told = read(answer)
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.status, told["status"], told["detail"]) == (status, status, str(error))
     assert told["type"] == f"urn:rollout:problem:{kind}"
@@ -646,7 +559,7 @@ def test_a_fault_of_ours_has_a_number_and_tells_no_secret(
 
     answer = caller.start()
 
-    told = _read(answer)
+    told = read(answer)
     assert (answer.status, told["instance"]) == (500, "urn:rollout:incident:id1")
     assert "incident id1" in caplog.text
     assert "KeyError" in caplog.text
@@ -668,7 +581,7 @@ def test_what_looks_like_a_key_is_blotted_out(text: str) -> None:
 def test_a_plan_reads_the_traffic_of_the_endpoint(caller: Caller) -> None:
     answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
 
-    plan = _read(answer)
+    plan = read(answer)
     assert answer.status == 200
     assert (plan["policy"], plan["endpoint"]) == ("churn", "w/churn")
     traffic = plan["traffic"]
@@ -682,7 +595,7 @@ def test_a_plan_reads_the_traffic_of_the_endpoint(caller: Caller) -> None:
 def test_a_plan_of_a_text_needs_no_endpoint(caller: Caller) -> None:
     answer = caller.ask("plan_rollout", {"text": POLICY, "rps": 50, "error_rate": 0.002})
 
-    plan = _read(answer)
+    plan = read(answer)
     assert (answer.status, plan["policy"], plan["endpoint"]) == (200, "policy", None)
     assert plan["traffic"]["requests_per_minute"] == 3000
 
@@ -709,7 +622,7 @@ def test_a_plan_that_cannot_be_made(
     answer = caller.ask("plan_rollout", body)
 
     assert answer.status == status
-    assert detail in _read(answer)["detail"]
+    assert detail in read(answer)["detail"]
 
 
 def test_an_endpoint_without_traffic_has_no_plan(caller: Caller) -> None:
@@ -718,7 +631,7 @@ def test_an_endpoint_without_traffic_has_no_plan(caller: Caller) -> None:
     answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
 
     assert answer.status == 422
-    assert _read(answer)["detail"] == (
+    assert read(answer)["detail"] == (
         "w/churn: blue has answered no request in the last 120 minutes;"
         " give rps and error_rate instead of the endpoint"
     )
@@ -730,7 +643,7 @@ def test_an_endpoint_with_two_baselines_has_no_plan(caller: Caller) -> None:
     answer = caller.ask("plan_rollout", {"policy": "churn", "endpoint": "churn"})
 
     assert answer.status == 422
-    assert "name it in the policy (baseline)" in _read(answer)["detail"]
+    assert "name it in the policy (baseline)" in read(answer)["detail"]
 
 
 def test_a_plan_for_a_named_baseline(caller: Caller) -> None:
@@ -740,7 +653,7 @@ def test_a_plan_for_a_named_baseline(caller: Caller) -> None:
 
     answer = caller.ask("plan_rollout", {"text": text, "endpoint": "churn"})
 
-    assert _read(answer)["traffic"]["baseline"] == "green"
+    assert read(answer)["traffic"]["baseline"] == "green"
 
 
 def test_a_plan_waits_for_azure(caller: Caller) -> None:
@@ -773,7 +686,7 @@ def test_the_minutes_of_a_rollout_are_a_recording(caller: Caller) -> None:
 def test_a_rollout_without_a_share_has_no_minutes(caller: Caller) -> None:
     caller.start()
 
-    assert _read(caller.ask("rollout_minutes", ref="churn"))["minutes"] == []
+    assert read(caller.ask("rollout_minutes", ref="churn"))["minutes"] == []
 
 
 def test_of_an_unknown_rollout_there_are_no_minutes(caller: Caller) -> None:

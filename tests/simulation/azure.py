@@ -77,6 +77,7 @@ class SimulatedAzure:
     maps: list[tuple[datetime, Traffic]] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
+    create_fails: bool = False
     owner: str | None = None
     busy_until: datetime | None = None
     pending: tuple[datetime, Traffic] | None = None
@@ -184,6 +185,8 @@ class SimulatedAzure:
 
     def create(self, endpoint: EndpointId, deployment: str, creation: Creation) -> Accepted:
         self.read(endpoint)
+        if self.create_fails:
+            raise Unavailable("409 the endpoint is busy")
         there = self.deployments.get(deployment)
         if there and not creation.is_model_of(there.model):
             raise Refused(f"400 {deployment} has the model {there.model}")

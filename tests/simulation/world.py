@@ -90,6 +90,7 @@ class FakePolicies:
 
     text: str = POLICY
     smoke: bytes = b'{"body": {"rows": [1]}}\n'
+    template: bytes = b""
 
     def list(self) -> list[PolicyFile]:
         return [PolicyFile("churn", self.text)]
@@ -98,7 +99,7 @@ class FakePolicies:
         return PolicyFile(name, self.text)
 
     def attachment(self, path: str) -> bytes:
-        return self.smoke if path.endswith("jsonl") else b""
+        return self.smoke if path.endswith("jsonl") else self.template
 
     def push(self, name: str, text: str) -> None:
         self.text = text or name
