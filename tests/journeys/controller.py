@@ -18,6 +18,7 @@ SPEED = 30
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 CLI_SECONDS = 240.0
+GITHUB_SECRET = "a webhook's secret"
 JSON = dict[str, Any]
 Launcher = tuple[str, ...]
 """What Python's -m runs, and what that takes before `up`."""
@@ -76,7 +77,9 @@ class Controller:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=ROOT,
-                env=environment(ROLLOUT_METRICS_LAG_MINUTES="1"),
+                env=environment(
+                    ROLLOUT_METRICS_LAG_MINUTES="1", ROLLOUT_GITHUB_SECRET=GITHUB_SECRET
+                ),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
