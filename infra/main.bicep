@@ -138,6 +138,7 @@ module app 'modules/app.bicep' = {
     packageContainerUrl: storage.outputs.packageContainerUrl
     serviceBusHost: bus.outputs.host
     stepsQueue: queues.steps
+    eventsQueue: queues.steps
     telemetryConnection: monitoring.outputs.telemetryConnection
     apiTokenUri: vault.outputs.apiTokenUri
     instanceMemoryMB: instanceMemoryMB

@@ -90,7 +90,8 @@ class Engine:
         last = self._store.load(endpoint).head.rollout
         if last is None:
             raise Unknown(f"nothing was rolled out on {endpoint} yet")
-        order = last.order.model_copy(update={"who": who, "why": why})
+        asked = {"who": who, "why": why, "announced": False}
+        order = last.order.model_copy(update=asked)
         return self.handle(endpoint, self._looks.retry(order, event_id))
 
     def wake(self, wake: Wake) -> None:

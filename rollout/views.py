@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from rollout.analysis.report import Finding, Report
+from rollout.core.alerts import AlertState
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head
 from rollout.core.policy import Bake, Canary, Mirror
@@ -68,6 +69,7 @@ class RolloutView(Frozen):
     owed: tuple[DebtView, ...] = ()
     queued: str | None = Field(None, description="the deployment that waits for its turn")
     trouble: str | None = None
+    alerts: tuple[AlertState, ...] = Field((), description="those that fire on the endpoint now")
     next_look_at: datetime | None = None
 
 
@@ -107,6 +109,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         owed=_owed(head) if current else (),
         queued=head.queued.deployment if current and head.queued else None,
         trouble=(rollout.trouble or head.trouble) if current else None,
+        alerts=tuple(one for one in head.alerts if one.firing) if current else (),
         next_look_at=head.due_at if current else None,
     )
 

@@ -67,6 +67,8 @@ def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(some)
     if "enum" in about or "const" in about:
         return ", ".join(f"`{value}`" for value in about.get("enum", [about.get("const")]))
+    if about.get("additionalProperties"):
+        return f"mapping to {_takes(about['additionalProperties'], schema)}"
     if about.get("type") == "array":
         return f"list of {_takes(about.get('items', {}), schema)}"
     return f"{about.get('type', 'anything')}{_range(about)}"

@@ -11,6 +11,7 @@ param storageName string
 param packageContainerUrl string
 param serviceBusHost string
 param stepsQueue string
+param eventsQueue string
 param telemetryConnection string
 param apiTokenUri string
 param instanceMemoryMB int
@@ -26,6 +27,7 @@ var settings = {
   ROLLOUT_STORAGE: storageName
   // What the bindings of function_app.py name.
   STEPS_QUEUE: stepsQueue
+  EVENTS_QUEUE: eventsQueue
   SERVICEBUS__fullyQualifiedNamespace: serviceBusHost
   SERVICEBUS__credential: 'managedidentity'
   SERVICEBUS__clientId: identityClientId

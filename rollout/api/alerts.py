@@ -6,6 +6,7 @@ from rollout import marks
 from rollout.api.answers import Decided
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Parts
+from rollout.core.endpoint import EndpointId
 from rollout.errors import Malformed, RolloutError, Unknown
 from rollout.inbox import Alert, read_alert, read_alertmanager
 
@@ -35,7 +36,11 @@ def _decided(parts: Parts, heard: Alert) -> Response:
 
 def _leave_mark(parts: Parts, heard: Alert) -> None:
     """So that `rollout doctor` can tell when an alert last came; the alert needs it not."""
-    about = ", ".join(name for name, _ in heard.notices)
+    about = ", ".join(_short(name) for name, _ in heard.notices)
     told = f"about {about}" if about else "; ".join(heard.told)
     with suppress(RolloutError):
         marks.note(parts.store, marks.ALERT, parts.clock.now(), told)
+
+
+def _short(name: str) -> str:
+    return str(EndpointId.parse(name)) if name.startswith("/") else name

@@ -122,6 +122,7 @@ def _facts(view: RolloutView) -> Mapping[str, str]:
         "before": f"{view.recorded} (what a rollback restores)",
         "back": f"{back['why']} (decided {back['decided_at']})" if back else "",
         "owed": "; ".join(f"{debt.action} (tried {debt.attempts} times)" for debt in view.owed),
+        "alerts": "; ".join(f"{one.rule} ({one.severity}) fires" for one in view.alerts),
         "looks": next_look,
         "endpoint": view.endpoint_id,
     }

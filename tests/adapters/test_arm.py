@@ -13,6 +13,7 @@ import pytest
 from rollout.adapters.azure.answers import retry_after
 from rollout.adapters.azure.arm import PREVIEW, STABLE, ArmEndpoints, WriteVerb
 from rollout.adapters.azure.pipeline import ArmClient
+from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, Provisioning
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
@@ -357,6 +358,52 @@ def test_a_claim_of_an_endpoint_without_tags(
 
     assert endpoints.claim(CHURN, "prod") == Accepted(azure.url + OPERATION)
     assert azure.sent("PATCH")[0].json == {"tags": {"rollout-owner": "prod"}}
+
+
+MODEL = f"{ENDPOINT_PATH.rpartition('/onlineendpoints')[0]}/models/churn/versions/7"
+CREATION = Creation(
+    template="d/churn.yaml",
+    body={"sku": {"name": "Default", "capacity": 1}, "properties": {"model": MODEL}},
+    model=MODEL,
+)
+
+
+def test_a_deployment_is_created_where_its_endpoint_is(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("GET", GREEN_PATH, Reply(404, failed("ResourceNotFound", "no such deployment")))
+    azure.give("PUT", GREEN_PATH, Reply(201, {}, {"Azure-AsyncOperation": OPERATION}))
+
+    assert endpoints.create(CHURN, "green", CREATION) == Accepted(azure.url + OPERATION)
+
+    (sent,) = azure.sent("PUT")
+    assert sent.json == {"location": an_endpoint()["location"], **CREATION.body}
+    assert f"api-version={STABLE}" in sent.target
+
+
+def test_a_deployment_that_is_there_with_that_model_is_not_created_again(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    there = a_deployment()
+    there["properties"]["model"] = MODEL.upper()
+    azure.give("GET", BLUE_PATH, Reply(200, there))
+
+    assert endpoints.create(CHURN, "blue", CREATION) == Accepted(None)
+    assert azure.sent("PUT") == []
+
+
+@pytest.mark.parametrize("model", [None, "/other", {"referenceType": "Id", "assetId": "/other"}])
+def test_a_deployment_that_is_there_with_another_model_is_left_alone(
+    azure: Recorded, endpoints: ArmEndpoints, model: Any
+) -> None:
+    there = a_deployment()
+    there["properties"]["model"] = model
+    azure.give("GET", BLUE_PATH, Reply(200, there))
+
+    with pytest.raises(Refused, match="has a deployment blue already, with the model"):
+        endpoints.create(CHURN, "blue", CREATION)
+    assert azure.sent("PUT") == []
 
 
 def test_scaling_changes_the_capacity_alone(azure: Recorded, endpoints: ArmEndpoints) -> None:

@@ -159,3 +159,15 @@ def test_an_alert_of_an_endpoint_where_nothing_runs_is_kept(caller: Caller) -> N
     caller.ask("take_alertmanager", _group(caller, endpoint="w/churn"))
 
     assert [one.rule for one in caller.world.store.load(CHURN).head.alerts] == ["ChurnErrors"]
+
+
+def test_the_view_shows_what_fires(caller: Caller) -> None:
+    _with_traffic(caller)
+    caller.ask("take_alertmanager", _group(caller, deployment="blue", severity="critical"))
+
+    firing = read(caller.ask("show_rollout", ref="churn"))["alerts"]
+    ended = _group(caller, "resolved", deployment="blue", severity="critical")
+    caller.ask("take_alertmanager", ended)
+
+    assert [one["rule"] for one in firing] == ["ChurnErrors"]
+    assert read(caller.ask("show_rollout", ref="churn"))["alerts"] == []

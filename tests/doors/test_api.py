@@ -59,7 +59,7 @@ def test_without_the_token_nothing_is_answered(
 
 
 def test_the_doctor_looks_at_this_installation(caller: Caller) -> None:
-    report = _read(caller.ask("doctor"))
+    report = read(caller.ask("doctor"))
 
     found = {one["part"]: one for one in report["diagnoses"]}
     assert report["well"] is False
@@ -71,7 +71,7 @@ def test_the_doctor_looks_at_this_installation(caller: Caller) -> None:
 def test_an_alert_leaves_its_mark(caller: Caller) -> None:
     caller.ask("take_alert", _alert(CHURN, caller.world))
 
-    report = _read(caller.ask("doctor"))
+    report = read(caller.ask("doctor"))
 
     told = next(one for one in report["diagnoses"] if one["part"] == "alerts")
     assert told["condition"] == "ok"

@@ -20,7 +20,11 @@ from rollout.api import ROUTES, Request, Response
 from rollout.api.rollouts import PREFIX
 from rollout.core.head import Wake
 from rollout.errors import Malformed
+from rollout.host import HostSettings
+from rollout.host.doors import QueueDoor, read_doors
+from rollout.inbox import read_events
 from tests.builders import an_endpoint
+from tests.doors.payloads import payload, raw
 
 ROOT = Path(__file__).parents[2]
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
@@ -88,6 +92,14 @@ def test_a_step_is_one_message_of_one_session(indexed: Indexed) -> None:
     assert trigger.get("autoCompleteMessages", True) is True
 
 
+def test_events_come_one_by_one_from_a_queue_without_sessions(indexed: Indexed) -> None:
+    trigger = indexed.trigger("on_event")
+
+    assert (trigger["type"], trigger["queueName"]) == ("serviceBusTrigger", "%EVENTS_QUEUE%")
+    assert not trigger.get("isSessionsEnabled")
+    assert str(trigger.get("cardinality", "one")).lower() == "one"
+
+
 def test_the_sweep_runs_every_minute(indexed: Indexed) -> None:
     trigger = indexed.trigger("sweep")
 
@@ -102,6 +114,20 @@ def test_every_door_is_short_and_plain() -> None:
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
     assert all(len(door.body) <= 5 for door in doors)
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.If | ast.Match)]
+
+
+def test_the_host_of_one_machine_runs_both_queues() -> None:
+    """By the app's own metadata: it may be asked only once, so it is loaded anew."""
+    spec = importlib.util.spec_from_file_location("hosted_function_app", ROOT / "function_app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    doors = read_doors(module.app, HostSettings.read().names)
+
+    queues = {door.name: door.queue for door in doors if isinstance(door, QueueDoor)}
+    assert queues == {"step": "steps", "on_event": "events"}
 
 
 # -- host.json -----------------------------------------------------------------------------------
@@ -138,6 +164,9 @@ class Listening:
     def wake(self, wake: Wake) -> None:
         self.asked.append(wake)
 
+    def take(self, events: Any) -> None:
+        self.asked.append(events)
+
     def sweep(self) -> int:
         self.asked.append("sweep")
         return 0
@@ -148,6 +177,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
     heard = Listening()
     monkeypatch.setattr(wiring, "api", lambda: heard)
     monkeypatch.setattr(wiring, "engine", lambda: heard)
+    monkeypatch.setattr(wiring, "arrivals", lambda: heard)
     return heard
 
 
@@ -179,6 +209,19 @@ def test_a_message_wakes_its_endpoint(indexed: Indexed, listening: Listening) ->
     indexed.call("step", _message(wake.model_dump_json().encode()))
 
     assert listening.asked == [wake]
+
+
+def test_an_event_is_read_and_handed_over(indexed: Indexed, listening: Listening) -> None:
+    body = raw(payload("azure/event_validation"))
+
+    indexed.call("on_event", _message(body))
+
+    assert listening.asked == [read_events(body)]
+
+
+def test_what_is_no_event_is_not_taken_as_done(indexed: Indexed, listening: Listening) -> None:
+    with pytest.raises(Malformed):
+        indexed.call("on_event", _message(b"?"))
 
 
 def test_a_strange_message_is_not_taken_as_done(indexed: Indexed, listening: Listening) -> None:

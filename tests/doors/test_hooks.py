@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rollout.api.exchange import Request
 from rollout.core.actions import CreateDeployment
 from rollout.core.creation import Creation
 from rollout.core.rollout import Phase
-from rollout.errors import Denied
+from rollout.errors import Denied, Malformed
 from rollout.settings import Settings
 from tests.doors.callers import TOKEN, Caller, a_caller, read
 from tests.doors.payloads import about, payload, raw
@@ -500,3 +501,32 @@ def test_an_event_of_a_foreign_workspace_is_acknowledged(caller: Caller) -> None
     assert "in the workspaces of this controller" in events(
         caller, payload("azure/event_model_registered")
     )
+
+
+def test_what_a_rule_started_a_person_may_try_again(caller: Caller) -> None:
+    events(caller, _written())
+    caller.command("abort")
+    caller.world.run(minutes=30)
+
+    assert caller.command("retry").status == 200
+
+
+def test_a_deployment_on_its_way_at_the_last_start_is_still_new(caller: Caller) -> None:
+    soon = caller.world.clock.now() + timedelta(minutes=5)
+    caller.world.azure.deployments["grey"] = Deployment(ready_at=soon)
+    caller.start("green")
+
+    assert events(caller, _written("grey", "2")).startswith("grey waits until ")
+
+
+def test_a_setting_that_is_not_understood_is_named() -> None:
+    environment = {
+        "ROLLOUT_API_TOKEN": "t",
+        "ROLLOUT_WORKSPACES": CHURN.in_workspace.arm_id,
+        "ROLLOUT_ALERT_LABELS": "page=high",
+    }
+
+    with pytest.raises(Malformed, match=r"ROLLOUT_ALERT_LABELS .*page is no label"):
+        Settings.load(environment)
+    known = Settings.load({**environment, "ROLLOUT_ALERT_LABELS": "page=Sev0"})
+    assert known.alert_labels.words["page"] == "Sev0"

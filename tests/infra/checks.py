@@ -12,9 +12,14 @@ from tests.infra.bicep import Call, File, Resource, Template, Unknown, outputs_a
 APP = "infra/modules/app.bicep"
 
 DEFAULT_IS_RIGHT: Mapping[str, str] = {
+    "alert_labels": "the usual labels; others are set by who has an Alertmanager",
     "arm_url": "Azure itself",
+    "azure_devops_secret": "the door is closed until a person opens it (the how-to)",
+    "azure_devops_secret_next": "only while secrets change",
     "clock_speed": "time on Azure cannot be hurried",
     "data": "the embedded store is for one machine",
+    "github_secret": "the door is closed until a person opens it (the how-to)",
+    "github_secret_next": "only while secrets change",
     "logs_lag_minutes": "tuned by a person who has measured it",
     "logs_url": "Azure itself",
     "logs_workspace": "the endpoints' owners choose one, and give a role there (the how-to)",

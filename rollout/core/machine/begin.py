@@ -27,7 +27,8 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
         return refuse(_without_queued(head, event), waits)
     generation = head.generation + 1
     rollout = _born(event, f"{head.endpoint.key}-{generation}", now)
-    known = {name: one.fingerprint for name, one in event.view.deployments.items()}
+    there = event.view.deployments.items()  # one on its way may still be announced
+    known = {name: one.fingerprint for name, one in there if one.state.settled}
     fresh = {"generation": generation, "rollout": rollout, "owed": (), "known": known}
     begun = head.model_copy(update=fresh)
     over = rollout.baseline or "nothing"
