@@ -14,6 +14,8 @@ from rollout.adapters.azure.identity import EmulatorCredential
 from rollout.adapters.azure.monitor import MonitorMetrics
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.adapters.azure.scoring import HttpScoring
+from rollout.core.creation import CreateWish
+from rollout.core.deployment_file import render
 from rollout.core.endpoint import EndpointId, Provisioning, WorkspaceId
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, Unavailable, Unknown
@@ -333,3 +335,35 @@ def test_a_copy_is_counted_under_its_target(team: Team, arm: ArmClient, digits: 
         return sum(arms[GREEN].requests for arms in minutes.values() if GREEN in arms)
 
     team.until(lambda: copies() > 0)
+
+
+def test_a_deployment_is_created_from_a_template_once(
+    team: Team, digits: EndpointId, tmp_path: Path
+) -> None:
+    (tmp_path / "score.py").write_text(SCRIPT.replace("{name}", "teal"))
+    code = {"properties": {"codeUri": tmp_path.as_uri()}}
+    team.emulator.arm("PUT", "/codes/teal/versions/1", code)
+    model = {"properties": {"modelUri": tmp_path.as_uri()}}
+    team.emulator.arm("PUT", "/models/digits/versions/7", model)
+    template = (
+        "model: azureml:digits:{model_version}\ncode_configuration:"
+        " {code: 'azureml:teal:1', scoring_script: score.py}\ninstance_count: 1\n"
+    )
+    wishes = [CreateWish(template="t", values={"model_version": number}) for number in "78"]
+    creations = [render(template, wish, team.workspace) for wish in wishes]
+    team.until(lambda: team.endpoints.read(digits).state.settled)
+
+    asked = team.endpoints.create(digits, "teal", creations[0])
+    again = team.endpoints.create(digits, "teal", creations[0])
+    with pytest.raises(Refused, match="has a deployment teal already"):
+        team.endpoints.create(digits, "teal", creations[1])
+    team.until(lambda: _teal(team, digits) is Provisioning.SUCCEEDED)
+    team.endpoints.delete(digits, "teal")
+    team.until(lambda: _teal(team, digits) is None)
+
+    assert (asked.operation is not None, again) == (True, Accepted(None))
+
+
+def _teal(team: Team, endpoint: EndpointId) -> Provisioning | None:
+    found = team.endpoints.read(endpoint).deployments.get("teal")
+    return found.state if found else None

@@ -17,6 +17,13 @@ stages:
   - smoke: {requests: smoke/churn.jsonl}
   - canary: {weight: 50}
 """
+CREATING = """\
+start_on:
+  - model_registered: {model: churn}
+    create: {template: churn-deployment.txt}
+    deployment: "churn-v{model_version}"
+    endpoint: churn
+"""
 SMOKE = '{"body": {"x": 1}}\n'
 
 
@@ -105,6 +112,43 @@ def test_push_sends_the_smoke_requests_along(file: Path, canned: Canned, shell: 
         "churn: pushed, version abc, with smoke/churn.jsonl, more.txt\n  warning: ends at 50 %\n"
     )
     assert done.stderr == f"controller: local, {canned.url}\n"
+
+
+def test_push_sends_the_templates_of_deployments_along(
+    file: Path, canned: Canned, shell: Shell
+) -> None:
+    canned.says("PUT", "policies/churn", shown())
+    text = f"{GOOD}{CREATING}"
+    file.write_text(text)
+    (file.parent / "churn-deployment.txt").write_text("model: azureml:churn:{model_version}")
+
+    shell.run("policy", "push", str(file))
+
+    assert sorted(canned.requests[0].body["attachments"]) == [
+        "churn-deployment.txt",
+        "smoke/churn.jsonl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        (None, "start_on: create: there is no file"),
+        ("model: azureml:churn:{version}", "nothing brings {version}"),
+        ("model: azureml:churn:{model_version}", "ok"),
+    ],
+)
+def test_check_reads_the_templates_of_deployments(
+    template: str | None, told: str, file: Path, shell: Shell
+) -> None:
+    file.write_text(f"{GOOD}{CREATING}")
+    if template:
+        (file.parent / "churn-deployment.txt").write_text(template)
+
+    done = shell.run("policy", "check", str(file))
+
+    assert told in done.stdout + done.stderr
+    assert (done.exit_code == 0) == (told == "ok")
 
 
 def test_push_refuses_a_file_that_is_not_beside(file: Path, shell: Shell, tmp_path: Path) -> None:

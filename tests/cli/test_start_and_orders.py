@@ -43,6 +43,14 @@ def test_start_says_what_began_and_what_to_type_next(canned: Canned, shell: Shel
     }
 
 
+def test_a_start_may_overlook_alerts(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", a_view(), status=201)
+
+    shell.run("start", "churn", "green", "--despite-alert", "slow", "--despite-alert", "a b")
+
+    assert canned.requests[0].body["despite_alerts"] == ["slow", "a b"]
+
+
 def test_who_asks_is_by_default_the_user_of_this_machine(
     canned: Canned, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,8 @@ def test_people_who_may_approve_let_it_go_on(a_stage: StageMaker) -> None:
 
 def test_an_alert_that_names_the_canary_rolls_back_once(a_stage: StageMaker) -> None:
     with on_the_way(a_stage) as stage:
-        answers = [stage.controller.ask("POST", "alerts", _alert(stage)) for _ in range(2)]
+        alert = _alert(stage)
+        answers = [stage.controller.ask("POST", "alerts", alert) for _ in range(2)]
         stage.eventually(stage.outcome)
 
     assert [one.status_code for one in answers] == [202, 202]
