@@ -11,7 +11,7 @@ from rollout.core.head import Head
 from rollout.core.machine.decide import decide
 from rollout.core.machine.decision import Decision
 from rollout.core.record import record
-from rollout.core.rollout import HoldCause, Phase
+from rollout.core.rollout import HoldCause, Phase, Share
 from rollout.core.traffic import Traffic
 from tests.builders import (
     BLUE,
@@ -198,6 +198,16 @@ def test_the_minute_of_the_canarys_first_traffic_is_the_border(
     decision = decide(a_head(a_rollout()), an_alert(began_at=NOON + began), LATER)
 
     assert decision.head.phase is phase
+
+
+def test_the_whole_minute_counts_in_which_the_canary_had_its_first_traffic() -> None:
+    first = Share(since=NOON + 20 * SECOND, percent=5, stage="canary 5 %")
+    head = a_head(a_rollout(shares=(first,)))
+
+    same = decide(head, an_alert(began_at=NOON + 5 * SECOND), LATER)
+    before = decide(head, an_alert(began_at=NOON - SECOND), LATER)
+
+    assert (same.head.phase, before.head.phase) == (Phase.ROLLING_BACK, Phase.HOLDING)
 
 
 def test_an_alert_that_straddles_and_names_the_canary_is_not_waited_for() -> None:

@@ -422,15 +422,16 @@ def test_a_deployment_of_that_name_with_another_model_is_refused(caller: Caller)
 
 
 def test_a_creation_that_azure_puts_off_is_owed_until_it_is_done(caller: Caller) -> None:
-    caller.world.azure.faults.throttled = 0.6
+    _creating(caller)
+    caller.world.run(minutes=10)
+    waiting = caller.world.phase
+    caller.world.azure.create_fails = False
 
-    for _ in range(20):
-        caller.headers = {"x-rollout-token": TOKEN}
-        if caller.ask("take_events", _registered()).status == 200:
-            break
     caller.world.run(minutes=15)
 
-    assert "churn-v7" in caller.world.azure.created
+    assert waiting is Phase.PREPARING
+    assert caller.world.azure.created == ["churn-v7"]
+    assert caller.world.rollout.ready
 
 
 def test_a_creation_survives_a_pause(caller: Caller) -> None:
