@@ -138,7 +138,7 @@ module app 'modules/app.bicep' = {
     packageContainerUrl: storage.outputs.packageContainerUrl
     serviceBusHost: bus.outputs.host
     stepsQueue: queues.steps
-    eventsQueue: queues.steps
+    eventsQueue: queues.events
     telemetryConnection: monitoring.outputs.telemetryConnection
     apiTokenUri: vault.outputs.apiTokenUri
     instanceMemoryMB: instanceMemoryMB
