@@ -117,12 +117,14 @@ def test_a_setting_that_the_code_gains_is_missed_by_name(monkeypatch: pytest.Mon
 
 
 def test_a_binding_that_the_code_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    grown = code.Bound(frozenset({"STEPS_QUEUE", "EVENTS_QUEUE"}), frozenset({"SERVICEBUS"}))
+    grown = code.Bound(
+        frozenset({"STEPS_QUEUE", "EVENTS_QUEUE", "CHATS_QUEUE"}), frozenset({"SERVICEBUS"})
+    )
     monkeypatch.setattr(code, "settings_of_bindings", lambda: grown)
 
     told = "\n".join(CHECKS["settings"](Template(INFRA)))
 
-    assert "infra/modules/app.bicep: function_app.py reads EVENTS_QUEUE, which is not set" in told
+    assert "infra/modules/app.bicep: function_app.py reads CHATS_QUEUE, which is not set" in told
 
 
 def test_a_request_that_an_adapter_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
