@@ -25,7 +25,7 @@ def step(message: func.ServiceBusMessage) -> None:
 )
 def on_event(message: func.ServiceBusMessage) -> None:
     """What Event Grid tells: a model was registered, a deployment was written."""
-    wiring.arrivals().take(inbox.read_events(message.get_body()))
+    wiring.arrivals().hear(message.get_body(), message.message_id)
 
 
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *")

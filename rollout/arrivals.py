@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from rollout.core.creation import CreateWish
@@ -12,15 +13,23 @@ from rollout.core.machine.decision import Decision
 from rollout.core.news import News, Wanted, start_of
 from rollout.core.rollout import Order
 from rollout.core.start_on import Source, words
-from rollout.errors import RolloutError, Unknown
-from rollout.inbox import Handshake, Unread
+from rollout.engine import EVENTS_QUEUE, backed_off
+from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
+from rollout.inbox import Handshake, Unread, read_events
 from rollout.looks import read_policies
-from rollout.ports import PolicyFiles
+from rollout.ports import Clock, Message, PolicyFiles, Queue
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_MAX = 50
 """So many types of unknown events are counted apart; more of them come together under `others`."""
+
+
+RETRIES_MAX = 60
+"""So often, about an hour, an event waits for Azure or the state; then it is a dead letter."""
+
+_AGAIN = "~"
+"""Stands between an event's message id and how often it waited."""
 
 
 class Starter(Protocol):
@@ -43,9 +52,11 @@ class Begun:
 class Arrivals:
     """Takes announcements; the same one delivered again is decided already."""
 
-    def __init__(self, starter: Starter, policies: PolicyFiles) -> None:
+    def __init__(self, starter: Starter, policies: PolicyFiles, queue: Queue, clock: Clock) -> None:
         self._starter = starter
         self._policies = policies
+        self._queue = queue
+        self._clock = clock
         self._unknown: Counter[str] = Counter()
 
     @property
@@ -65,6 +76,29 @@ class Arrivals:
         order = self._order(news, wanted)
         decision = self._starter.start(order, news.id)
         return Begun(decision.why, order, decision)
+
+    def hear(self, body: bytes, message_id: str) -> None:
+        """Take a message of the queue `events`; one that comes too early is sent again, later.
+
+        Raises Malformed and what a start raises for good: then the queue lays the message aside.
+        """
+        try:
+            self.take(read_events(body))
+        except (Unavailable, Conflict) as later:
+            self._hear_later(body, message_id, later)
+
+    def _hear_later(self, body: bytes, message_id: str, later: Unavailable | Conflict) -> None:
+        """A redelivery would come at once: this one comes when something may have changed."""
+        base, _, waited = message_id.rpartition(_AGAIN)
+        if not waited.isdecimal():
+            base, waited = message_id, "0"
+        retries = int(waited) + 1
+        if retries > RETRIES_MAX:
+            raise later
+        asked = later.after if isinstance(later, Unavailable) else None
+        at = self._clock.now() + max(backed_off(retries), asked or timedelta(0))
+        log.warning("event %s waits until %s: %s", base, at, later)
+        self._queue.send(Message(EVENTS_QUEUE, "", f"{base}{_AGAIN}{retries}", body, at))
 
     def take(self, events: Iterable[News | Handshake | Unread]) -> tuple[str, ...]:
         """Take each event, and say what came of it.

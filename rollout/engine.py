@@ -302,7 +302,7 @@ class Engine:
     def _wake_later(self, wake: Wake, later: Unavailable) -> None:
         """Send it again under an id of its own; raises where the queue cannot be had either."""
         again = wake.model_copy(update={"retries": wake.retries + 1})
-        wait = max(_backed_off(again.retries), later.after or timedelta(0))
+        wait = max(backed_off(again.retries), later.after or timedelta(0))
         log.warning("%s: the state waits %s: %s", wake.endpoint, wait, later)
         self._queue.send(_message(again, self._clock.now() + wait))
 
@@ -329,10 +329,10 @@ def _delay(debt: Debt, later: Unavailable) -> timedelta:
     if action.type == "set_traffic" and action.is_rollback:
         last = len(_ROLLBACK_DELAYS) - 1
         return timedelta(seconds=_ROLLBACK_DELAYS[min(debt.attempts, last)])
-    return max(_backed_off(debt.attempts + 1), later.after or timedelta(0))
+    return max(backed_off(debt.attempts + 1), later.after or timedelta(0))
 
 
-def _backed_off(attempts: int) -> timedelta:
+def backed_off(attempts: int) -> timedelta:
     """2, 4, 8 seconds and so on, up to a minute."""
     return timedelta(seconds=min(_DELAY_MAX, 2 ** min(attempts, 6)))
 

@@ -168,7 +168,7 @@ def engine() -> Engine:
 
 @cache
 def arrivals() -> Arrivals:
-    return Arrivals(engine(), policies())
+    return Arrivals(engine(), policies(), queue(), clock())
 
 
 @cache

@@ -95,7 +95,7 @@ def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **kn
         clock=world.clock,
         settings=settings,
         doctor=a_doctor(world, policies),
-        arrivals=Arrivals(world.engine, world.policies),
+        arrivals=Arrivals(world.engine, world.policies, world.queue, world.clock),
         memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         new_id=lambda: next(ids),
     )

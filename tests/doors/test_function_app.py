@@ -22,7 +22,6 @@ from rollout.core.head import Wake
 from rollout.errors import Malformed
 from rollout.host import HostSettings
 from rollout.host.doors import QueueDoor, read_doors
-from rollout.inbox import read_events
 from tests.builders import an_endpoint
 from tests.doors.payloads import payload, raw
 
@@ -164,8 +163,8 @@ class Listening:
     def wake(self, wake: Wake) -> None:
         self.asked.append(wake)
 
-    def take(self, events: Any) -> None:
-        self.asked.append(events)
+    def hear(self, body: bytes, message_id: str) -> None:
+        self.asked.append((body, message_id))
 
     def sweep(self) -> int:
         self.asked.append("sweep")
@@ -211,17 +210,12 @@ def test_a_message_wakes_its_endpoint(indexed: Indexed, listening: Listening) ->
     assert listening.asked == [wake]
 
 
-def test_an_event_is_read_and_handed_over(indexed: Indexed, listening: Listening) -> None:
+def test_an_event_is_handed_over_with_its_id(indexed: Indexed, listening: Listening) -> None:
     body = raw(payload("azure/event_validation"))
 
     indexed.call("on_event", _message(body))
 
-    assert listening.asked == [read_events(body)]
-
-
-def test_what_is_no_event_is_not_taken_as_done(indexed: Indexed, listening: Listening) -> None:
-    with pytest.raises(Malformed):
-        indexed.call("on_event", _message(b"?"))
+    assert listening.asked == [(body, "m")]
 
 
 def test_a_strange_message_is_not_taken_as_done(indexed: Indexed, listening: Listening) -> None:

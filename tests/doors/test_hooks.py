@@ -13,13 +13,16 @@ from pydantic import SecretStr
 
 from rollout.api import callers
 from rollout.api.exchange import Request
+from rollout.arrivals import RETRIES_MAX
 from rollout.core.actions import CreateDeployment
 from rollout.core.creation import Creation
 from rollout.core.rollout import Phase
-from rollout.errors import Denied, Malformed
+from rollout.engine import EVENTS_QUEUE
+from rollout.errors import Denied, Malformed, Unavailable
 from rollout.settings import Settings
 from tests.doors.callers import TOKEN, Caller, a_caller, read
 from tests.doors.payloads import about, payload, raw
+from tests.fakes import NOON
 from tests.simulation.azure import Deployment
 from tests.simulation.world import CHURN, POLICY
 
@@ -531,3 +534,46 @@ def test_a_setting_that_is_not_understood_is_named() -> None:
         Settings.load(environment)
     known = Settings.load({**environment, "ROLLOUT_ALERT_LABELS": "page=Sev0"})
     assert known.alert_labels.words["page"] == "Sev0"
+
+
+# -- the queue of events -------------------------------------------------------------------------
+
+
+def test_an_event_that_comes_too_early_comes_again_later(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = json.dumps(_written()).encode()
+    monkeypatch.setattr(caller.world.azure, "read", _busy)
+
+    for name in ("e", "e~1", "e~2", "e~3:r9"):
+        caller.api.arrivals.hear(body, name)
+
+    sent = [row.message for row in caller.world.queue.rows.values()]
+    waits = [(one.not_before or NOON) - NOON for one in sent]
+    assert [one.id for one in sent] == ["e~1", "e~2", "e~3", "e~3:r9~1"]
+    assert [wait.total_seconds() for wait in waits] == [2, 4, 8, 2]
+    assert {(one.queue, one.body) for one in sent} == {(EVENTS_QUEUE, body)}
+
+
+def test_an_event_that_came_again_is_decided(caller: Caller) -> None:
+    caller.api.arrivals.hear(json.dumps(_written()).encode(), "e~7")
+
+    assert caller.world.rollout.canary == "green"
+
+
+def test_an_event_that_waited_too_often_is_left_to_the_dead_letters(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caller.world.azure, "read", _busy)
+
+    with pytest.raises(Unavailable):
+        caller.api.arrivals.hear(json.dumps(_written()).encode(), f"e~{RETRIES_MAX}")
+
+
+def test_what_is_no_event_is_not_taken_as_done(caller: Caller) -> None:
+    with pytest.raises(Malformed):
+        caller.api.arrivals.hear(b"?", "e")
+
+
+def _busy(_: object) -> None:
+    raise Unavailable("429 too many requests")
