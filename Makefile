@@ -3,6 +3,7 @@
 .PHONY: help demo test check sim fix setup run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
+FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,7 +30,7 @@ fix: .venv/dev.done  ## mend what tools can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: .venv/dev.done .venv-scoring/done .venv-sdk/done tools/azurite/node_modules/done  ## all environments, nothing run
+setup: .venv/dev.done .venv-scoring/done .venv-sdk/done .venv-functions/done tools/azurite/node_modules/done  ## all environments, nothing run
 
 run: .venv/emulator.done  ## the emulator alone
 	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python $(ARGS)
@@ -38,9 +39,9 @@ docs: .venv/dev.done  ## draw the reference pages from the code
 	$(BIN)/python -m tools.reference
 
 clean:  ## remove what the targets made
-	rm -rf .venv .venv-scoring .venv-sdk .demo .rollout tools/azurite/node_modules
+	rm -rf .venv .venv-scoring .venv-sdk .venv-functions .demo .rollout tools/azurite/node_modules
 
-# -- environments: the scoring processes and Microsoft's SDKs have their own ---------------------
+# -- environments: scoring processes, Microsoft's SDKs and its Functions runtime have their own ----
 
 python-is-there:
 	@sh tools/find-python.sh >/dev/null
@@ -67,6 +68,12 @@ compiler-is-there:
 .venv-sdk/done: requirements-sdk.txt | python-is-there
 	$(PYTHON) -m venv .venv-sdk
 	.venv-sdk/bin/python -m pip install --quiet --requirement requirements-sdk.txt
+	@touch $@
+
+# Azure's own runtime claims Python 3.13 alone; it works on older ones too.
+.venv-functions/done: requirements.txt | python-is-there
+	$(FUNCTIONS_PYTHON) -m venv .venv-functions
+	.venv-functions/bin/python -m pip install --quiet --ignore-requires-python --requirement requirements.txt
 	@touch $@
 
 # -- Azure Storage in the tests ------------------------------------------------------------------

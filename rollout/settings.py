@@ -19,7 +19,7 @@ from rollout.errors import Malformed
 PREFIX = "ROLLOUT_"
 CLIENTS_OWN = frozenset(
     {"ROLLOUT_URL", "ROLLOUT_TOKEN", "ROLLOUT_CONTEXT", "ROLLOUT_CONFIG"}
-    | {"ROLLOUT_SCORING_PYTHON", "ROLLOUT_SDK_PYTHON"}
+    | {"ROLLOUT_SCORING_PYTHON", "ROLLOUT_SDK_PYTHON", "ROLLOUT_FUNCTIONS_PYTHON"}
 )
 """Variables of the command line and of the tests, which are no settings of a controller."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -1,117 +1,135 @@
-"""Which implementation stands behind each port; each is made once a process, when first asked."""
+"""Which implementation stands behind each port; each is made once a process, when first asked.
 
-from collections.abc import Callable, Mapping
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+What an implementation needs is imported where it is made: a function that starts pays for nothing
+that it does not use.
+"""
 
-from azure.core.credentials import TokenCredential
+from __future__ import annotations
 
-from rollout.adapters.azure import identity
-from rollout.adapters.azure.arm import ArmEndpoints
-from rollout.adapters.azure.batch import MetricsBatch
-from rollout.adapters.azure.kql_guard import KqlGuard
-from rollout.adapters.azure.logs import LogMetrics, LogsClient
-from rollout.adapters.azure.monitor import MonitorMetrics
-from rollout.adapters.azure.pipeline import ArmClient
-from rollout.adapters.azure.scoring import HttpScoring
-from rollout.adapters.clock import SystemClock
-from rollout.adapters.custom_guards import Answerer, GuardsByKind
-from rollout.adapters.http_guard import HttpGuard
-from rollout.adapters.outgoing import Outgoing
-from rollout.adapters.policy_folder import Folder, PolicyFolder
-from rollout.adapters.policy_places import PolicyPlaces
-from rollout.adapters.prometheus import PrometheusGuard
-from rollout.adapters.sqlite.queue import SqliteQueue
-from rollout.adapters.sqlite.samples import SqliteSamples
-from rollout.adapters.sqlite.store import SqliteStore
-from rollout.api import Api
-from rollout.arrivals import Arrivals
-from rollout.effects import Effects
-from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE, Engine
-from rollout.looks import Looks
-from rollout.measuring import Sources
-from rollout.ports import PolicyFiles, Queue, Samples, Store
-from rollout.rehearsal.memory import Memory
+from functools import cache, partial, update_wrapper
+from threading import RLock
+from typing import TYPE_CHECKING, Generic, TypeVar
+
 from rollout.settings import Identity, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from azure.core.credentials import TokenCredential
+
+    from rollout.adapters.azure.logs import LogMetrics, LogsClient
+    from rollout.adapters.azure.monitor import MonitorMetrics
+    from rollout.adapters.azure.pipeline import ArmClient
     from rollout.adapters.azure.storage.account import Account
+    from rollout.adapters.clock import SystemClock
+    from rollout.adapters.custom_guards import Answerer, GuardsByKind
+    from rollout.adapters.outgoing import Outgoing
+    from rollout.adapters.sqlite.queue import SqliteQueue
+    from rollout.api import Api
+    from rollout.arrivals import Arrivals
     from rollout.doctor import Doctor
+    from rollout.engine import Engine
+    from rollout.measuring import Sources
+    from rollout.ports import PolicyFiles, Queue, Samples, Store
 
-_CREDENTIALS: Mapping[Identity, Callable[[Settings], TokenCredential]] = {
-    Identity.MANAGED: lambda settings: identity.managed(settings.client_id),
-    Identity.DEVELOPER: lambda _: identity.developer(),
-    Identity.EMULATOR: lambda _: identity.EmulatorCredential(),
-}
+Made = TypeVar("Made")
+
+_MAKING = RLock()
 
 
-@cache
+class _Once(Generic[Made]):
+    """A part that is made when first asked for, and once, also when several threads ask first."""
+
+    def __init__(self, make: Callable[[], Made]) -> None:
+        update_wrapper(self, make)
+        self._made = cache(make)
+
+    def __call__(self) -> Made:
+        with _MAKING:
+            return self._made()
+
+    def cache_clear(self) -> None:
+        self._made.cache_clear()
+
+
+@_Once
 def settings() -> Settings:
     """Raises Malformed that names each wrong setting."""
     return Settings.load()
 
 
-@cache
+@_Once
 def clock() -> SystemClock:
+    from rollout.adapters.clock import SystemClock
+
     return SystemClock(settings().clock_speed)
 
 
-@cache
+@_Once
 def store() -> Store:
     if settings().storage is None:
+        from rollout.adapters.sqlite.store import SqliteStore
+
         return SqliteStore(_database())
-    from rollout.adapters.azure.storage.store import TableStore  # noqa: PLC0415 - only on Azure
+    from rollout.adapters.azure.storage.store import TableStore
 
     return TableStore(_account())
 
 
-@cache
+@_Once
 def samples() -> Samples:
     if settings().storage is None:
+        from rollout.adapters.sqlite.samples import SqliteSamples
+
         return SqliteSamples(_database())
-    from rollout.adapters.azure.storage.samples import BlobSamples  # noqa: PLC0415 - only on Azure
+    from rollout.adapters.azure.storage.samples import BlobSamples
 
     return BlobSamples(_account())
 
 
-@cache
+@_Once
 def queue() -> Queue:
-    """Service Bus where the settings name it; imported only then."""
+    """Service Bus where the settings name it."""
     address = settings().service_bus
     if address is None:
         return embedded_queue()
-    from rollout.adapters.azure import service_bus  # noqa: PLC0415 - not on every machine
+    from rollout.adapters.azure import service_bus
+    from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE
 
-    known = address.get_secret_value()
-    connect = partial(service_bus.connect, known, _credential())
+    connect = partial(service_bus.connect, address.get_secret_value(), _credential())
     return service_bus.ServiceBusQueue(connect, clock(), (STEPS_QUEUE, EVENTS_QUEUE))
 
 
-@cache
+@_Once
 def embedded_queue() -> SqliteQueue:
+    from rollout.adapters.sqlite.queue import SqliteQueue
+
     return SqliteQueue(_database(), clock())
 
 
-@cache
+@_Once
 def policies() -> PolicyFiles:
+    from rollout.adapters.policy_folder import Folder, PolicyFolder
+
     known = settings()
     if known.storage is None:
         return PolicyFolder(known.policies, known.data / "policies")
-    from rollout.adapters.azure.storage.policies import (  # noqa: PLC0415 - only on Azure
-        PolicyContainer,
-    )
+    from rollout.adapters.azure.storage.policies import PolicyContainer
+    from rollout.adapters.policy_places import PolicyPlaces
 
     return PolicyPlaces(Folder(known.policies), PolicyContainer(_account()))
 
 
-@cache
+@_Once
 def sources() -> Sources:
     """What looks and plans read from."""
-    arm = _arm()
+    from rollout.adapters.azure.arm import ArmEndpoints
+    from rollout.measuring import Sources
+
     return Sources(
-        endpoints=ArmEndpoints(arm, settings().write_verb),
-        metrics=_metrics(arm),
+        endpoints=ArmEndpoints(_arm(), settings().write_verb),
+        metrics=_metrics(),
         samples=samples(),
         policies=policies(),
         clock=clock(),
@@ -120,26 +138,44 @@ def sources() -> Sources:
     )
 
 
-def _metrics(arm: ArmClient) -> MonitorMetrics:
-    known = settings()
+@_Once
+def _metrics() -> MonitorMetrics:
+    from rollout.adapters.azure.batch import MetricsBatch
+    from rollout.adapters.azure.monitor import MonitorMetrics
+
+    known, arm = settings(), _arm()
     batch = MetricsBatch(arm, known.metrics_url) if known.metrics_api == "batch" else None
     return MonitorMetrics(arm, clock().minute, known.metrics_lag_minutes, batch)
 
 
-@cache
+@_Once
 def _logs() -> LogsClient | None:
     known = settings()
     if known.logs_workspace is None:
         return None
+    from rollout.adapters.azure.logs import LogsClient
+
     return LogsClient(known.logs_url, known.logs_workspace, _credential())
 
 
+@_Once
 def _log_metrics() -> LogMetrics | None:
     logs = _logs()
-    return LogMetrics(logs, clock().minute, settings().logs_lag_minutes) if logs else None
+    if logs is None:
+        return None
+    from rollout.adapters.azure.logs import LogMetrics
+
+    return LogMetrics(logs, clock().minute, settings().logs_lag_minutes)
 
 
+@_Once
 def _custom_guards() -> GuardsByKind:
+    from rollout.adapters.azure.kql_guard import KqlGuard
+    from rollout.adapters.custom_guards import GuardsByKind
+    from rollout.adapters.http_guard import HttpGuard
+    from rollout.adapters.outgoing import Outgoing
+    from rollout.adapters.prometheus import PrometheusGuard
+
     known, minute, logs = settings(), clock().minute, _logs()
     answerers: dict[str, Answerer] = {"http": HttpGuard(outgoing())}
     if logs:
@@ -152,27 +188,39 @@ def _custom_guards() -> GuardsByKind:
     return GuardsByKind(answerers)
 
 
-@cache
+@_Once
 def outgoing() -> Outgoing:
     """For addresses that people wrote into policies."""
+    from rollout.adapters.outgoing import Outgoing
+
     return Outgoing(private=settings().outgoing_private)
 
 
-@cache
+@_Once
 def engine() -> Engine:
+    from rollout.adapters.azure.scoring import HttpScoring
+    from rollout.effects import Effects
+    from rollout.engine import Engine
+    from rollout.looks import Looks
+
     known, read = settings(), sources()
     looks = Looks(read, known.workspaces, known.installation)
     effects = Effects(read.endpoints, HttpScoring(_arm()), policies(), known.installation)
     return Engine(store(), queue(), clock(), looks, effects)
 
 
-@cache
+@_Once
 def arrivals() -> Arrivals:
+    from rollout.arrivals import Arrivals
+
     return Arrivals(engine(), policies(), queue(), clock())
 
 
-@cache
+@_Once
 def api() -> Api:
+    from rollout.api import Api
+    from rollout.rehearsal.memory import Memory
+
     read = sources()
     return Api(
         engine=engine(),
@@ -187,10 +235,11 @@ def api() -> Api:
     )
 
 
-@cache
-def doctor() -> "Doctor":
-    from rollout.adapters.azure.access import ArmAccess  # noqa: PLC0415 - no step needs it
-    from rollout.doctor import Doctor, House, Platform  # noqa: PLC0415 - no step needs it
+@_Once
+def doctor() -> Doctor:
+    from rollout.adapters.azure.access import ArmAccess
+    from rollout.doctor import Doctor, House, Platform
+    from rollout.engine import STEPS_QUEUE
 
     known, read = settings(), sources()
     house = House(
@@ -210,28 +259,37 @@ def doctor() -> "Doctor":
     return Doctor(house, platform)
 
 
-@cache
-def _account() -> "Account":
-    from rollout.adapters.azure.storage.account import Account  # noqa: PLC0415 - only on Azure
+@_Once
+def _credential() -> TokenCredential:
+    """One for all of Azure, so that its tokens are asked for once."""
+    from rollout.adapters.azure import identity
+
+    known = settings()
+    ways: Mapping[Identity, Callable[[], TokenCredential]] = {
+        Identity.MANAGED: lambda: identity.managed(known.client_id),
+        Identity.DEVELOPER: identity.developer,
+        Identity.EMULATOR: identity.EmulatorCredential,
+    }
+    return ways[known.identity]()
+
+
+@_Once
+def _account() -> Account:
+    from rollout.adapters.azure.storage.account import Account
 
     known = settings()
     assert known.storage, known
     storage = known.storage.get_secret_value()
     if known.is_azurite:
         return Account.in_azurite(storage, known.installation)
-    credential = _CREDENTIALS[known.identity](known)
-    return Account.on_azure(storage, known.storage_suffix, credential, known.installation)
+    return Account.on_azure(storage, known.storage_suffix, _credential(), known.installation)
 
 
-@cache
+@_Once
 def _arm() -> ArmClient:
+    from rollout.adapters.azure.pipeline import ArmClient
+
     return ArmClient(settings().arm_url, _credential())
-
-
-@cache
-def _credential() -> TokenCredential:
-    known = settings()
-    return _CREDENTIALS[known.identity](known)
 
 
 def _database() -> Path:

@@ -84,9 +84,9 @@ def test_each_setting_of_identity_is_one_credential_and_no_other(
     known = SETTINGS.model_copy(update={"identity": who})
     monkeypatch.setattr(wiring, "settings", lambda: known)
 
-    arm: ArmClient = inspect.unwrap(wiring._arm)()
+    credential = inspect.unwrap(wiring._credential)()
 
-    assert type(arm.credential).__name__ == kind
+    assert type(credential).__name__ == kind
 
 
 def test_without_a_setting_it_is_the_managed_identity() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -49,9 +48,7 @@ def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Sources]]:
     """The parts that those settings choose; what was made before is left as it was."""
-    made: list[Any] = [
-        one for one in vars(wiring).values() if callable(getattr(one, "cache_clear", None))
-    ]
+    made = [one for one in vars(wiring).values() if isinstance(one, wiring._Once)]
 
     def sources(**told: str) -> Sources:
         for name, value in given(data=str(tmp_path), **told).items():

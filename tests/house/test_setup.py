@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -178,3 +179,66 @@ def _asked_of_make(goal: str) -> str:
         text=True,
         check=True,
     ).stdout
+
+
+# -- which Python plays Azure's ------------------------------------------------------------------
+
+A_PYTHON = """#!/bin/sh
+exit 0
+"""
+NO_PYTHON = """#!/bin/sh
+exit 127
+"""
+
+
+def find_functions_python(home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the search on a machine with that home, whose python3 is another one."""
+    tools = home / "tools"
+    put(tools / "python3", A_PYTHON)
+    for name in ("dirname", "sh"):
+        there = shutil.which(name)
+        assert there
+        (tools / name).symlink_to(there)
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / "tools/find-functions-python.sh")],
+        env={"PATH": str(tools), "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def put(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(script)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ".pyenv/versions/3.13.9/bin/python3.13",
+        ".local/share/uv/python/cpython-3.13.1-linux-x86_64-gnu/bin/python3.13",
+        ".asdf/installs/python/3.13.0/bin/python3.13",
+        ".local/share/mise/installs/python/3.13.7/bin/python3.13",
+    ],
+)
+def test_the_python_of_azure_is_found_where_version_managers_keep_it(
+    tmp_path: Path, place: str
+) -> None:
+    there = put(tmp_path / place, A_PYTHON)
+
+    answer = find_functions_python(tmp_path)
+
+    assert answer.stdout == f"{there}\n"
+    assert answer.stderr == f"The functions run on Python 3.13, as on Azure: {there}\n"
+
+
+def test_without_it_another_python_will_do_and_is_named(tmp_path: Path) -> None:
+    put(tmp_path / ".pyenv/versions/3.13.9/bin/python3.13", NO_PYTHON)
+
+    answer = find_functions_python(tmp_path)
+
+    assert answer.stdout == f"{tmp_path / 'tools/python3'}\n"
+    assert f"the functions run on {tmp_path / 'tools/python3'} instead" in answer.stderr

@@ -1,0 +1,1 @@
+"""The function app under Microsoft's own runtime: how it is indexed, and what it answers."""
