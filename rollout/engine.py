@@ -192,7 +192,8 @@ class Engine:
                 saved = self._store.save(held, row, entry)
             except Conflict:
                 continue
-            self._send(saved.head, saved.head.due_at)
+            if saved.head.turn != held.head.turn:
+                self._send(saved.head, saved.head.due_at)
             return replace(decision, head=saved.head), new
 
     def _repeat(self, endpoint: EndpointId, event_id: str) -> Decision | None:

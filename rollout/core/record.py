@@ -6,14 +6,21 @@ from typing import Any
 
 from rollout.analysis.report import Finding
 from rollout.core.actions import Action, SetTraffic
-from rollout.core.events import AlertNotice, Beginning, Command, Event, Looked
+from rollout.core.events import (
+    AlertNotice,
+    Beginning,
+    Command,
+    Event,
+    Looked,
+    TrafficAccepted,
+)
 from rollout.core.head import Debt, Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Phase, Rollout
 
-_GRACE = {"run_smoke": timedelta(minutes=2)}
-_GRACE_OTHERWISE = timedelta(seconds=5)
+_GRACE = timedelta(seconds=5)
+_GRACE_OF_SMOKE = timedelta(minutes=2)
 """So long the worker that decided has for itself; then any look may perform what is owed."""
 
 FINDING_TEXT_MAX = 600
@@ -41,7 +48,7 @@ def _after(
             id=f"{head.endpoint.key}:{head.generation}:{turn}:{place}",
             action=action,
             generation=head.generation,
-            not_before=now + _GRACE.get(action.type, _GRACE_OTHERWISE),
+            not_before=now + _grace(head, action),
         )
         for place, action in enumerate(decision.actions)
     )
@@ -54,10 +61,26 @@ def _after(
         head = due(head.model_copy(update={"owed": owed}), min(soonest or now, before.due_at))
     else:
         fresh = {"owed": owed, "trouble": _trouble(event), "gone_since": None}
-        head = due(head.model_copy(update=fresh), soonest)
+        head = head.model_copy(update=fresh)
+        if not (isinstance(event, TrafficAccepted) and _is_planned(before, now, soonest)):
+            head = due(head, soonest)
     if isinstance(event, Command | Beginning | AlertNotice) and event.id not in head.seen:
         head = head.remembering(event.id)
     return head, new
+
+
+def _grace(head: Head, action: Action) -> timedelta:
+    """For a way back the shortest; a way onward may as well wait until it can be seen."""
+    if action.type == "run_smoke":
+        return _GRACE_OF_SMOKE
+    onward = isinstance(action, SetTraffic) and not action.is_rollback
+    return max(_GRACE, head.rollout.minute / 4) if onward and head.rollout else _GRACE
+
+
+def _is_planned(before: Head, now: datetime, soonest: datetime | None) -> bool:
+    """Whether a look is under way that comes as early: a second message would find nothing."""
+    planned = before.due_at
+    return planned is not None and soonest is not None and now < planned <= soonest
 
 
 def _trouble(event: Event) -> str | None:

@@ -564,8 +564,9 @@ def test_a_last_approval_asks_whether_the_canary_is_to_stay() -> None:
 @pytest.mark.parametrize(
     ("phase", "after"),
     [
-        (Phase.PREPARING, 5 * SECOND),
-        (Phase.SHIFTING, 5 * SECOND),
+        (Phase.PREPARING, 15 * SECOND),
+        (Phase.SHIFTING, 15 * SECOND),
+        (Phase.RETIRING, 15 * SECOND),
         (Phase.ROLLING_BACK, 5 * SECOND),
         (Phase.MEASURING, MINUTE),
         (Phase.HOLDING, MINUTE),

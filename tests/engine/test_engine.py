@@ -187,7 +187,7 @@ def test_a_newer_deployment_starts_when_the_live_rollout_is_over() -> None:
 def test_an_alert_is_followed_by_the_traffic_request_without_metrics() -> None:
     world = World()
     world.start()
-    world.run(minutes=15)
+    world.run(minutes=14)
     world.azure.faults.metrics_down = 1.0
 
     world.tell(world.alert())

@@ -94,8 +94,8 @@ def hurry() -> None:
     hurried = staticmethod(lambda: replace(read(), lease=PATIENCE))
     setattr(rollout.host.HostSettings, "read", hurried)  # noqa: B010 - for the type checker
     engine.SWEEP_MARGIN = PATIENCE
-    record._GRACE["run_smoke"] = GRACE
-    record._GRACE_OTHERWISE = GRACE
+    record._GRACE_OF_SMOKE = GRACE
+    record._GRACE = GRACE
 
 
 if __name__ == "__main__":

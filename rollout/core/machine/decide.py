@@ -9,8 +9,8 @@ from rollout.core.machine.decision import Decision, refuse
 from rollout.core.machine.table import TRANSITIONS
 from rollout.core.rollout import Phase, Rollout
 
-_POLL_MAX = timedelta(seconds=5)
-_POLLED = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.RETIRING, Phase.ROLLING_BACK})
+_BACK = timedelta(seconds=5)
+_WAITING = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.RETIRING})
 
 
 def decide(head: Head, event: Event, now: datetime) -> Decision:
@@ -31,9 +31,17 @@ def next_look(head: Head, now: datetime) -> datetime | None:
     if rollout.over:
         watching = _while_watched(rollout, now)
         return watching or (now if head.queued else None)
-    if rollout.phase in _POLLED:
-        return now + min(_POLL_MAX, rollout.minute)
+    if rollout.phase is Phase.ROLLING_BACK:
+        return now + min(_BACK, rollout.minute)
+    if rollout.phase in _WAITING:
+        return now + _patience(rollout, now)
     return now + rollout.minute
+
+
+def _patience(rollout: Rollout, now: datetime) -> timedelta:
+    """A quarter of a minute at first; then half as long as was waited, at most a minute."""
+    since = max(rollout.asked_at or rollout.phase_since, rollout.phase_since)
+    return min(rollout.minute, max(rollout.minute / 4, (now - since) / 2))
 
 
 def is_turn_of_queued(head: Head, now: datetime) -> bool:

@@ -1,0 +1,107 @@
+"""The page of the reference that tells what rollouts cost."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+
+from benchmarks.cost.bill import month, prices, told
+from benchmarks.cost.counted import IDLE_MINUTES, Cost, idle, rollout
+
+GOAL = 12
+"""So many executions beyond one for each minute of analysis."""
+SEEDS = range(1, 6)
+MONTHS = (10, 1_000, 10_000)
+BAD = 0.05
+KINDS = ("execution", "queue", "table", "blob", "ARM", "metrics")
+NAMED = {"execution": "executions", "queue": "queue", "table": "tables", "blob": "blobs"}
+ALIVE = {"fixed": None, "adaptive": None, "fixed, rolled back": BAD}
+
+
+@cache
+def measured() -> dict[str, list[Cost]]:
+    """Several rollouts of each kind; the same whenever they are run."""
+    return {
+        name: [rollout(name.split(",")[0], seed, errors) for seed in SEEDS]
+        for name, errors in ALIVE.items()
+    }
+
+
+@cache
+def idle_hour() -> Counter[str]:
+    return idle()
+
+
+def page() -> str:
+    """Drawn anew by `python -m benchmarks.cost`."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# What it costs\n"
+    yield "This page is drawn by `python -m benchmarks.cost`.\n"
+    yield (
+        "Counted on the real engine in virtual time: smoke requests, a mirror, three weights, and"
+        f" a bake of half an hour, {len(SEEDS)} rollouts of each kind, the mean (and the most)."
+        " How many operations one call of a port is stands in `benchmarks/cost/operations.py`.\n"
+    )
+    yield "## One rollout\n"
+    yield (
+        "| pace | minutes | of analysis | beyond one each | "
+        + " | ".join(NAMED.get(kind, f"{kind} calls") for kind in KINDS)
+        + " |"
+    )
+    yield "|---" * (4 + len(KINDS)) + "|"
+    for name, costs in measured().items():
+        yield _row(name, costs)
+    yield (
+        "\nAn execution is one run of a function: the request that starts, then a step for each"
+        " look. The goal is at most one for each minute of analysis and"
+        f" {GOAL} beyond, for what is promoted; a way back is looked at every five seconds until"
+        " it is seen, and is watched for ten minutes more.\n"
+    )
+    yield "## While nothing is rolled out\n"
+    swept = idle_hour()
+    tables = swept["sweep table"] / swept["sweep execution"]
+    yield (
+        f"One execution a minute: the sweep, with {tables:g} operations on tables; nothing else"
+        f" ({IDLE_MINUTES} minutes were counted).\n"
+    )
+    yield "## A month\n"
+    each = _mean(measured()["fixed"])
+    bills = {0: month(each, swept, 0), **{many: month(each, swept, many) for many in MONTHS}}
+    yield "| rollouts a month | " + " | ".join(bills[0]) + " | US dollars in all | for each |"
+    yield "|---" * (3 + len(bills[0])) + "|"
+    for many, bill in bills.items():
+        whole = sum(bill.values())
+        cells = " | ".join(f"{part:.2f}" for part in bill.values())
+        yield f"| {many:,} | {cells} | {whole:.2f} | {f'{whole / many:.4f}' if many else ''} |"
+    yield (
+        "\nEvery execution is billed as the least that is billed, a second of a whole instance, as"
+        " if no two of them shared one. Not in it: telemetry, always-ready instances, and the"
+        " endpoint itself.\n"
+    )
+    yield f"## The prices\n\nRead on {prices()['read_on']}; a price nobody could read is marked.\n"
+    yield "| price | US dollars, or amount | from |\n|---|---|---|"
+    for name, value, source in told():
+        yield f"| `{name}` | {_plain(value)} | {source} |"
+
+
+def _row(name: str, costs: list[Cost]) -> str:
+    count, mean = len(costs), _mean(costs)
+    beyond = [one.beyond_analysis for one in costs]
+    minutes = sum(one.minutes for one in costs) / count
+    analysis = sum(one.analysis_minutes for one in costs) / count
+    cells = " | ".join(f"{mean[kind]}" for kind in KINDS)
+    over = f"{sum(beyond) / count:.1f} ({max(beyond):.0f})"
+    return f"| {name} | {minutes:.0f} | {analysis:.0f} | {over} | {cells} |"
+
+
+def _mean(costs: list[Cost]) -> Counter[str]:
+    whole: Counter[str] = Counter()
+    for one in costs:
+        whole.update(one.counts)
+    return Counter({kind: round(count / len(costs)) for kind, count in whole.items()})
+
+
+def _plain(value: float) -> str:
+    return f"{value:,}" if value >= 1 else f"{value:f}".rstrip("0").rstrip(".")
