@@ -19,6 +19,12 @@ def _session_queue(argument: str, queue: str) -> Binding:
     }
 
 
+def _queue(argument: str, queue: str) -> Binding:
+    binding = _session_queue(argument, queue)
+    del binding["isSessionsEnabled"]
+    return binding
+
+
 def _timer(argument: str, schedule: str) -> Binding:
     return {"type": "timerTrigger", "direction": "IN", "name": argument, "schedule": schedule}
 
@@ -37,6 +43,7 @@ def _http(method: str, route: str) -> Binding:
 # fmt: off
 DRIVEN: Mapping[str, Binding] = {
     "step":  _session_queue("message", "%STEPS_QUEUE%"),
+    "on_event": _queue("message", "%EVENTS_QUEUE%"),
     "sweep": _timer("timer", "0 * * * * *"),
 }
 # fmt: on
