@@ -16,6 +16,7 @@ from rollout.core.events import (
     Event,
     OrderFailed,
     TrafficAccepted,
+    UndoRequested,
 )
 from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued
@@ -93,6 +94,14 @@ class Engine:
         asked = {"who": who, "why": why, "announced": False}
         order = last.order.model_copy(update=asked)
         return self.handle(endpoint, self._looks.retry(order, event_id))
+
+    def undo(self, endpoint: EndpointId, event_id: str, who: str, why: str) -> Decision:
+        """After a promotion: back to what served before, if Azure does not say that it is gone."""
+        repeat = self._repeat(endpoint, event_id)
+        there = None if repeat else self._looks.there(endpoint)
+        return repeat or self.handle(
+            endpoint, UndoRequested(id=event_id, who=who, why=why, there=there)
+        )
 
     def wake(self, wake: Wake) -> None:
         """Look at an endpoint, unless it was looked at since the message was sent.

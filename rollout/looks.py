@@ -115,6 +115,13 @@ class Looks:
             raise PolicyError(told) from error
         return render(text, order.create, order.endpoint.in_workspace)
 
+    def there(self, endpoint: EndpointId) -> tuple[str, ...] | None:
+        """The deployments of an endpoint; None where Azure does not tell."""
+        try:
+            return tuple(self._from.endpoints.read(endpoint).deployments)
+        except (Unavailable, Refused, Unknown):
+            return None
+
     def _policy(self, order: Order) -> tuple[str, Policy]:
         """The policy that is named, or the most specific one that matches; a broken one is told."""
         if order.policy is not None:

@@ -1,11 +1,13 @@
 """Rollouts over HTTP: start one, see them, ask something of one."""
 
 import re
+from collections.abc import Callable, Mapping
 
 from rollout.api.answers import DecidedRollout, History, Queued, RolloutList
 from rollout.api.exchange import Request, Response, answer
-from rollout.api.parts import Parts
+from rollout.api.parts import Decider, Parts
 from rollout.api.problems import Impossible
+from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order, Rollout
@@ -23,7 +25,12 @@ PREFIX = "api"
 STATES = ("all", "live", "ended")
 LIMIT, LIMIT_MAX = 50, 500
 HISTORY_PAGE = 1000
-RETRY = "retry"
+_ENGINES: Mapping[str, Callable[[Decider, EndpointId, str, str, str], Decision]] = {
+    "retry": lambda engine, *asked: engine.retry(*asked),
+    "undo": lambda engine, *asked: engine.undo(*asked),
+}
+ASKED = (*COMMANDS, *_ENGINES)
+"""Every command; the engine looks at the endpoint before it decides some of them."""
 
 _ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
 
@@ -134,8 +141,8 @@ def _view(parts: Parts, head: Head, rollout: Rollout) -> RolloutView:
 def command(parts: Parts, request: Request) -> Response:
     """Ask something of a rollout; 409 with the reason when it means nothing now."""
     name = request.path["command"]
-    if name != RETRY and name not in COMMANDS:
-        known = ", ".join([*COMMANDS, RETRY])
+    if name not in ASKED:
+        known = ", ".join(ASKED)
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
     body = read_body(request.body, CommandBody)
     head, rollout = _find(parts, request.path["ref"])
@@ -143,8 +150,8 @@ def command(parts: Parts, request: Request) -> Response:
     if head.rollout is None or head.rollout.id != rollout.id:
         latest = head.rollout.id if head.rollout else "none"
         raise Conflict(f"{rollout.id} is over; the endpoint's latest rollout is {latest}")
-    if name == RETRY:
-        decision = parts.engine.retry(head.endpoint, event_id, body.who, body.why)
+    if name in _ENGINES:
+        decision = _ENGINES[name](parts.engine, head.endpoint, event_id, body.who, body.why)
     else:
         event = COMMANDS[name](id=event_id, who=body.who, why=body.why)
         decision = parts.engine.handle(head.endpoint, event)

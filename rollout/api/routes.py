@@ -21,7 +21,6 @@ from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
 from rollout.doctor import Report
 from rollout.inbox import (
-    COMMANDS,
     AlertmanagerGroup,
     CheckBody,
     CommandBody,
@@ -87,7 +86,7 @@ _WORDS: Mapping[str, Schema] = {
         " or last rollout.",
         "schema": _TEXT,
     },
-    "command": {"schema": {"enum": [*COMMANDS, rollouts.RETRY]}},
+    "command": {"schema": {"enum": list(rollouts.ASKED)}},
     "name": {"description": "The policy's name.", "schema": _TEXT},
     "queue": {"schema": _TEXT},
     "id": {"schema": _TEXT},

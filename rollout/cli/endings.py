@@ -27,7 +27,7 @@ EXIT_MEANINGS: Mapping[Exit, str] = {
     Exit.OK: "done; for `watch`, `--wait` and `replay`: promoted, or passed so far",
     Exit.ROLLED_BACK: "rolled back (`policy diff`: the texts differ; `doctor`: something failed)",
     Exit.UNDECIDED: "undecided when the time, or the record, was over",
-    Exit.STOPPED: "aborted, superseded or undone",
+    Exit.STOPPED: "aborted, superseded, undone or released",
     Exit.REFUSED: "refused: the answer says why and what to do",
     Exit.UNREACHABLE: "the controller did not answer, or not in a usable way",
     Exit.USAGE: "the command line was not understood",
@@ -41,6 +41,7 @@ EXIT_OF: Mapping[Outcome, Exit] = {
     Outcome.ABORTED: Exit.STOPPED,
     Outcome.SUPERSEDED: Exit.STOPPED,
     Outcome.UNDONE: Exit.STOPPED,
+    Outcome.RELEASED: Exit.STOPPED,
     Outcome.REFUSED: Exit.REFUSED,
 }
 

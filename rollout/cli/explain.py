@@ -35,6 +35,7 @@ _CAME_IN: Mapping[str, str] = {
     "ApprovalGiven": "{who} said yes",
     "ApprovalRefused": "{who} said no",
     "UndoRequested": "{who} asked to undo the promotion",
+    "ReleaseRequested": "{who} ended the rollback that does not succeed",
 }
 
 

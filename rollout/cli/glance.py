@@ -23,6 +23,9 @@ _OVER: Mapping[Outcome, Glance] = {
     Outcome.ABORTED: Glance("yellow", "↩", "Aborted, and safe: {recorded} again"),
     Outcome.SUPERSEDED: Glance("yellow", "↩", "Superseded by a newer deployment: {recorded} again"),
     Outcome.UNDONE: Glance("yellow", "↩", "Undone, and safe: {recorded} again"),
+    Outcome.RELEASED: Glance(
+        "bold red", "✘", "Let go by a person, NOT given back: the endpoint has {observed}"
+    ),
     Outcome.REFUSED: Glance("yellow", "✘", "Refused: the traffic was not touched"),
 }
 
@@ -57,6 +60,7 @@ def glance(view: RolloutView) -> Glance:
         baseline=view.baseline or "nothing",
         recorded=view.recorded,
         wanted=view.wanted,
+        observed=view.observed,
     )
     return Glance(found.style, found.mark, words)
 

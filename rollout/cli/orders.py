@@ -27,6 +27,9 @@ _ORDERS: Mapping[str, _Order] = {
     "abort": _Order("Give all traffic back now and end the rollout of REF.", "wrong model"),
     "retry": _Order("Start the last rollout of REF, or its held stage, again.", "quota raised"),
     "undo": _Order("Give traffic back to the previous baseline after a promotion.", "complaints"),
+    "release": _Order(
+        "End the rollback of REF where Azure cannot do it: the map stays as it is.", "blue is gone"
+    ),
     "approve": _Order("Say yes where the rollout of REF waits for people.", "numbers look good"),
     "reject": _Order("Say no where the rollout of REF waits for people: it goes back.", "too slow"),
 }

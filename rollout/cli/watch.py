@@ -39,8 +39,8 @@ Examples:
 def watch(talk: Talk, ref: str, timeout: float | None, plain: bool) -> None:
     """Watch the rollout of endpoint (or id) REF until it is over.
 
-    Exits 0 when it is promoted, 1 rolled back, 2 undecided in time, 3 aborted, superseded or
-    undone, 4 refused, 5 when the controller does not answer.
+    Exits 0 when it is promoted, 1 rolled back, 2 undecided in time, 3 aborted, superseded,
+    undone or released, 4 refused, 5 when the controller does not answer.
     """
     seconds = timeout * 60 if timeout is not None else None
     watch_view(talk, talk.controller.rollout(ref), seconds, plain=plain)

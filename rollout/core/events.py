@@ -172,9 +172,20 @@ class ApprovalRefused(Command):
 
 
 class UndoRequested(Command):
-    """After a promotion: traffic back to the previous baseline."""
+    """After a promotion: traffic back to the previous baseline.
+
+    `there` is what the endpoint had when it was asked; None where Azure did not tell, which holds
+    up no way back.
+    """
 
     type: Literal["undo_requested"] = "undo_requested"
+    there: tuple[str, ...] | None = None
+
+
+class ReleaseRequested(Command):
+    """End a rollback that Azure cannot or will not do, with the map as it is."""
+
+    type: Literal["release_requested"] = "release_requested"
 
 
 AnyEvent = Annotated[
@@ -196,6 +207,7 @@ AnyEvent = Annotated[
     | AbortRequested
     | ApprovalGiven
     | ApprovalRefused
-    | UndoRequested,
+    | UndoRequested
+    | ReleaseRequested,
     Field(discriminator="type"),
 ]

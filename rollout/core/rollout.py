@@ -29,10 +29,11 @@ class Phase(StrEnum):
     ROLLING_BACK = "rolling_back"  # the recorded map is asked for until it is seen
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+    RELEASED = "released"  # a person ended a rollback that cannot be done; the map stays as found
     REFUSED = "refused"  # ended before anything was changed
 
 
-OVER = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK, Phase.REFUSED})
+OVER = frozenset({Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK, Phase.RELEASED, Phase.REFUSED})
 
 
 class Outcome(StrEnum):
@@ -43,6 +44,7 @@ class Outcome(StrEnum):
     ABORTED = "aborted"
     SUPERSEDED = "superseded"
     UNDONE = "undone"
+    RELEASED = "released"
     REFUSED = "refused"
 
 

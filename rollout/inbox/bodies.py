@@ -22,9 +22,9 @@ from rollout.core.events import (
     Command,
     PauseRequested,
     PromoteRequested,
+    ReleaseRequested,
     ResumeRequested,
     SkipRequested,
-    UndoRequested,
 )
 from rollout.core.frozen import Frozen
 from rollout.core.head import Wake
@@ -119,7 +119,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "abort": AbortRequested,
     "approve": ApprovalGiven,
     "reject": ApprovalRefused,
-    "undo": UndoRequested,
+    "release": ReleaseRequested,
 }
 
 

@@ -5,9 +5,17 @@ import pytest
 from rollout.core.actions import Action
 from rollout.core.alerts import AlertSeverity
 from rollout.core.endpoint import Provisioning
-from rollout.core.events import ActionRefused, AlertFired, EndpointGone, Looked, TrafficAccepted
+from rollout.core.events import (
+    ActionRefused,
+    AlertFired,
+    EndpointGone,
+    Looked,
+    ReleaseRequested,
+    TrafficAccepted,
+)
 from rollout.core.head import Debt
 from rollout.core.machine.decide import decide, next_look
+from rollout.core.record import record
 from rollout.core.rollout import Outcome, Phase
 from rollout.core.traffic import Traffic
 from tests.builders import (
@@ -29,6 +37,7 @@ from tests.builders import (
 from tests.fakes import NOON
 
 BACK = (set_traffic(BLUE, None),)
+STANDS = "the endpoint has blue 95 %, green 5 %"
 WAITING = "waiting for blue 100 %, the endpoint has blue 95 %, green 5 %"
 
 
@@ -131,7 +140,42 @@ def test_a_baseline_that_is_gone_is_said_loudly_and_still_asked_for(
 
     assert decision.actions == actions
     assert decision.why.startswith(f"blue of the recorded map is gone! {WAITING}")
-    assert rollout_of(decision).trouble == f"blue of the recorded map is gone! {WAITING}"
+    trouble = rollout_of(decision).trouble
+    assert trouble is not None
+    assert trouble.startswith(decision.why.removesuffix("; asked again"))
+    assert trouble.endswith("Run: rollout release ml/churn")
+
+
+def test_a_person_ends_a_way_back_that_does_not_come_through_and_is_told_what_stands() -> None:
+    head = a_head(a_rollout(Phase.ROLLING_BACK, trouble="blue is gone"))
+    debt = Debt(id="d", action=BACK[0], generation=1, not_before=NOON)
+
+    decision = decide(
+        head.model_copy(update={"owed": (debt,)}),
+        ReleaseRequested(id="r", who="anna", why="blue is gone for good"),
+        NOON + MINUTE,
+    )
+
+    assert told(decision) == (
+        Phase.RELEASED,
+        (),
+        f"released by anna: blue is gone for good; the traffic is NOT given back, {STANDS}",
+    )
+    row, _, entry = record(head, decision, ReleaseRequested(id="r", who="anna"), NOON + MINUTE)
+    assert rollout_of(decision).outcome is Outcome.RELEASED
+    assert row.owed == ()
+    assert next_look(row, NOON + MINUTE) is None
+    assert entry is not None
+    assert (entry.who, entry.after) == ("anna", Phase.RELEASED)
+
+
+def test_a_way_back_that_comes_through_is_not_ended_by_hand() -> None:
+    decision = decide(
+        a_head(a_rollout(Phase.ROLLING_BACK)), ReleaseRequested(id="r", who="anna"), NOON
+    )
+
+    why = "its way back is under way; release is for one that does not succeed"
+    assert turned_away(decision) == why
 
 
 def test_a_lost_endpoint_ends_the_way_back() -> None:

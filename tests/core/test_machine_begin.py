@@ -6,7 +6,7 @@ import pytest
 
 from rollout.core.actions import ClaimEndpoint
 from rollout.core.endpoint import Provisioning
-from rollout.core.events import OrderFailed
+from rollout.core.events import Beginning, OrderFailed
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
 from rollout.core.rollout import OVER, Outcome, Phase
 from rollout.core.traffic import Traffic
@@ -23,6 +23,7 @@ from tests.builders import (
     a_view,
     an_endpoint,
     an_order,
+    looked,
     mirrored,
     retried,
     rollout_of,
@@ -157,9 +158,9 @@ def test_what_cannot_be_rolled_out_is_turned_away_with_the_remedy(
     assert decision.head == head
 
 
-@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.REFUSED])
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.RELEASED, Phase.REFUSED])
 def test_a_retry_begins_anew_after_an_end_that_was_not_good(phase: Phase) -> None:
-    decision = decide(a_head(a_rollout(phase)), retried(), NOON)
+    decision = decide(a_head(a_rollout(phase)), retried(), NOON + 10 * MINUTE)
 
     assert told(decision) == (
         Phase.PREPARING,
@@ -167,6 +168,43 @@ def test_a_retry_begins_anew_after_an_end_that_was_not_good(phase: Phase) -> Non
         "ci starts green against blue under churn",
     )
     assert decision.head.generation == 2
+
+
+@pytest.mark.parametrize("event", [started(), retried()])
+def test_a_start_within_the_watch_after_a_rollback_waits_for_its_end(event: Beginning) -> None:
+    head = a_head(a_rollout(Phase.ROLLED_BACK))
+
+    decision = decide(head, event, NOON + 9 * MINUTE)
+    landed = decide(decision.head, looked(split(5)), NOON + 9 * MINUTE)
+
+    why = "green waits until 12:10:00 UTC: the endpoint is watched after the rollback"
+    assert told(decision) == (Phase.ROLLED_BACK, (), why)
+    assert decision.head.queued == event.order
+    assert landed.actions == (set_traffic(BLUE, None),)
+    assert is_turn_of_queued(decision.head, NOON + 10 * MINUTE)
+
+
+def test_a_start_within_the_watch_takes_the_place_of_the_one_that_waits() -> None:
+    head = a_head(a_rollout(Phase.ROLLED_BACK), queued=an_order("red"))
+
+    decision = decide(head, started(), NOON)
+
+    assert decision.why.startswith("green waits in place of red until 12:10:00 UTC")
+    assert decision.head.queued == an_order("green")
+
+
+def test_a_start_that_cannot_be_is_turned_away_in_the_watch_already() -> None:
+    event = started(view=a_view(green=None))
+
+    decision = decide(a_head(a_rollout(Phase.ROLLED_BACK)), event, NOON)
+
+    assert "has no deployment 'green'" in turned_away(decision)
+
+
+def test_after_an_end_before_any_map_was_asked_for_a_start_need_not_wait() -> None:
+    head = a_head(a_rollout(Phase.ROLLED_BACK, before=BLUE))
+
+    assert decide(head, started(), NOON).head.phase is Phase.PREPARING
 
 
 def test_a_promotion_is_not_tried_again() -> None:

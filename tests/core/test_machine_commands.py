@@ -326,6 +326,18 @@ def test_a_deleted_baseline_cannot_be_gone_back_to() -> None:
     assert turned_away(decision) == "blue was deleted when it was retired"
 
 
+def test_a_baseline_that_is_not_there_any_more_is_not_gone_back_to() -> None:
+    rollout = a_rollout(Phase.PROMOTED, 1, a_policy(CANARY_5, BAKE))
+    event = UndoRequested(id="u", who="anna", there=("green", "red"))
+
+    decision = decide(a_head(rollout), event, NOON)
+
+    assert turned_away(decision) == (
+        "blue of the recorded map is gone from the endpoint: create it again, then undo;"
+        " or roll out another deployment"
+    )
+
+
 def test_a_first_deployment_cannot_be_undone() -> None:
     rollout = a_rollout(Phase.PROMOTED, policy=a_policy(BAKE), baseline=None)
 

@@ -102,7 +102,8 @@ def test_adopted_shares_of_others_are_what_a_rollback_restores() -> None:
 
     assert rollout_of(decision).recorded == split(0, red=40)
     assert decision.actions == (set_traffic(split(3, red=40), split(5, red=40)),)
-    assert rollout_of(decision).clock == StageClock(ran=2 * MINUTE)
+    assert rollout_of(decision).clock == StageClock()
+    assert rollout_of(decision).share_since is None
 
 
 def test_an_adopted_map_that_suits_the_stage_costs_it_no_time() -> None:
@@ -169,7 +170,30 @@ def test_a_map_that_is_put_back_goes_on_by_itself() -> None:
 
     assert still.head == held.head
     assert told(decision) == (Phase.MEASURING, (), "blue 95 %, green 5 % is back")
-    assert rollout_of(decision).clock == StageClock(ran=2 * MINUTE, since=LATER + 2 * MINUTE)
+
+
+def test_minutes_at_anothers_share_are_no_evidence_of_the_stage() -> None:
+    held = decide(a_head(a_rollout()), looked(split(50)), LATER)
+    back_at = LATER + 2 * MINUTE
+
+    decision = decide(held.head, looked(split(5)), back_at)
+
+    rollout = rollout_of(decision)
+    assert rollout.clock == StageClock(since=back_at)
+    assert rollout.share_since == back_at
+    assert [share.since for share in rollout.shares] == [NOON, back_at]
+
+
+def test_a_change_during_a_pause_costs_the_stage_its_time_too() -> None:
+    paused = a_head(a_rollout(Phase.HOLDING, clock=StageClock(ran=4 * MINUTE)))
+    changed = decide(paused, looked(split(50)), LATER)
+    resumed = decide(changed.head, ResumeRequested(id="r", who="anna"), LATER + MINUTE)
+
+    decision = decide(resumed.head, looked(split(5)), LATER + 2 * MINUTE)
+
+    assert decision.head.phase is Phase.MEASURING
+    assert rollout_of(decision).clock == StageClock(since=LATER + 2 * MINUTE)
+    assert rollout_of(decision).share_since == LATER + 2 * MINUTE
 
 
 def test_a_map_is_back_when_the_endpoint_has_settled() -> None:

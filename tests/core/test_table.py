@@ -63,7 +63,7 @@ def test_a_person_can_stop_it_in_every_live_phase(phase: Phase) -> None:
 
 
 def test_the_way_back_leads_nowhere_else() -> None:
-    assert leads_to(Phase.ROLLING_BACK) == {Phase.ROLLED_BACK}
+    assert leads_to(Phase.ROLLING_BACK) == {Phase.ROLLED_BACK, Phase.RELEASED}
 
 
 @pytest.mark.parametrize("phase", LIVE)
@@ -85,7 +85,7 @@ def test_where_nothing_is_live_a_rollout_can_begin(phase: Phase) -> None:
 def test_what_is_over_is_not_entered_again_but_by_a_start_or_a_way_back(phase: Phase) -> None:
     ended = {Phase.PROMOTED: {Phase.PREPARING, Phase.ROLLING_BACK}}
     ended[Phase.ROLLED_BACK] = {Phase.PREPARING, Phase.ROLLING_BACK}
-    ended[Phase.REFUSED] = ended[Phase.IDLE] = {Phase.PREPARING}
+    ended[Phase.REFUSED] = ended[Phase.RELEASED] = ended[Phase.IDLE] = {Phase.PREPARING}
 
     assert leads_to(phase) == ended.get(phase, leads_to(phase))
 

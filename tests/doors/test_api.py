@@ -331,7 +331,7 @@ def test_every_command_is_known(caller: Caller) -> None:
     told = read(caller.command("fly"))
 
     assert told["status"] == 404
-    assert all(name in told["detail"] for name in [*COMMANDS, "retry"])
+    assert all(name in told["detail"] for name in [*COMMANDS, "retry", "undo"])
 
 
 def test_retry_starts_the_last_order_again(caller: Caller) -> None:

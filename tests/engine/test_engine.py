@@ -310,6 +310,34 @@ def test_a_look_taken_before_an_abort_is_not_decided_after_it() -> None:
     assert world.phase is Phase.ROLLING_BACK
 
 
+def promoted() -> World:
+    world = World()
+    world.start()
+    world.run(minutes=120)
+    return world
+
+
+def test_an_undo_is_refused_at_the_door_where_the_baseline_is_gone() -> None:
+    world = promoted()
+    del world.azure.deployments["blue"]
+
+    decision = world.engine.undo(CHURN, "u", "anna", "")
+
+    assert not decision.taken
+    assert decision.why.startswith("blue of the recorded map is gone from the endpoint")
+    assert world.phase is Phase.PROMOTED
+
+
+def test_an_undo_does_not_wait_for_azure_to_answer() -> None:
+    world = promoted()
+    world.azure.faults.throttled = 1.0
+
+    decision = world.engine.undo(CHURN, "u", "anna", "")
+
+    assert decision.taken
+    assert world.phase is Phase.ROLLING_BACK
+
+
 def test_a_canary_that_never_answers_its_smoke_requests_is_rolled_back() -> None:
     world = World()
     world.azure.deployments["green"].smoke_status = 503

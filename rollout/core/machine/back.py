@@ -7,6 +7,7 @@ from rollout.core.events import (
     ActionRefused,
     EndpointGone,
     Looked,
+    ReleaseRequested,
     TrafficAccepted,
     UndoRequested,
 )
@@ -97,7 +98,9 @@ def look_for_it(head: Head, rollout: Rollout, looked: Looked, now: datetime) -> 
     why = f"waiting for {rollout.recorded}, the endpoint has {looked.view.traffic}"
     if missing:
         why = f"{', '.join(sorted(missing))} of the recorded map is gone! {why}"
-        rollout = rollout.model_copy(update={"trouble": why})
+        ways = "Create it again; or end this with the traffic as it is."
+        trouble = f"{why}. {ways} Run: rollout release {rollout.endpoint}"
+        rollout = rollout.model_copy(update={"trouble": trouble})
     late = rollout.asked_at is None or now - rollout.asked_at > _ASK_AGAIN_AFTER
     if not _owes_traffic(head) and looked.view.state.settled and (late or looked.operation_failed):
         return _ask_back(head, rollout, now, f"{why}; asked again")
@@ -143,7 +146,8 @@ def gone(head: Head, rollout: Rollout, _event: EndpointGone, now: datetime) -> D
 def watched_until(rollout: Rollout) -> datetime | None:
     """When the watch after a rollback ends."""
     seen = rollout.rollback.seen_at if rollout.rollback else None
-    return seen + WATCH_MINUTES * rollout.minute if seen else None
+    watched = rollout.phase is Phase.ROLLED_BACK and seen is not None
+    return seen + WATCH_MINUTES * rollout.minute if watched and seen else None
 
 
 def undo(head: Head, rollout: Rollout, event: UndoRequested, now: datetime) -> Decision:
@@ -153,8 +157,23 @@ def undo(head: Head, rollout: Rollout, event: UndoRequested, now: datetime) -> D
     stage = next((stage for stage in rollout.stages if stage.kind is Kind.RETIRE), None)
     if isinstance(stage, Retire) and stage.baseline == "delete":
         return refuse(head, f"{rollout.baseline} was deleted when it was retired")
+    missing = sorted(set(rollout.recorded.live) - set(event.there or rollout.recorded.live))
+    if missing:
+        gone = f"{', '.join(missing)} of the recorded map is gone from the endpoint"
+        return refuse(head, f"{gone}: create it again, then undo; or roll out another deployment")
     why = f"{event.who} undoes the promotion" + (f": {event.why}" if event.why else "")
     return roll_back(head, rollout, why, now, Outcome.UNDONE, event.who)
+
+
+def release(head: Head, rollout: Rollout, event: ReleaseRequested, now: datetime) -> Decision:
+    """A person ends a way back that does not come through: the map stays as it was last seen."""
+    if rollout.trouble is None:
+        return refuse(head, "its way back is under way; release is for one that does not succeed")
+    said = f"released by {event.who}" + (f": {event.why}" if event.why else "")
+    why = f"{said}; the traffic is NOT given back, the endpoint has {rollout.observed}"
+    ended = entered(rollout, Phase.RELEASED, now, operation=None)
+    newer = head.model_copy(update={"generation": head.generation + 1})
+    return Decision(with_rollout(newer, ended), why)
 
 
 def _owes_traffic(head: Head) -> bool:

@@ -50,6 +50,36 @@ def _first_actions(event: Beginning) -> tuple[Action, ...]:
     return (claim, create)
 
 
+def begin_after_watch(head: Head, event: Beginning, now: datetime) -> Decision:
+    """The same after a rollback: while a write accepted earlier may still land, it waits."""
+    until = _lands_until(head.rollout) if head.rollout else None
+    if until is None or now >= until:
+        return begin(head, event, now)
+    for objection in _OBJECTIONS_TO_WAITING:
+        why = objection(event)
+        if why is not None:
+            return refuse(head, why)
+    old = not_new(head, event, now)
+    if old is not None:
+        return refuse(head, old)
+    queued = head.model_copy(update={"queued": event.order})
+    what = "the endpoint is watched after the rollback"
+    return Decision(queued, f"{_waits(head, event)} until {until:%H:%M:%S} UTC: {what}")
+
+
+def _lands_until(rollout: Rollout) -> datetime | None:
+    """Until when a write of the rollout that ended may land; None: it never asked for a map."""
+    asked = rollout.shares or rollout.before != rollout.recorded
+    return back.watched_until(rollout) if asked else None
+
+
+def _waits(head: Head, event: Beginning) -> str:
+    """Who waits; the latest takes the place of the one before."""
+    instead = head.queued.deployment if head.queued else event.order.deployment
+    other = f" in place of {instead}" if instead != event.order.deployment else ""
+    return f"{event.order.deployment} waits{other}"
+
+
 def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
     canary, baseline = event.order.deployment, _baseline(event)
     found = event.view.traffic
@@ -217,13 +247,11 @@ def newer(head: Head, rollout: Rollout, event: StartRequested, now: datetime) ->
     if rollout.policy.on_newer == "refuse":
         return refuse(head, f"{rollout.id} is live and its policy refuses newer deployments")
     queued = head.model_copy(update={"queued": event.order})
-    name = event.order.deployment
     ending = rollout.proven or rollout.phase is Phase.ROLLING_BACK
     if rollout.policy.on_newer == "supersede" and not ending:
-        why = f"{name} is newer and takes over"
+        why = f"{event.order.deployment} is newer and takes over"
         return back.roll_back(queued, rollout, why, now, Outcome.SUPERSEDED, event.order.who)
-    instead = f" in place of {head.queued.deployment}" if head.queued else ""
-    return Decision(queued, f"{name} waits{instead} until {rollout.id} is over")
+    return Decision(queued, f"{_waits(head, event)} until {rollout.id} is over")
 
 
 def order_failed(head: Head, event: OrderFailed, _now: datetime) -> Decision:

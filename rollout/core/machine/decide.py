@@ -53,7 +53,5 @@ def is_turn_of_queued(head: Head, now: datetime) -> bool:
 
 
 def _while_watched(rollout: Rollout, now: datetime) -> datetime | None:
-    if rollout.phase is not Phase.ROLLED_BACK:
-        return None
     until = watched_until(rollout)
     return now + rollout.minute if until and now < until else None

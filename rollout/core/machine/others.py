@@ -19,6 +19,12 @@ def with_map(rollout: Rollout, traffic: Traffic) -> Rollout:
     return rollout.model_copy(update={"observed": traffic})
 
 
+def without_share(rollout: Rollout, traffic: Traffic) -> Rollout:
+    """Another map stands: what the stage saw and how long it lasted counts no more."""
+    lost = {"share_since": None, "clock": StageClock()}
+    return with_map(rollout, traffic).model_copy(update=lost)
+
+
 def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     canary = canary_seen(rollout, event)
     if canary is None:
@@ -57,7 +63,7 @@ def foreign_change(head: Head, rollout: Rollout, found: Traffic, now: datetime) 
     held = rollout.hold
     waits = held is not None and held.cause is not HoldCause.NO_DATA  # for a person: so it stays
     cause = held.cause if held and waits else HoldCause.FOREIGN_CHANGE
-    return hold(head, seen, cause, why, now)
+    return hold(head, without_share(rollout, found), cause, why, now)
 
 
 def _adoptable(rollout: Rollout, found: Traffic) -> bool:
@@ -72,10 +78,11 @@ def _adopt(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     found, baseline = rollout.observed, rollout.baseline
     recorded = found.with_canary(rollout.canary, baseline, 0) if baseline else rollout.recorded
     adopted = rollout.model_copy(update={"recorded": recorded, "wanted": found})
-    waits = rollout.phase in {Phase.PREPARING, Phase.HOLDING}
-    if waits or found == goal(adopted):
+    if found == goal(adopted):
         return stay(head, adopted, why)
-    return go_on(head, adopted, now, why)
+    anew = without_share(adopted, found)
+    waits = rollout.phase in {Phase.PREPARING, Phase.HOLDING}
+    return stay(head, anew, why) if waits else go_on(head, anew, now, why)
 
 
 def canary_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:

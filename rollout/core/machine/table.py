@@ -18,6 +18,7 @@ from rollout.core.events import (
     OrderFailed,
     PauseRequested,
     PromoteRequested,
+    ReleaseRequested,
     ResumeRequested,
     RetryRequested,
     SkipRequested,
@@ -28,7 +29,7 @@ from rollout.core.events import (
 )
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back, commands
-from rollout.core.machine.begin import begin, newer, order_failed
+from rollout.core.machine.begin import begin, begin_after_watch, newer, order_failed
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.looked import looked
 from rollout.core.rollout import Phase
@@ -49,7 +50,12 @@ class Transition:
         return self.move(head, head.rollout, event, now)
 
 
-_OF_HEAD: tuple[Callable[..., Decision], ...] = (begin, order_failed, alerts.heard)
+_OF_HEAD: tuple[Callable[..., Decision], ...] = (
+    begin,
+    begin_after_watch,
+    order_failed,
+    alerts.heard,
+)
 
 
 def _to(move: Callable[..., Decision], *phases: Phase) -> Transition:
@@ -90,6 +96,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "nothing was promoted here",
+        ReleaseRequested:   "nothing is being rolled out",
     },
     Phase.PREPARING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -111,6 +118,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.SMOKING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -132,6 +140,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.SHIFTING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -153,6 +162,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.MEASURING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -174,6 +184,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.HOLDING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -195,6 +206,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "it is held, nobody is asked; resume it first",
         ApprovalRefused:    "it is held, nobody is asked; abort gives the traffic back",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.APPROVING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -216,6 +228,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.PREPARING),
         ApprovalRefused:    _to(commands.reject, Phase.ROLLING_BACK),
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.RETIRING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
@@ -237,6 +250,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
+        ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.ROLLING_BACK: {
         StartRequested:     _to(newer),
@@ -258,6 +272,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is on its way back already",
+        ReleaseRequested:   _to(back.release, Phase.RELEASED),
     },
     Phase.PROMOTED: {
         StartRequested:     _to(begin, Phase.PREPARING),
@@ -279,10 +294,11 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      _to(back.undo, Phase.ROLLING_BACK),
+        ReleaseRequested:   "the rollout is over",
     },
     Phase.ROLLED_BACK: {
-        StartRequested:     _to(begin, Phase.PREPARING),
-        RetryRequested:     _to(begin, Phase.PREPARING),
+        StartRequested:     _to(begin_after_watch, Phase.PREPARING),
+        RetryRequested:     _to(begin_after_watch, Phase.PREPARING),
         Looked:             _to(looked, Phase.ROLLING_BACK),
         EndpointGone:       "the rollout is over",
         SmokeFinished:      "it answers an action that was withdrawn",
@@ -300,6 +316,29 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      "the traffic is back already",
+        ReleaseRequested:   "the rollout is over",
+    },
+    Phase.RELEASED: {
+        StartRequested:     _to(begin, Phase.PREPARING),
+        RetryRequested:     _to(begin, Phase.PREPARING),
+        Looked:             "a person let the endpoint go; nothing is watched",
+        EndpointGone:       "a person let the endpoint go; nothing is watched",
+        SmokeFinished:      "it answers an action that was withdrawn",
+        TrafficAccepted:    "it answers an action that was withdrawn",
+        ForeignChangeFound: "it answers an action that was withdrawn",
+        ActionRefused:      "it answers an action that was withdrawn",
+        OrderFailed:        _to(order_failed),
+        AlertFired:         _to(alerts.heard),
+        AlertResolved:      _to(alerts.heard),
+        PauseRequested:     "the rollout is over",
+        ResumeRequested:    "the rollout is over",
+        SkipRequested:      "the rollout is over",
+        PromoteRequested:   "the rollout is over",
+        AbortRequested:     "the rollout is over",
+        ApprovalGiven:      "the rollout is over",
+        ApprovalRefused:    "the rollout is over",
+        UndoRequested:      "the endpoint was let go; set its traffic by hand",
+        ReleaseRequested:   "the rollout is over",
     },
     Phase.REFUSED: {
         StartRequested:     _to(begin, Phase.PREPARING),
@@ -321,6 +360,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      "nothing was changed; there is nothing to undo",
+        ReleaseRequested:   "the rollout is over",
     },
 }
 # fmt: on
