@@ -199,7 +199,7 @@ def _waits_for(rollout: Rollout) -> str:
         Phase.PREPARING: f"for {rollout.canary} to be ready",
         Phase.SMOKING: f"for the answers of {rollout.canary} to smoke requests",
         Phase.SHIFTING: f"for the endpoint to show {rollout.wanted}",
-        Phase.MEASURING: f"for the verdict on {here}",
+        Phase.MEASURING: f"for the verdict on {here}{_given(rollout)}",
         Phase.HOLDING: held,
         Phase.APPROVING: f"for people: {asked}",
         Phase.RETIRING: f"for {rollout.baseline} to be retired",
@@ -219,6 +219,18 @@ def _put_off(head: Head, rollout: Rollout) -> str:
         f"for Azure to take the request for {rollout.wanted}: asked {times} since"
         f" {debt.asked_at:%H:%M:%S} UTC, and put off: {debt.last_error}"
     )
+
+
+def _given(rollout: Rollout) -> str:
+    """What the stage was given for want of traffic."""
+    further = rollout.further
+    if further is None:
+        return ""
+    if further.mirror:
+        return f": too few requests came, copies of {further.mirror} % gather evidence"
+    if further.weight:
+        return f": too few requests came, it has {further.weight} % for now"
+    return f": too few requests came, it has up to {further.limit_minutes} minutes"
 
 
 def needing_a_person_first(views: Sequence[RolloutView]) -> list[RolloutView]:

@@ -145,5 +145,15 @@ class Report:
     findings: tuple[Finding, ...] = ()
 
     @property
+    def counting(self) -> tuple[Finding, ...]:
+        """The findings on which a stage passes or not; where there is none, none passes."""
+        return tuple(one for one in self.findings if one.guard.severity is not Severity.WATCH)
+
+    @property
+    def open(self) -> tuple[Finding, ...]:
+        """The findings that keep a stage from passing."""
+        return tuple(one for one in self.counting if one.verdict is not Verdict.PASS)
+
+    @property
     def verdict(self) -> Verdict:
         return max((found.verdict for found in self.findings), default=Verdict.NOT_MEASURED)

@@ -5,8 +5,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from rollout.analysis.report import Guard, Metric
+from rollout.analysis.report import Guard, Metric, Severity
 from rollout.analysis.threshold import relative
+
+DEFAULT_GUARDS = (
+    Guard(Metric.ERROR_RATE, worse_by_ratio=1.25, worse_by_points=0.0005),
+    Guard(Metric.LATENCY_P95, worse_by_ratio=1.10, severity=Severity.HOLD),
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.01, severity=Severity.HOLD),
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.05),
+    Guard(Metric.PLATFORM_RATE, worse_by_points=0.01, severity=Severity.HOLD),
+)
 
 RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

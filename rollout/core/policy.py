@@ -18,10 +18,10 @@ from pydantic import (
     model_validator,
 )
 
-from rollout.analysis.report import Guard, Metric, Severity
+from rollout.analysis.report import Guard, Severity
 from rollout.core.alerts import OnAlert
 from rollout.core.frozen import Frozen
-from rollout.core.guards import check_guards
+from rollout.core.guards import DEFAULT_GUARDS, check_guards
 from rollout.core.start_on import Source, StartRule
 from rollout.core.traffic import MIRROR_MAX
 
@@ -213,6 +213,34 @@ class OnNoData(Frozen):
     then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
 
 
+class TooLittle(StrEnum):
+    """The way out where too few requests come for a verdict."""
+
+    HOLD = "hold"
+    ASK = "ask"
+    ROLL_BACK = "roll_back"
+    LONGER = "longer"
+    NOTCH = "notch"
+    MIRROR = "mirror"
+
+
+class OnTooLittle(Frozen):
+    """At a stage's longest time too few requests were answered: what then, once a stage.
+
+    Longer, notch and mirror last `minutes`; if that was not enough either, a person is asked.
+    Notch is weight that the policy gives a canary stage beyond what is written there.
+    """
+
+    then: TooLittle = TooLittle.HOLD
+    minutes: SomeMinutes = Field(60, description="how much longer; for mirror: how long")
+    points: Annotated[int, Field(ge=1, le=50)] = Field(
+        5, description="notch: at most so many points of weight more, never above the next weight"
+    )
+    percent: Annotated[int, Field(ge=1, le=MIRROR_MAX)] = Field(
+        20, description="mirror: so many percent of the requests are copied"
+    )
+
+
 class OnDeadline(Frozen):
     minutes: SomeMinutes = 1440
     then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
@@ -225,15 +253,6 @@ class Budget(Frozen):
     part_of_minute: Annotated[float, Field(ge=0, le=1, description="of one minute's requests")] = (
         0.04
     )
-
-
-DEFAULT_GUARDS = (
-    Guard(Metric.ERROR_RATE, worse_by_ratio=1.25, worse_by_points=0.0005),
-    Guard(Metric.LATENCY_P95, worse_by_ratio=1.10, severity=Severity.HOLD),
-    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.01, severity=Severity.HOLD),
-    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.05),
-    Guard(Metric.PLATFORM_RATE, worse_by_points=0.01, severity=Severity.HOLD),
-)
 
 
 class Policy(Frozen):
@@ -265,6 +284,9 @@ class Policy(Frozen):
     )
     on_no_data: OnNoData = OnNoData()
     on_inconclusive: Then = Then.HOLD
+    on_too_little: OnTooLittle | None = Field(
+        None, description="too few requests; none: as on_inconclusive says, but never advance"
+    )
     on_deadline: OnDeadline = OnDeadline()
     on_newer: Literal["queue_latest", "supersede", "refuse"] = "queue_latest"
     on_changed_in_place: Literal["restart", "roll_back"] = "restart"
@@ -321,6 +343,14 @@ class Policy(Frozen):
             stages.insert(last, Bake(shortest_minutes=0))
         left_out = {Kind.MIRROR, Kind.CANARY} if first else set()
         return tuple(stage for stage in stages if stage.kind not in left_out)
+
+    @property
+    def too_little(self) -> OnTooLittle:
+        """What is done where too few requests come; nothing that is not written goes forward."""
+        if self.on_too_little is not None:
+            return self.on_too_little
+        forward = self.on_inconclusive is Then.ADVANCE
+        return OnTooLittle(then=TooLittle.HOLD if forward else TooLittle(self.on_inconclusive))
 
     @property
     def version(self) -> str:

@@ -152,6 +152,7 @@ def _told(rollout: Rollout | None) -> tuple[object, ...]:
     accepted = back.accepted_at if back else None
     return (
         *_place(rollout),
+        rollout.further,
         rollout.source,
         rollout.wanted,
         held,

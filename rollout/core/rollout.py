@@ -10,7 +10,7 @@ from rollout.analysis.report import Report
 from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Kind, Policy, Stage, Then
+from rollout.core.policy import Kind, Policy, Stage, Then, TooLittle
 from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 
@@ -121,6 +121,16 @@ class Share(Frozen):
     stage: str
 
 
+class Further(Frozen):
+    """What a stage was given for want of traffic: time, a notch of weight, or copies instead."""
+
+    kind: TooLittle
+    since: datetime
+    limit_minutes: int = Field(description="how long the stage may last now")
+    weight: int | None = Field(None, description="notch: the canary's weight in place of its own")
+    mirror: int = Field(0, description="while copies gather evidence: their percent")
+
+
 class Order(Frozen):
     """What someone asked to roll out, as they asked it."""
 
@@ -163,6 +173,7 @@ class Rollout(Frozen):
     evidence_since: datetime | None = Field(None, description="minutes before it do not count")
     readable_until: datetime | None = Field(None, description="the watermark last seen")
     report: Report | None = None
+    further: Further | None = Field(None, description="what this stage was given, once")
     hold: Hold | None = None
     asked: Asked | None = None
     rollback: Rollback | None = None

@@ -14,6 +14,7 @@ from rollout.core.policy import (
     Smoke,
     Stage,
     StageEntry,
+    TooLittle,
     Trial,
 )
 from rollout.rehearsal.recording import RecordedMinute, Recording
@@ -99,8 +100,20 @@ def rehearsed(policy: Policy, found: Sequence[Leg]) -> Policy:
     Pace and capacity are left out, since the record's shares are given and its instances unknown.
     """
     entries = tuple(StageEntry.model_validate({leg.stage.kind: leg.stage}) for leg in found)
-    given = {"stages": entries, "baseline": "current", "pace": "fixed", "capacity": "ignore"}
+    given: dict[str, object] = {
+        "stages": entries,
+        "baseline": "current",
+        "pace": "fixed",
+        "capacity": "ignore",
+    }
+    if _gives_other_shares(policy):
+        longer = policy.too_little.model_copy(update={"then": TooLittle.LONGER})
+        given["on_too_little"] = longer
     return policy.model_copy(update=given)
+
+
+def _gives_other_shares(policy: Policy) -> bool:
+    return policy.too_little.then in {TooLittle.NOTCH, TooLittle.MIRROR}
 
 
 # -- what the reader must know ---------------------------------------------------------------------
@@ -127,6 +140,9 @@ def _of_stages(recording: Recording, policy: Policy, found: Sequence[Leg]) -> It
             yield f"{stage} is not in the record"
         elif isinstance(stage, Smoke | Approval):
             yield f"{stage} is not replayed: the record has no answers to it"
+    if _gives_other_shares(policy):
+        way = policy.too_little.then
+        yield f"on_too_little: {way} is replayed as longer: the record has no such share"
 
 
 def _of_shares(recording: Recording) -> Iterator[str]:

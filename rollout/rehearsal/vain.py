@@ -8,7 +8,8 @@ from rollout.analysis.plan import guards_in_vain
 from rollout.analysis.report import Guard, Metric
 from rollout.analysis.threshold import relative
 from rollout.analysis.words import count, figures
-from rollout.core.policy import Policy
+from rollout.core.machine.thin import notched
+from rollout.core.policy import Canary, OnTooLittle, Policy, TooLittle
 from rollout.rehearsal.schedule import Stretch, least_requests, trials
 from rollout.rehearsal.sight import sight
 from rollout.rehearsal.traffic import TrafficView
@@ -59,8 +60,40 @@ def _thin(policy: Policy, stretch: Stretch, traffic: TrafficView) -> Iterator[st
     yield (
         f"{stretch.stage}: in {count(stretch.most, 'minute')} at the longest the {arm} answers"
         f" about {figures(served)} of the {least} requests that a guard needs; it cannot pass,"
-        f" and on_inconclusive ({policy.on_inconclusive}) decides"
+        f" and {_way_out(policy, stretch, traffic, least)}"
     )
+
+
+def _way_out(policy: Policy, stretch: Stretch, traffic: TrafficView, least: int) -> str:
+    """What the policy does where too few requests come, and whether that would be enough."""
+    rule = policy.too_little
+    if policy.on_too_little is None:
+        return f"on_inconclusive ({rule.then}) decides"
+    named = f"on_too_little ({rule.then}) decides"
+    bounded = rule.then in {TooLittle.LONGER, TooLittle.NOTCH, TooLittle.MIRROR}
+    if not bounded:
+        return named
+    share, way = _further(policy, stretch, rule)
+    had = traffic.requests_per_minute / 100 * _thinner(stretch, stretch.share) * stretch.most
+    more = traffic.requests_per_minute / 100 * _thinner(stretch, share) * rule.minutes
+    enough = "which suffices" if had + more >= least else "which is too little: a person is asked"
+    return f"{named}: {way} brings about {figures(had + more)}, {enough}"
+
+
+def _further(policy: Policy, stretch: Stretch, rule: OnTooLittle) -> tuple[int, str]:
+    """The share that the way out gives, and its name; only canary stages get another share."""
+    minutes = count(rule.minutes, "minute")
+    if isinstance(stretch.stage, Canary) and rule.then is TooLittle.NOTCH:
+        weight = notched(stretch.stage, policy.plan(first=False), rule)
+        return weight, f"a notch to {weight} % for {minutes}"
+    if isinstance(stretch.stage, Canary) and rule.then is TooLittle.MIRROR:
+        return rule.percent, f"copies of {rule.percent} % for {minutes}"
+    return stretch.share, f"{minutes} more"
+
+
+def _thinner(stretch: Stretch, share: int) -> int:
+    """The part of the requests, in percent, that the arm with fewer of them answers."""
+    return share if stretch.mirrored or share == 100 else min(share, 100 - share)
 
 
 def _blind(stretch: Stretch, traffic: TrafficView, allowed: Sequence[Margin]) -> Iterator[str]:

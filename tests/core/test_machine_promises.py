@@ -1,14 +1,15 @@
 """The promises of the machine, held against random policies, platforms and people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.analysis.report import Report, Severity, Verdict
+from rollout.analysis.capacity import Load
+from rollout.analysis.report import Evidence, Kind, Report, Severity, Verdict
 from rollout.core.actions import Action, RunSmoke, SetTraffic
 from rollout.core.alerts import AlertSeverity
 from rollout.core.endpoint import Provisioning
@@ -41,6 +42,7 @@ from rollout.core.policy import (
     Retire,
     Smoke,
     Then,
+    TooLittle,
 )
 from rollout.core.rollout import Phase, Rollout
 from rollout.core.traffic import Traffic
@@ -67,6 +69,14 @@ from tests.builders import (
 from tests.fakes import NOON
 
 STEPS = 25
+THIN = Report(
+    (
+        replace(
+            a_finding(Verdict.INCONCLUSIVE),
+            evidence=Evidence(Kind.SPLITS, 0, 0, 3.2, excess_bound=0.01, requests_needed=9),
+        ),
+    )
+)
 COIN = (False, True)
 SELDOM = (False, False, False, True)
 OFTEN = (True, *[True] * 8, False)
@@ -110,12 +120,16 @@ def policies(draw: st.DrawFn) -> Policy:
     ]
     stages = [stage for part in parts if draw(st.booleans()) for stage in part]
     one_of = st.sampled_from
+    too_little = st.fixed_dictionaries(
+        {"then": one_of(TooLittle), "minutes": one_of([1, 30]), "points": one_of([1, 10])}
+    )
     return a_policy(
         *(stages or [{"canary": {"weight": 5, **times}}]),
         baseline=draw(one_of(["current", "current", "blue"])),
         on_failure=draw(one_of(["roll_back", "hold"])),
         on_no_data={"hold_minutes": 3, "then": draw(one_of(["roll_back", "hold", "ask"]))},
         on_inconclusive=draw(one_of(["hold", "advance", "ask", "roll_back"])),
+        on_too_little=draw(st.none() | too_little),
         on_deadline={
             "minutes": draw(one_of([30, 1440])),
             "then": draw(one_of(["roll_back", "hold", "ask"])),
@@ -199,7 +213,11 @@ class World:
     def _look(self) -> Looked:
         verdicts = self.of((), *[(one,) for one in Verdict], tuple(Verdict)[:2])
         severity = self.of(*Severity)
-        findings = tuple(a_finding(verdict, severity) for verdict in verdicts)
+        few = Evidence(Kind.SPLITS, 0, 0, 3.2, excess_bound=0.01, requests_needed=9)
+        evidence = self.of(None, few)
+        findings = tuple(
+            replace(a_finding(verdict, severity), evidence=evidence) for verdict in verdicts
+        )
         lag = self.of(0, 1, 3) * MINUTE
         return Looked(
             id="look",
@@ -208,6 +226,7 @@ class World:
             readable_until=self.of(None, self.now - lag, self.now - lag),
             heard_until=self.of(None, self.now - lag, self.now - lag),
             lag=lag,
+            load=self.of(None, Load(1, 0.01)),
             operation_failed=self.of(None, None, None, "it failed"),
         )
 
@@ -216,8 +235,9 @@ class World:
         gone = rollout is not None and rollout.phase is Phase.RETIRING
         blue = None if gone and self.of(*COIN) else a_deployment("blue", instances=1)
         green = a_deployment(fingerprint=self.prints["green"])
-        report = self.of(*[found(Verdict.PASS)] * 3, Report())
+        report = self.of(*[found(Verdict.PASS)] * 3, Report(), THIN, THIN)
         look = looked(a_view(self.maps[-1], blue=blue, green=green), report)
+        look = look.model_copy(update={"load": Load(1, 0.01)})
         readable_until = self.now - self.of(0, 2) * MINUTE
         readable = {"readable_until": readable_until, "heard_until": self.now, "lag": MINUTE}
         return look.model_copy(update=readable)
@@ -277,12 +297,21 @@ def weight_allowed(rollout: Rollout) -> int:
             case Smoke() | Mirror():
                 return 0
             case Canary(weight=weight):
-                return weight
+                return weight + (notch(rollout, weight) if stage is rollout.here else 0)
             case Bake():
                 return 100
             case Approval() | Retire():
                 continue
     return 0
+
+
+def notch(rollout: Rollout, weight: int) -> int:
+    """So much more the policy itself gives a canary stage that wants traffic."""
+    rule = rollout.policy.on_too_little
+    if rule is None or rule.then != "notch":
+        return 0
+    higher = [one.stage.weight for one in rollout.policy.stages if isinstance(one.stage, Canary)]
+    return min(rule.points, min((one for one in higher if one > weight), default=99) - weight)
 
 
 def _forward_by_a_look(world: World, event: Event, decision: Decision) -> bool:
@@ -340,6 +369,9 @@ def check_evidence(world: World, event: Event, decision: Decision) -> None:
     if rollout.policy.on_inconclusive is Then.ADVANCE:
         allowed.add(Verdict.INCONCLUSIVE)
     assert verdicts <= allowed
+    short = [one.evidence.requests_needed for one in event.report.open if one.evidence]
+    assert not event.report.open or not all(short) or len(short) < len(event.report.open)
+    assert not rollout.observed.mirror or isinstance(stage, Mirror)
     assert world.measuring_since is not None
     shortest = stage.shortest_minutes * rollout.minute
     assert world.measured_before + (world.now - world.measuring_since) >= shortest

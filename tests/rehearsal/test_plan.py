@@ -147,6 +147,43 @@ def test_a_stage_too_thin_to_be_judged_is_in_vain() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"then": "ask"}, "on_too_little (ask) decides"),
+        (
+            {"then": "longer", "minutes": 20},
+            (
+                "on_too_little (longer) decides: 20 minutes more brings about 18,"
+                " which is too little: a person is asked"
+            ),
+        ),
+        (
+            {"then": "notch", "minutes": 60, "points": 4},
+            (
+                "on_too_little (notch) decides: a notch to 5 % for 60 minutes brings about 190,"
+                " which suffices"
+            ),
+        ),
+        (
+            {"then": "mirror", "minutes": 30, "percent": 20},
+            (
+                "on_too_little (mirror) decides: copies of 20 % for 30 minutes brings about 370,"
+                " which suffices"
+            ),
+        ),
+    ],
+)
+def test_a_plan_tells_what_the_way_out_of_too_little_traffic_brings(
+    rule: dict[str, Any], told: str
+) -> None:
+    stages = ({"canary": {"weight": 1, "longest_minutes": 10}}, CANARY_25)
+
+    plan = planned(*stages, rps=1, on_too_little=rule)
+
+    assert plan.in_vain[0].endswith(f"it cannot pass, and {told}")
+
+
 def test_a_baseline_too_thin_to_compare_with_is_in_vain() -> None:
     plan = planned({"canary": {"weight": 99, "longest_minutes": 10}}, rps=1)
 

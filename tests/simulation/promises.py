@@ -4,11 +4,22 @@ import itertools
 from datetime import timedelta
 
 from rollout.core.policy import Canary
-from rollout.core.rollout import Phase
+from rollout.core.rollout import Phase, Rollout
 from rollout.core.traffic import Traffic
+from tests.simulation.azure import Write
 from tests.simulation.world import CHURN, World
 
 BLUE = Traffic.all_to("blue")
+
+
+def _notched(rollout: Rollout, stage: Canary) -> int:
+    """The weight with the notch that the policy itself gives a stage that wants traffic."""
+    rule = rollout.policy.on_too_little
+    if rule is None or rule.then != "notch":
+        return stage.weight
+    written = [one.weight for one in rollout.stages if isinstance(one, Canary)]
+    ahead = min((weight for weight in written if weight > stage.weight), default=99)
+    return min(stage.weight + rule.points, ahead)
 
 
 class Promises:
@@ -34,10 +45,20 @@ class Promises:
             return
         reached = rollout.stages[: rollout.stage + 1]
         weights = [stage.weight for stage in reached if isinstance(stage, Canary)]
+        weights += [_notched(rollout, stage) for stage in reached if isinstance(stage, Canary)]
         allowed = 100 if str(rollout.here).startswith(("bake", "retire")) else max([0, *weights])
         for write in self._world.azure.writes[self._writes_checked :]:
             assert write.traffic.share(rollout.canary) <= allowed, (write, rollout.here)
+            self._never_live_and_copied_at_once(write, rollout.canary)
         self._writes_checked = len(self._world.azure.writes)
+
+    def _never_live_and_copied_at_once(self, write: Write, canary: str) -> None:
+        """Between copies and live requests a map without either is seen."""
+        before, after = write.expect, write.traffic
+        assert not (canary in after.live and canary in after.mirror), write
+        if before is not None:
+            assert not (canary in before.mirror and canary in after.live), write
+            assert not (canary in before.live and canary in after.mirror), write
 
     def _nothing_raises_after_a_rollback(self) -> None:
         """2: once decided, only the recorded map is asked for."""

@@ -141,6 +141,44 @@ def test_metrics_that_stop_are_never_a_pass(seed: int) -> None:
     assert all(share.since <= silent_from + 20 * MINUTE for share in rollout.shares)
 
 
+THIN = """
+schema: 1
+match: {{endpoint: "churn*"}}
+stages:
+  - canary: {{weight: 5, shortest_minutes: 5, longest_minutes: 20}}
+  - canary: {{weight: 40, shortest_minutes: 5, longest_minutes: 90}}
+guards:
+  - {{metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.0005, severity: fail}}
+on_too_little: {{then: {then}, minutes: {minutes}, points: 15, percent: 40}}
+"""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("then", "minutes"), [("longer", 90), ("notch", 60), ("mirror", 30), ("longer", 5)]
+)
+def test_a_stage_that_wants_traffic_gets_what_its_policy_gives_in_any_storm(
+    then: str, minutes: int, seed: int
+) -> None:
+    """Two requests to the canary a minute: a hundred do not come within the stage's longest time.
+
+    With five minutes more they do not come either: a person is asked, and nobody answers.
+    """
+    world = a_storm(seed)
+    world.policies.text = THIN.format(then=then, minutes=minutes)
+    world.azure.requests_per_minute = 40
+    promises = Promises(world)
+    insisting(world, world.start)
+
+    rollout = world.run(minutes=1200)
+
+    assert any("of 100 requests" in told for told in world.told)
+    promises.at_the_end(good=minutes != 5)
+    shares = [share.percent for share in rollout.shares]
+    given = {"longer": 5, "notch": 20, "mirror": 40}
+    assert given[then] in shares
+
+
 @pytest.mark.parametrize("place", range(1, 400, 3))
 def test_a_worker_may_die_at_any_call(place: int) -> None:
     """One death, at each port call of a whole rollout in turn."""

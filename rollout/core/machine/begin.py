@@ -9,7 +9,7 @@ from rollout.core.events import Beginning, OrderFailed, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back
 from rollout.core.machine.decision import Decision, refuse
-from rollout.core.policy import Kind
+from rollout.core.policy import Kind, TooLittle
 from rollout.core.rollout import Outcome, Phase, Rollout
 from rollout.core.source import Source, choose
 
@@ -180,7 +180,8 @@ def _no_single_baseline(event: Beginning) -> str | None:
 
 def _cannot_mirror(event: Beginning) -> str | None:
     kinds = {entry.stage.kind for entry in event.policy.stages}
-    if Kind.MIRROR not in kinds or event.view.managed:
+    copies = event.policy.too_little.then is TooLittle.MIRROR
+    if (Kind.MIRROR not in kinds and not copies) or event.view.managed:
         return None
     return (
         f"{event.view.id} is a Kubernetes endpoint, which cannot mirror;"

@@ -30,6 +30,12 @@ from rollout.core.machine.stages import (
     next_stage,
     question,
 )
+from rollout.core.machine.thin import (
+    for_want_of_traffic,
+    gathering,
+    time_allowed,
+    wants_traffic,
+)
 from rollout.core.policy import Approval, Bake, Canary, Mirror, Then, Trial
 from rollout.core.rollout import HoldCause, Phase, Rollout
 
@@ -205,23 +211,23 @@ def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decis
 
 
 def _all_pass(report: Report | None) -> bool:
-    return bool(_counting(report)) and not _open(report)
+    return report is not None and bool(report.counting) and not report.open
 
 
 def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    stage = _trial(rollout)
-    longest = stage.longest_minutes * rollout.minute
-    if rollout.clock.elapsed(now) < longest:
+    stage, report = _trial(rollout), event.report or Report()
+    minutes = time_allowed(rollout, stage)
+    if rollout.clock.elapsed(now) < minutes * rollout.minute:
         return None
-    open_ = _open(event.report)
-    reasons = _reasons(rollout, event)
-    why = f"{stage} is undecided after {stage.longest_minutes} minutes: {reasons}"
-    unmeasured = any(one.verdict is Verdict.NOT_MEASURED for one in open_)
-    if unmeasured or not _counting(event.report):
+    why = f"{stage} is undecided after {minutes} minutes: {_reasons(rollout, event)}"
+    unmeasured = any(one.verdict is Verdict.NOT_MEASURED for one in report.open)
+    if unmeasured or not report.counting:
         way = rollout.policy.on_not_measured  # never forward: no data is never a pass
         return _way_out(head, rollout, way, HoldCause.NOT_MEASURED, why, now)
+    if wants_traffic(report.open):
+        return for_want_of_traffic(head, rollout, event, now, why)
     then = rollout.policy.on_inconclusive
-    if then is Then.ADVANCE and any(one.verdict is Verdict.FAIL for one in open_):
+    if then is Then.ADVANCE and any(one.verdict is Verdict.FAIL for one in report.open):
         then = Then.HOLD
     return _way_out(head, rollout, then, HoldCause.INCONCLUSIVE, why, now)
 
@@ -231,7 +237,7 @@ def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> D
 
 
 def _reasons(rollout: Rollout, event: Looked) -> str:
-    told = "; ".join(found.because for found in _open(event.report))
+    told = "; ".join(found.because for found in (event.report or Report()).open)
     return told or over_budget(rollout, event) or "nothing was measured"
 
 
@@ -240,17 +246,6 @@ def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence
     return [
         found for found in findings if found.verdict is verdict and found.guard.severity is severity
     ]
-
-
-def _counting(report: Report | None) -> Sequence[Finding]:
-    """The findings on which a stage passes or not; where there is none, none passes."""
-    findings = report.findings if report else ()
-    return [found for found in findings if found.guard.severity is not Severity.WATCH]
-
-
-def _open(report: Report | None) -> Sequence[Finding]:
-    """The findings that keep a stage from passing."""
-    return [found for found in _counting(report) if found.verdict is not Verdict.PASS]
 
 
 def _trial(rollout: Rollout) -> Trial:
@@ -363,6 +358,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _deadline,
         other_source,
         _silence,
+        gathering,
         _too_early,
         _passed,
         _too_long,

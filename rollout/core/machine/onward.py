@@ -6,7 +6,6 @@ from rollout.analysis import pace
 from rollout.analysis.capacity import Room, capacity
 from rollout.analysis.report import Finding, Metric
 from rollout.core.actions import ScaleDeployment
-from rollout.core.endpoint import DeploymentView
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine.decision import Decision, hold, stay, with_rollout
@@ -44,7 +43,11 @@ def _limit(rollout: Rollout, event: Looked) -> int | None:
     """The largest share whose worst failures until they are noticed are within the budget."""
     if rollout.policy.pace == "fixed" or event.load is None:
         return None
-    return pace.allowed(_seen(rollout, event), pace.Budget(**rollout.policy.budget.model_dump()))
+    return pace.allowed(seen(rollout, event), budget(rollout))
+
+
+def budget(rollout: Rollout) -> pace.Budget:
+    return pace.Budget(**rollout.policy.budget.model_dump())
 
 
 def _weights_ahead(rollout: Rollout) -> list[tuple[int, int]]:
@@ -57,7 +60,8 @@ def _weights_ahead(rollout: Rollout) -> list[tuple[int, int]]:
     return ahead
 
 
-def _seen(rollout: Rollout, event: Looked) -> pace.Seen:
+def seen(rollout: Rollout, event: Looked) -> pace.Seen:
+    """What the budget of failed requests is reckoned from."""
     assert event.load is not None, event
     errors = _error_finding(event)
     evidence = errors.evidence if errors else None
@@ -80,8 +84,12 @@ def _error_finding(event: Looked) -> Finding | None:
 
 def room(rollout: Rollout, event: Looked, index: int) -> Room | None:
     """Whether the canary's instances can take the share of that stage; None: not known."""
+    return room_for(rollout, event, _share(rollout, index))
+
+
+def room_for(rollout: Rollout, event: Looked, share: int) -> Room | None:
+    """The same for a share in percent."""
     view = event.view.deployments.get(rollout.canary)
-    share = _share(rollout, index)
     if rollout.policy.capacity == "ignore" or event.load is None or view is None or not share:
         return None
     return capacity(event.load, view.instances, max(1, view.concurrency), share)
@@ -94,14 +102,15 @@ def _share(rollout: Rollout, index: int) -> int:
         case Mirror(percent=percent):
             return percent
         case Canary(weight=weight):
-            return _live_share(rollout, weight)
+            return live_share(rollout, weight)
         case Bake():
-            return _live_share(rollout, 100)
+            return live_share(rollout, 100)
         case _:
             return 0
 
 
-def _live_share(rollout: Rollout, weight: int) -> int:
+def live_share(rollout: Rollout, weight: int) -> int:
+    """The part of the endpoint's requests that a weight means, in percent."""
     shifted = rollout.recorded.with_canary(rollout.canary, rollout.baseline, weight)
     return shifted.share(rollout.canary)
 
@@ -113,14 +122,15 @@ def _lacking(
     if found is None or found.enough:
         return None
     if rollout.policy.capacity == "scale":
-        return _scale(head, rollout, event.view.deployments[rollout.canary], found)
+        return scale_for(head, rollout, event, found)
     command = rollout.endpoint.az_command("update", rollout.canary)
     why = f"{found.sentence}. Run: {command} --set instance_count={found.needed}"
     return hold(head, rollout, HoldCause.CAPACITY, why, now)
 
 
-def _scale(head: Head, rollout: Rollout, canary: DeploymentView, found: Room) -> Decision:
+def scale_for(head: Head, rollout: Rollout, event: Looked, found: Room) -> Decision:
     """Ask for the instances once, and wait until they are there."""
+    canary = event.view.deployments[rollout.canary]
     asked = any(debt.action.type == "scale_deployment" for debt in head.owed)
     if asked or not canary.state.settled:
         return stay(head, rollout, f"{found.sentence}; {canary.name} is being scaled")

@@ -10,10 +10,16 @@ from rollout.core.policy import Approval, Bake, Canary, Kind, Mirror, Retire, Sm
 from rollout.core.rollout import Asked, Phase, Rollout, Share, StageClock
 from rollout.core.traffic import Traffic
 
+SHARES_MAX = 100
+"""So many shares are kept; a map that others change every hour does not fill the row."""
+
 
 def goal(rollout: Rollout) -> Traffic:
     """The map that the present stage wants; approval and retire want that of the stage before."""
     canary, baseline, recorded = rollout.canary, rollout.baseline, rollout.recorded
+    given = _given(rollout)
+    if given is not None:
+        return given
     for stage in reversed(rollout.stages[: rollout.stage + 1]):
         match stage:
             case Smoke():
@@ -29,6 +35,16 @@ def goal(rollout: Rollout) -> Traffic:
     return recorded
 
 
+def _given(rollout: Rollout) -> Traffic | None:
+    """The map of a stage that was given something else for want of traffic."""
+    recorded, further = rollout.recorded, rollout.further
+    if further and further.mirror:
+        return recorded.mirrored_to(rollout.canary, further.mirror)
+    if further and further.weight:
+        return recorded.with_canary(rollout.canary, rollout.baseline, further.weight)
+    return None
+
+
 def enter_stage(head: Head, rollout: Rollout, index: int, now: datetime, why: str) -> Decision:
     """Begin the stage with that index, or end the rollout when there is none left."""
     if index == len(rollout.stages):
@@ -37,6 +53,7 @@ def enter_stage(head: Head, rollout: Rollout, index: int, now: datetime, why: st
         "stage": index,
         "clock": StageClock(),
         "share_since": None,
+        "further": None,
         "hold": None,
         "asked": None,
         "trouble": None,
@@ -122,9 +139,9 @@ def _run_smoke(head: Head, rollout: Rollout, now: datetime, why: str) -> Decisio
 
 def _measure(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     """The share is seen: from here on the stage's time runs."""
-    shares = rollout.shares
-    if rollout.share_since is None:
-        shares = (*shares, _share(rollout, now))
+    seen, shares = _share(rollout, now), rollout.shares
+    if rollout.share_since is None or not shares or shares[-1].percent != seen.percent:
+        shares = (*shares, seen)[-SHARES_MAX:]
     measuring = entered(
         rollout,
         Phase.MEASURING,
