@@ -11,7 +11,6 @@ from rollout.analysis.dispersion import learn
 from rollout.analysis.limit import Tally, surely_within, weigh_limit
 from rollout.analysis.report import Arm, Evidence, Finding, Kind, Verdict
 from rollout.analysis.samples import Counts
-from rollout.analysis.silence import canary_silent
 from rollout.analysis.slowness import BIN, FIRST_BIN_MS, QUANTILES, Heard, heard, pooled
 from rollout.analysis.split import NOTHING
 from rollout.analysis.threshold import WARNING
@@ -81,7 +80,7 @@ def _tested(case: Case, test: _Test, arm: Arm, counted: str) -> Finding:
 def _verdict(case: Case, evidence: Evidence, arm: Arm, counted: str) -> tuple[Verdict, str]:
     if evidence.enough:
         return Verdict.FAIL, f"{counted}: {against(evidence)}"
-    silent = canary_silent(case.minutes)
+    silent = case.ground.canary_silent
     if silent:
         return Verdict.NOT_MEASURED, silent
     if evidence.requests_needed:
@@ -159,7 +158,7 @@ def _is_above(look: Sequence[tuple[int, bool]]) -> bool:
 
 
 def _by_rule(case: Case, finding: Finding, last: Sequence[tuple[int, bool]]) -> tuple[Verdict, str]:
-    silent = canary_silent(case.minutes)
+    silent = case.ground.canary_silent
     if silent:
         return Verdict.NOT_MEASURED, silent
     if not any(one.canary and one.canary.latency for one in case.minutes):

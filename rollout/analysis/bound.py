@@ -15,6 +15,8 @@ RATIOS = (0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.93)
 SURE = math.log(20)
 LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 31)
 FINE = 15
+NEGLIGIBLE = 60.0
+"""So much less likely than the best adds nothing to a sum of floating-point numbers."""
 
 Point = tuple[float, float]
 """A ratio's logarithm and its log-likelihood."""
@@ -52,8 +54,7 @@ def ratio_interval(minutes: Sequence[Split], phi: float) -> tuple[float, float |
 
     A ratio is inside unless the average over all ratios explains the failures 20 times as well.
     """
-    telling = [one for one in minutes if one.tells]
-    points = _likelihoods(telling)
+    points = _likelihoods([one for one in minutes if one.tells], phi)
     least = _average(points) - phi * SURE
     inside = [at for at, (_, log) in enumerate(points) if log > least]
     low = _crossing(points[inside[0] - 1], points[inside[0]], least) if inside[0] else None
@@ -62,19 +63,43 @@ def ratio_interval(minutes: Sequence[Split], phi: float) -> tuple[float, float |
     return 0.0 if low is None else math.exp(low), None if high is None else math.exp(high)
 
 
-def _likelihoods(telling: Sequence[Split]) -> list[Point]:
-    """Of the ratio's logarithms in order: a coarse grid, and a fine one around its best point."""
-    coarse = [(u, _likelihood(telling, u)) for u in LOG_RATIOS]
-    best = max(range(len(coarse)), key=lambda at: coarse[at][1])
-    around = spaced(LOG_RATIOS[max(0, best - 1)], LOG_RATIOS[min(best + 1, len(coarse) - 1)], FINE)
-    return sorted(coarse + [(u, _likelihood(telling, u)) for u in around[1:-1]])
+def _likelihoods(telling: Sequence[Split], phi: float) -> list[Point]:
+    """Of the ratio's logarithms in order: a coarse grid, and a fine one around its best point.
+
+    The likelihood is concave, so the coarse grid is climbed from its middle, and left out where it
+    is so low that it adds nothing to an average and lies outside of any interval.
+    """
+    rows = [(n, x, m, x + y) for n, x, m, y in telling]
+    known: dict[int, float] = {}
+
+    def at(place: int) -> float:
+        if place not in known:
+            known[place] = _likelihood(rows, LOG_RATIOS[place])
+        return known[place]
+
+    best, last = len(LOG_RATIOS) // 2, len(LOG_RATIOS) - 1
+    while best and at(best - 1) >= at(best):
+        best -= 1
+    while best < last and at(best + 1) > at(best):
+        best += 1
+    least = at(best) - NEGLIGIBLE - phi * SURE
+    low, high = best, best
+    while low and at(low) >= least:
+        low -= 1
+    while high < last and at(high) >= least:
+        high += 1
+    coarse = [(LOG_RATIOS[place], at(place)) for place in range(low, high + 1)]
+    around = spaced(LOG_RATIOS[max(0, best - 1)], LOG_RATIOS[min(best + 1, last)], FINE)
+    return sorted(coarse + [(u, _likelihood(rows, u)) for u in around[1:-1]])
 
 
-def _likelihood(telling: Sequence[Split], log_ratio: float) -> float:
+def _likelihood(rows: Sequence[tuple[int, int, int, int]], log_ratio: float) -> float:
     log, psi = math.log, math.exp(log_ratio)
     return sum(
-        canary_bad * log_ratio - (canary_bad + baseline_bad) * log(canary * psi + baseline)
-        for canary, canary_bad, baseline, baseline_bad in telling
+        [
+            canary_bad * log_ratio - bad * log(canary * psi + baseline)
+            for canary, canary_bad, baseline, bad in rows
+        ]
     )
 
 
@@ -85,7 +110,7 @@ def _average(points: Sequence[Point]) -> float:
         for (left, log_left), (right, log_right) in pairwise(points)
         if right > left
     ]
-    return log_sum(areas) - math.log(points[-1][0] - points[0][0])
+    return log_sum(areas) - math.log(LOG_RATIOS[-1] - LOG_RATIOS[0])
 
 
 def _crossing(outside: Point, inside: Point, least: float) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollout.analysis.ground import Ground
 from rollout.analysis.report import Guard, Metric
 from rollout.analysis.samples import BAD, Minute
 from rollout.analysis.threshold import threshold
@@ -45,13 +46,24 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A guard, what it is judged on (oldest first, each minute once), and its part of the risk."""
+    """A guard, what it is judged on, and its part of the risk.
+
+    `brief` leaves out how much worse the canary can still be: only the evidence is asked for.
+    """
 
     guard: Guard
-    minutes: tuple[Minute, ...]
-    history: tuple[Minute, ...]
+    ground: Ground
     terms: Terms
     stake: float = 1.0
+    brief: bool = False
+
+    @property
+    def minutes(self) -> tuple[Minute, ...]:
+        return self.ground.minutes
+
+    @property
+    def history(self) -> tuple[Minute, ...]:
+        return self.ground.history
 
     @property
     def watermark(self) -> datetime | None:
@@ -60,8 +72,7 @@ class Case:
     @property
     def restarts(self) -> tuple[int | None, ...]:
         """The minute numbers at which the share changed, as many as the terms name."""
-        pairs = zip(self.minutes, self.minutes[1:], strict=False)
-        changes = [at for at, (one, two) in enumerate(pairs, 1) if one.share != two.share]
+        changes = self.ground.share_changes
         slots = self.terms.share_changes
         return (*changes[:slots], *(None,) * (slots - len(changes)))
 

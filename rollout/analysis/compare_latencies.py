@@ -7,7 +7,6 @@ from rollout.analysis.case import Case
 from rollout.analysis.excess import Trace
 from rollout.analysis.report import Arm, Evidence, Finding, Kind, Metric, Verdict
 from rollout.analysis.samples import Counts, Minute
-from rollout.analysis.silence import baseline_silent, canary_silent
 from rollout.analysis.slowness import (
     REQUESTS_LEAST,
     Heard,
@@ -92,7 +91,7 @@ def _finding(case: Case, kind: Kind, trace: Trace, canary: Arm, baseline: Arm) -
 def _verdict(case: Case, evidence: Evidence, canary: Arm, baseline: Arm) -> tuple[Verdict, str]:
     if evidence.enough:
         return Verdict.FAIL, ""
-    silent = canary_silent(case.minutes) or baseline_silent(case.minutes)
+    silent = case.ground.canary_silent or case.ground.baseline_silent
     if silent:
         return Verdict.NOT_MEASURED, silent
     if not evidence.minutes_used:

@@ -2,13 +2,12 @@
 
 import math
 
-from rollout.analysis.bound import excess_bound, ratio_interval
 from rollout.analysis.case import Case
-from rollout.analysis.dispersion import Past, learn
+from rollout.analysis.dispersion import Past
 from rollout.analysis.excess import Margin, Trace, weigh
+from rollout.analysis.ground import Rates
 from rollout.analysis.report import Arm, Evidence, Finding, Guard, Kind, Verdict
-from rollout.analysis.silence import baseline_silent, canary_silent
-from rollout.analysis.split import Split, splits, total
+from rollout.analysis.split import Split
 from rollout.analysis.threshold import WARNING
 from rollout.analysis.words import against, rates, shown, times, wanting
 
@@ -19,15 +18,11 @@ def margin(guard: Guard) -> Margin:
 
 def compare_rates(case: Case) -> Finding:
     """Judge a rate by how each minute's bad answers split between the arms (`excess.weigh`)."""
-    statuses = case.terms.statuses(case.guard.metric)
-    past = learn(
-        [(one.requests, one.having(statuses)) for each in case.history if (one := each.baseline)]
-    )
-    table = splits(case.minutes, statuses)
-    paired = [one for one in table if one.paired]
-    trace = weigh(table, past, margin(case.guard), case.restarts)
-    both = total(paired)
-    evidence = _evidence(case, trace, past, paired)
+    rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
+    table, past, both = rates_of.table, rates_of.past, rates_of.both
+    trace = weigh(table, past, margin(case.guard), case.restarts, rates_of.looks)
+    paired = rates_of.paired
+    evidence = _evidence(case, trace, rates_of)
     canary, baseline = _arm(both.canary, both.canary_bad), _arm(both.baseline, both.baseline_bad)
     verdict, why = _verdict(case, evidence, both)
     counted = rates(case.guard.metric, canary, baseline, len(paired))
@@ -35,12 +30,11 @@ def compare_rates(case: Case) -> Finding:
     return Finding(case.guard, verdict, told, canary, baseline, len(paired), evidence)
 
 
-def _evidence(case: Case, trace: Trace, past: Past, paired: list[Split]) -> Evidence:
-    both = total(paired)
-    phi = trace.phi[-1] if trace.phi else past.phi
-    bound = excess_bound(paired, phi)
+def _evidence(case: Case, trace: Trace, rates_of: Rates) -> Evidence:
+    past, both = rates_of.past, rates_of.both
+    bound = 1.0 if case.brief else rates_of.excess_bound
     allowed = _allowed(case.guard, past, both)
-    low, high = ratio_interval(paired, phi)
+    low, high = (0.0, None) if case.brief else rates_of.ratio_interval
     return Evidence(
         kind=Kind.SPLITS,
         ln_e=trace.now,
@@ -49,11 +43,11 @@ def _evidence(case: Case, trace: Trace, past: Past, paired: list[Split]) -> Evid
         ratio=_ratio(both),
         ratio_low=low,
         ratio_high=high,
-        phi=phi,
+        phi=rates_of.phi,
         excess_bound=bound,
         excess_allowed=allowed,
         proved=bound <= allowed,
-        minutes_used=len(paired),
+        minutes_used=len(rates_of.paired),
         watermark=case.watermark,
         requests_needed=max(0, case.terms.least_requests - min(both.canary, both.baseline)),
     )
@@ -80,7 +74,7 @@ def _verdict(case: Case, evidence: Evidence, both: Split) -> tuple[Verdict, str]
     """The first that holds: enough evidence, no answers, too few, a warning; else a pass."""
     if evidence.enough:
         return Verdict.FAIL, ""
-    silent = canary_silent(case.minutes) or baseline_silent(case.minutes)
+    silent = case.ground.canary_silent or case.ground.baseline_silent
     if silent:
         return Verdict.NOT_MEASURED, silent
     if evidence.requests_needed:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rollout.analysis.dispersion import Past, Scatter
+from rollout.analysis.dispersion import Look, Past, scattered
 from rollout.analysis.grid import iterated, log_mean, log_sum
 from rollout.analysis.split import Split
 
@@ -23,7 +23,8 @@ FROM_START = 0.55
 """The part of the stake that is laid at the start; the rest is laid when shares change."""
 
 _ALTERNATIVES = len(ADDED) + len(TIMES)
-_TIMES_LOGS = tuple(math.log(g) for g in TIMES)
+_ADDED_LESS_ONE = tuple(g - 1 for g in ADDED)
+_TIMES_AND_LOGS = tuple((g, math.log(g)) for g in TIMES)
 
 
 class Margin(NamedTuple):
@@ -54,25 +55,31 @@ class Trace:
 
 
 def weigh(
-    minutes: Sequence[Split], past: Past, margin: Margin, restarts: Sequence[int | None]
+    minutes: Sequence[Split],
+    past: Past,
+    margin: Margin,
+    restarts: Sequence[int | None],
+    looks: Sequence[Look] | None = None,
 ) -> Trace:
-    """Weigh a trial; `restarts` are minute numbers, None for one that has not come."""
-    scatter, usual = Scatter(past.phi), _Usual(past)
+    """Weigh a trial; `restarts` are minute numbers, None for one that has not come.
+
+    `looks` are `scattered(minutes, past)`, which other guards may have asked for already.
+    """
+    known = iter(scattered(minutes, past) if looks is None else looks)
     sums: list[_Sums] = [_Sums(0, FROM_START)]
     part = (1 - FROM_START) / len(restarts) if restarts else 0.0
     sums += [_Sums(start, part) for start in restarts]
+    whole = math.log(sum(one.part for one in sums))
+    phi = max(1.0, past.phi)
+    now = log_sum([one.log(phi) for one in sums]) - whole
     ln_e, phis = list[float](), list[float]()
     for number, minute in enumerate(minutes):
         if minute.tells:
-            rate = usual.rate(minute)
-            scatter.add(minute, rate)
-            steps = _steps(minute, margin, rate)
+            usual, phi = next(known)
+            steps = _steps(minute, margin, usual)
             for one in sums:
                 one.add(number, steps)
-        usual.add(minute)
-        if minute.tells or not phis:
-            phi = scatter.phi
-            now = log_sum([one.log(phi) for one in sums]) - math.log(sum(one.part for one in sums))
+            now = log_sum([one.log(phi) for one in sums]) - whole
         ln_e.append(now)
         phis.append(phi)
     return Trace(tuple(ln_e), tuple(phis))
@@ -83,50 +90,39 @@ class _Sums:
 
     def __init__(self, start: int | None, part: float) -> None:
         self.part = part
+        self._log_part = math.log(part)
         self._start = start
-        self._sums = [0.0] * _ALTERNATIVES
+        self._sums: list[float] | None = None
 
     def add(self, number: int, steps: Sequence[float]) -> None:
-        if self._start is not None and number >= self._start:
-            self._sums = [a + b for a, b in zip(self._sums, steps, strict=True)]
+        if self._start is None or number < self._start:
+            return
+        known = self._sums or _NOTHING
+        self._sums = [a + b for a, b in zip(known, steps, strict=True)]
 
     def log(self, phi: float) -> float:
-        if not any(self._sums):
-            return math.log(self.part)
-        return math.log(self.part) + log_mean([one / phi for one in self._sums])
+        if self._sums is None:
+            return self._log_part
+        return self._log_part + log_mean([one / phi for one in self._sums])
 
 
-class _Usual:
-    """The baseline's usual rate; without history, from the minutes before and this one's pool."""
-
-    def __init__(self, past: Past) -> None:
-        self._known = past.rate
-        self._requests = 0
-        self._bad = 0
-
-    def rate(self, minute: Split) -> float:
-        if self._known is not None:
-            return self._known
-        requests = self._requests + minute.canary + minute.baseline
-        return (self._bad + minute.bad + 0.5) / (requests + 1)
-
-    def add(self, minute: Split) -> None:
-        self._requests += minute.baseline
-        self._bad += minute.baseline_bad
+_NOTHING = (0.0,) * _ALTERNATIVES
 
 
 def _steps(minute: Split, margin: Margin, usual: float) -> list[float]:
     """What one minute adds to each alternative's log-likelihood ratio against the margin."""
-    canary, canary_bad, baseline, _ = minute
-    bad, requests = minute.bad, canary + baseline
-    share, rate = canary / requests, minute.bad / requests
-    null = margin.ratio + margin.points / max(rate - share * margin.points, usual)
-    under_null = bad * math.log(canary * null + baseline)
-    extras = [(g - 1) * usual for g in ADDED]
-    psis = [null + extra / max(rate - share * (margin.points + extra), usual) for extra in extras]
-    psis += [g * null for g in TIMES]
-    logs = [*(math.log(psi / null) for psi in psis[: len(ADDED)]), *_TIMES_LOGS]
-    return [
-        canary_bad * log - bad * math.log(canary * psi + baseline) + under_null
-        for log, psi in zip(logs, psis, strict=True)
-    ]
+    log, (ratio, points), (canary, canary_bad, baseline, baseline_bad) = math.log, margin, minute
+    bad, requests = canary_bad + baseline_bad, canary + baseline
+    share, rate = canary / requests, bad / requests
+    null = ratio + points / max(rate - share * points, usual)
+    under_null = bad * log(canary * null + baseline)
+    steps = []
+    for multiple in _ADDED_LESS_ONE:
+        extra = multiple * usual
+        rest = rate - share * (points + extra)
+        least = usual if usual > rest else rest  # noqa: FURB136 - a call costs more
+        psi = null + extra / least
+        steps.append(canary_bad * log(psi / null) - bad * log(canary * psi + baseline) + under_null)
+    for g, own in _TIMES_AND_LOGS:
+        steps.append(canary_bad * own - bad * log(canary * (g * null) + baseline) + under_null)
+    return steps

@@ -24,6 +24,6 @@ def log_mean(logs: Sequence[float]) -> float:
 
 
 def log_sum(logs: Iterable[float]) -> float:
-    values = tuple(logs)
+    values, exp = tuple(logs), math.exp
     top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values))
+    return top + math.log(sum([exp(value - top) for value in values]))

@@ -6,6 +6,7 @@ another order or were revised, and a restart of the process, cannot change what 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 
 from rollout.analysis.absolute import hold_latency, hold_rate
@@ -13,12 +14,13 @@ from rollout.analysis.case import Case, Terms, in_order
 from rollout.analysis.compare_latencies import compare_latencies
 from rollout.analysis.compare_rates import compare_rates
 from rollout.analysis.full_share import at_full_share
+from rollout.analysis.ground import Ground
 from rollout.analysis.readings import hold_custom
 from rollout.analysis.report import Finding, Guard, Metric, Report, Verdict
 from rollout.analysis.samples import Minute, Samples
 from rollout.analysis.threshold import relative, stakes
 
-__all__ = ["Terms", "at_full_share", "judge"]
+__all__ = ["Terms", "at_full_share", "judge", "judge_since"]
 
 # fmt: off
 TESTS: Mapping[Metric, tuple[Callable[[Case], Finding], Callable[[Case], Finding]]] = {
@@ -49,23 +51,52 @@ def judge(
     measured. The guards of one severity share the risk of a false alarm (`threshold.stakes`).
     A custom guard is judged by the same tests on samples of its own, found by its name.
     """
-    minutes, history = in_order(samples.minutes), in_order(samples.history)
-    whole = Samples(minutes, history)
-    parts = stakes(guards)
-    cases = (
-        _case(guard, _own(guard, custom) if guard.custom else whole, terms, part)
-        for guard, part in zip(guards, parts, strict=True)
-    )
-    return Report(tuple(_found(case) for case in cases))
+    whole = Ground(in_order(samples.minutes), in_order(samples.history))
+    return Report(tuple(_found(case) for case in _cases(whole, guards, terms, custom)))
 
 
-def _own(guard: Guard, custom: Mapping[str, Samples]) -> Samples:
+def judge_since(
+    samples: Samples,
+    since: datetime,
+    guards: Sequence[Guard],
+    terms: Terms,
+    custom: Mapping[str, Samples] = MappingProxyType({}),
+) -> Report:
+    """Judge what counts from a time on, without forgetting what failed before it.
+
+    A guard fails on all the minutes, or on those since then; it passes only with those.
+    """
+    whole = Ground(in_order(samples.minutes), in_order(samples.history))
+    here = _since(whole, since)
+    own = {name: _samples_since(one, since) for name, one in custom.items()}
+    findings = [_found(case) for case in _cases(here, guards, terms, own)]
+    if (here.minutes, own) != (whole.minutes, custom):
+        for place, case in enumerate(_cases(whole, guards, terms, custom)):
+            if _found(replace(case, brief=True)).verdict is Verdict.FAIL:
+                findings[place] = _found(case)
+    return Report(tuple(findings))
+
+
+def _since(ground: Ground, since: datetime) -> Ground:
+    return Ground([one for one in ground.minutes if one.at >= since], ground.history)
+
+
+def _samples_since(samples: Samples, since: datetime) -> Samples:
+    return replace(samples, minutes=tuple(one for one in samples.minutes if one.at >= since))
+
+
+def _cases(
+    ground: Ground, guards: Sequence[Guard], terms: Terms, custom: Mapping[str, Samples]
+) -> list[Case]:
+    return [
+        Case(guard, _own(guard, custom) if guard.custom else ground, terms, part)
+        for guard, part in zip(guards, stakes(guards), strict=True)
+    ]
+
+
+def _own(guard: Guard, custom: Mapping[str, Samples]) -> Ground:
     found = custom.get(guard.title, Samples())
-    return Samples(in_order(found.minutes), in_order(found.history))
-
-
-def _case(guard: Guard, samples: Samples, terms: Terms, part: float) -> Case:
-    return Case(guard, samples.minutes, samples.history, terms, part)
+    return Ground(in_order(found.minutes), in_order(found.history))
 
 
 def _found(case: Case) -> Finding:
@@ -91,10 +122,10 @@ def _of_both(
     alone = tuple(one for one in case.minutes if not _accompanied(one))
     beside = tuple(one for one in case.minutes if _accompanied(one))
     halved = replace(case, stake=case.stake / 2)
-    compared = compare(replace(halved, minutes=beside))
+    compared = compare(replace(halved, ground=Ground(beside, case.history)))
     if not alone or compared.verdict is Verdict.FAIL:
         return compared
-    return hold(replace(halved, minutes=alone))
+    return hold(replace(halved, ground=Ground(alone, case.history)))
 
 
 def _accompanied(minute: Minute) -> bool:

@@ -12,7 +12,7 @@ three percent of error that does not become less with more requests.
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -193,9 +193,12 @@ def weigh_percentiles(
         near.add(*pair.blended(_BLENDED[metric]))
         if metric is Metric.LATENCY_P99:
             far.add(*pair.tail())
-        logs = [*near.logs(), *far.logs()] if metric is Metric.LATENCY_P99 else near.logs()
+        phi = near.phi
+        logs = near.logs(phi)
+        if metric is Metric.LATENCY_P99:
+            logs += far.logs(far.phi)
         ln_e.append(log_mean(logs))
-        phis.append(near.phi)
+        phis.append(phi)
     return Trace(tuple(ln_e), tuple(phis))
 
 
@@ -240,8 +243,7 @@ class _Shifts:
         counted = sum(self._jumps) - max(self._jumps, default=0.0)
         return max(1.0, (PRIOR_MINUTES + counted) / (PRIOR_MINUTES + max(0, len(self._jumps) - 1)))
 
-    def logs(self) -> list[float]:
-        phi = self.phi
+    def logs(self, phi: float) -> list[float]:
         return [one / phi for one in self._sums]
 
 
@@ -312,10 +314,12 @@ class _Pair(NamedTuple):
 _TAIL_INFLATED = 1.5 * INFLATED
 
 
+@cache
 def _z(name: str) -> float:
     return NormalDist().inv_cdf(_LEVELS[name])
 
 
+@cache
 def _covariance(one: str, other: str) -> float:
     """Of two sample quantiles' logarithms, times n / sigma^2: min(p)(1 - max(p)) / densities."""
     low, high = sorted((_LEVELS[one], _LEVELS[other]))
@@ -323,6 +327,7 @@ def _covariance(one: str, other: str) -> float:
     return low * (1 - high) / (normal.pdf(_z(one)) * normal.pdf(_z(other)))
 
 
+@cache
 def _part(name: str) -> float:
     """The part of the higher quantile that makes the blend's variance least."""
     middle, high = _covariance("p50", "p50"), _covariance(name, name)
@@ -330,6 +335,7 @@ def _part(name: str) -> float:
     return (middle - shared) / (middle + high - 2 * shared)
 
 
+@cache
 def _scatter(part: float, name: str) -> float:
     middle, high = _covariance("p50", "p50"), _covariance(name, name)
     both = 2 * part * (1 - part) * _covariance("p50", name)

@@ -1,9 +1,9 @@
 """One minute of one rate as a two-by-two table: requests and bad answers of both arms."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Counts
 
 
 class Split(NamedTuple):
@@ -28,17 +28,6 @@ class Split(NamedTuple):
 
 
 NOTHING = Counts()
-
-
-def splits(minutes: Iterable[Minute], statuses: Collection[int]) -> list[Split]:
-    """The minutes of a trial; an arm without a record in a minute counts nothing there."""
-    return [_split(one.canary or NOTHING, one.baseline or NOTHING, statuses) for one in minutes]
-
-
-def _split(canary: Counts, baseline: Counts, statuses: Collection[int]) -> Split:
-    return Split(
-        canary.requests, canary.having(statuses), baseline.requests, baseline.having(statuses)
-    )
 
 
 def total(parts: Sequence[Split]) -> Split:

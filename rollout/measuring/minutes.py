@@ -62,12 +62,6 @@ def counted(rollout: Rollout, read: Minutes, until: datetime) -> Counted:
     )
 
 
-def since_stage(rollout: Rollout, counted: Counted) -> Counted:
-    """The same with the present stage's minutes alone."""
-    begins = stage_begins(rollout)
-    return Counted(tuple(one for one in counted.minutes if one.at >= begins), counted.history)
-
-
 def stage_begins(rollout: Rollout) -> datetime:
     return rollout.share_since or rollout.shares[-1].since
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rollout.analysis.capacity import Load
-from rollout.analysis.judge import Terms, at_full_share, judge
-from rollout.analysis.report import Finding, Guard, Report, Verdict
+from rollout.analysis.judge import Terms, at_full_share, judge_since
+from rollout.analysis.report import Guard, Report
 from rollout.analysis.samples import Counts
 from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.slowness import mean_ms
 from rollout.core.policy import Bake, Canary, Kind, Mirror
 from rollout.core.rollout import Rollout
-from rollout.measuring.minutes import since_stage
+from rollout.measuring.minutes import stage_begins
 from rollout.ports import Minutes
 
 LOAD_MINUTES = 5
@@ -26,11 +26,7 @@ def judged(rollout: Rollout, counted: Counted, custom: Custom, *, managed: bool)
     if rollout.here.kind is Kind.BAKE or rollout.baseline is None:
         guards = _at_full_share(guards, counted, custom)
     terms = _terms(rollout, managed=managed)
-    overall = judge(counted, guards, terms, custom)
-    own = {name: since_stage(rollout, one) for name, one in custom.items()}
-    here = judge(since_stage(rollout, counted), guards, terms, own)
-    pairs = zip(overall.findings, here.findings, strict=True)
-    return Report(tuple(_graver(both) for both in pairs))
+    return judge_since(counted, stage_begins(rollout), guards, terms, custom)
 
 
 def _at_full_share(
@@ -51,11 +47,6 @@ def _terms(rollout: Rollout, *, managed: bool) -> Terms:
         planned_minutes=planned_minutes(rollout), kubernetes=not managed, strict=policy.strict
     )
     return replace(terms, errors=policy.errors) if policy.errors else terms
-
-
-def _graver(both: tuple[Finding, Finding]) -> Finding:
-    overall, here = both
-    return overall if overall.verdict is Verdict.FAIL else here
 
 
 def planned_minutes(rollout: Rollout) -> int:

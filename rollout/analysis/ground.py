@@ -1,0 +1,94 @@
+"""What the guards of one judgment are judged on, reckoned once for all of them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from rollout.analysis.bound import excess_bound, ratio_interval
+from rollout.analysis.dispersion import Look, Past, learn, scattered
+from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.silence import baseline_silent, canary_silent
+from rollout.analysis.split import NOTHING, Split, total
+
+
+class Ground:
+    """Minutes of a trial, oldest first and each once, and the baseline's minutes before it."""
+
+    def __init__(self, minutes: Sequence[Minute], history: Sequence[Minute]) -> None:
+        self.minutes = tuple(minutes)
+        self.history = tuple(history)
+        self._rates: dict[frozenset[int], Rates] = {}
+
+    def rates(self, statuses: frozenset[int]) -> "Rates":
+        """The same for one rate, which several guards may be about."""
+        if statuses not in self._rates:
+            self._rates[statuses] = Rates(self, statuses)
+        return self._rates[statuses]
+
+    @cached_property
+    def canary_silent(self) -> str | None:
+        return canary_silent(self.minutes)
+
+    @cached_property
+    def baseline_silent(self) -> str | None:
+        return baseline_silent(self.minutes)
+
+    @cached_property
+    def share_changes(self) -> tuple[int, ...]:
+        """The minute numbers at which the share changed."""
+        pairs = zip(self.minutes, self.minutes[1:], strict=False)
+        return tuple(at for at, (one, two) in enumerate(pairs, 1) if one.share != two.share)
+
+    @cached_property
+    def requests(self) -> tuple[tuple[Counts, int, Counts, int], ...]:
+        """Both arms of each minute, with their requests."""
+        arms = [(one.canary or NOTHING, one.baseline or NOTHING) for one in self.minutes]
+        return tuple((mine, mine.requests, other, other.requests) for mine, other in arms)
+
+    @cached_property
+    def past_requests(self) -> tuple[tuple[Counts, int], ...]:
+        return tuple((one.baseline, one.baseline.requests) for one in self.history if one.baseline)
+
+
+class Rates:
+    """One rate's minutes as two-by-two tables, and what does not depend on a guard's margin."""
+
+    def __init__(self, ground: Ground, statuses: frozenset[int]) -> None:
+        self._ground = ground
+        self._statuses = statuses
+
+    @cached_property
+    def past(self) -> Past:
+        return learn([(n, one.having(self._statuses)) for one, n in self._ground.past_requests])
+
+    @cached_property
+    def table(self) -> tuple[Split, ...]:
+        bad = self._statuses
+        return tuple(
+            Split(n, canary.having(bad), m, baseline.having(bad))
+            for canary, n, baseline, m in self._ground.requests
+        )
+
+    @cached_property
+    def paired(self) -> tuple[Split, ...]:
+        return tuple(one for one in self.table if one.paired)
+
+    @cached_property
+    def both(self) -> Split:
+        return total(self.paired)
+
+    @cached_property
+    def looks(self) -> tuple[Look, ...]:
+        return tuple(scattered(self.table, self.past))
+
+    @cached_property
+    def phi(self) -> float:
+        """The dispersion at the last minute."""
+        return self.looks[-1].phi if self.looks else max(1.0, self.past.phi)
+
+    @cached_property
+    def excess_bound(self) -> float:
+        return excess_bound(self.paired, self.phi)
+
+    @cached_property
+    def ratio_interval(self) -> tuple[float, float | None]:
+        return ratio_interval(self.paired, self.phi)

@@ -1,0 +1,131 @@
+"""What is reckoned sparingly is what the plain formulae give; several guards share it."""
+
+import math
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rollout.analysis.bound import FINE, LOG_RATIOS, SURE, _average, _crossing, ratio_interval
+from rollout.analysis.dispersion import FIT, Past, scattered
+from rollout.analysis.grid import spaced
+from rollout.analysis.judge import Terms, judge, judge_since
+from rollout.analysis.report import Guard, Metric, Severity, Verdict
+from rollout.analysis.samples import Minute, Samples
+from rollout.analysis.split import Split
+from tests.analysis.builders import MINUTE, NOON, WORSE
+from tests.analysis.test_properties import tables, trials
+
+MANY = settings(max_examples=60, deadline=None)
+
+
+def plain_phis(table: list[Split], usual: float, prior: float) -> list[float]:
+    """Every alternative reckoned on every minute, as the formula is written."""
+    telling = [one for one in table if one.tells]
+    psis = [[*_added(one, usual), *FIT] for one in telling]
+    scores = [-(math.log(g) ** 2) / 8 for g in FIT] * 2
+    phis = []
+    for seen, (n, x, b, y) in enumerate(telling, 1):
+        ratios = psis[seen - 1]
+        scores = [
+            score + x * math.log(psi) - (x + y) * math.log(n * psi + b)
+            for score, psi in zip(scores, ratios, strict=True)
+        ]
+        best = scores.index(max(scores))
+        surprise = sum(_surprise(telling[at], psis[at][best]) for at in range(seen))
+        phis.append(max(1.0, (6 * prior + surprise) / (6 + seen - 1)))
+    return phis
+
+
+def _added(minute: Split, usual: float) -> list[float]:
+    requests = minute.canary + minute.baseline
+    share, rate = minute.canary / requests, minute.bad / requests
+    return [1 + (g - 1) * usual / max(usual, rate - share * (g - 1) * usual) for g in FIT]
+
+
+def _surprise(minute: Split, psi: float) -> float:
+    part = minute.canary * psi / (minute.canary * psi + minute.baseline)
+    spread = max(minute.bad * part * (1 - part), 0.15)
+    return (minute.canary_bad - minute.bad * part) ** 2 / spread
+
+
+def plain_interval(table: list[Split], phi: float) -> tuple[float, float | None]:
+    """Every point of the grid."""
+
+    def log(u: float) -> float:
+        return sum(x * u - (x + y) * math.log(n * math.exp(u) + b) for n, x, b, y in table if x + y)
+
+    coarse = [(u, log(u)) for u in LOG_RATIOS]
+    best = max(range(len(coarse)), key=lambda at: coarse[at][1])
+    ends = LOG_RATIOS[max(0, best - 1)], LOG_RATIOS[min(best + 1, len(coarse) - 1)]
+    points = sorted(coarse + [(u, log(u)) for u in spaced(*ends, FINE)[1:-1]])
+    least = _average(points) - phi * SURE
+    inside = [at for at, (_, one) in enumerate(points) if one > least]
+    low, high = 0.0, None
+    if inside[0]:
+        low = math.exp(_crossing(points[inside[0] - 1], points[inside[0]], least))
+    if inside[-1] + 1 < len(points):
+        high = math.exp(_crossing(points[inside[-1] + 1], points[inside[-1]], least))
+    return low, high
+
+
+@MANY
+@given(tables, st.floats(0.0001, 0.3), st.floats(1, 15))
+def test_the_dispersion_is_that_of_the_formula(
+    table: list[Split], usual: float, prior: float
+) -> None:
+    fast = [look.phi for look in scattered(table, Past(usual, prior))]
+
+    plain = plain_phis(table, usual, prior)
+
+    assert len(fast) == len(plain)
+    assert all(math.isclose(a, b, rel_tol=1e-12) for a, b in zip(fast, plain, strict=True))
+
+
+@MANY
+@given(tables, st.floats(1, 15))
+def test_the_interval_is_that_of_the_whole_grid(table: list[Split], phi: float) -> None:
+    telling = [one for one in table if one.tells]
+
+    low, high = ratio_interval(telling, phi)
+
+    plain_low, plain_high = plain_interval(telling, phi)
+    assert math.isclose(low, plain_low, rel_tol=1e-11)
+    assert (high is None) == (plain_high is None)
+    assert high is None or math.isclose(high, plain_high or 0, rel_tol=1e-11)
+
+
+GUARDS = (
+    WORSE,
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.01, severity=Severity.HOLD),
+    Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.05),
+    Guard(Metric.LATENCY_P95, worse_by_ratio=1.1, severity=Severity.HOLD),
+    Guard(Metric.ERROR_RATE, worse_by_ratio=1.5, at_most=0.2),
+)
+
+
+@MANY
+@given(trials())
+def test_a_guard_finds_beside_others_what_it_finds_alone(trial: tuple[Minute, ...]) -> None:
+    together = judge(Samples(trial), GUARDS, Terms())
+
+    for guard, found in zip(GUARDS, together.findings, strict=True):
+        alone = judge(Samples(trial), (guard,), Terms()).findings[0]
+        if found.evidence and alone.evidence:  # the stake is another one, nothing else
+            same = replace(found.evidence, threshold=alone.evidence.threshold)
+            assert same == alone.evidence
+
+
+@MANY
+@given(trials(), st.integers(0, 12))
+def test_what_failed_before_a_time_is_not_forgotten_and_passes_only_with_what_came_since(
+    trial: tuple[Minute, ...], minute: int
+) -> None:
+    since = NOON + minute * MINUTE
+
+    both = judge_since(Samples(trial), since, GUARDS, Terms())
+
+    whole = judge(Samples(trial), GUARDS, Terms())
+    here = judge(Samples(tuple(one for one in trial if one.at >= since)), GUARDS, Terms())
+    pairs = zip(whole.findings, here.findings, strict=True)
+    assert both.findings == tuple(old if old.verdict is Verdict.FAIL else new for old, new in pairs)
