@@ -122,10 +122,17 @@ def _stages(rollout: Rollout) -> tuple[StageView, ...]:
             name=str(stage),
             state="done" if done or index < rollout.stage else _here(index, rollout.stage),
             shortest_seconds=_seconds(stage, "shortest_minutes", rollout.minute),
-            longest_seconds=_seconds(stage, "longest_minutes", rollout.minute),
+            longest_seconds=_longest(rollout, index, stage),
         )
         for index, stage in enumerate(rollout.stages)
     )
+
+
+def _longest(rollout: Rollout, index: int, stage: object) -> float | None:
+    """With what the present stage was given for want of traffic."""
+    if rollout.further and index == rollout.stage:
+        return (rollout.further.limit_minutes * rollout.minute).total_seconds()
+    return _seconds(stage, "longest_minutes", rollout.minute)
 
 
 def _here(index: int, stage: int) -> str:

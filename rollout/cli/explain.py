@@ -7,10 +7,11 @@ import click
 from rich.console import Group
 from rich.text import Text
 
+from rollout.analysis.report import Finding
 from rollout.cli.controller import in_path
 from rollout.cli.glance import glance, next_step, replaces
 from rollout.cli.talk import Talk, talks
-from rollout.cli.words import date_time
+from rollout.cli.words import date_time, evidence_told, guard_name
 from rollout.core.head import HistoryEntry
 from rollout.core.traffic import Traffic
 from rollout.views import RolloutView
@@ -74,6 +75,16 @@ def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
         yield "seen", str(Traffic.model_validate(seen))
     for finding in entry.numbers.get("findings", ()):
         yield "number", _finding(finding)
+        if evidence := finding.get("evidence"):
+            yield "", evidence_told(evidence)
+    if budget := entry.numbers.get("budget"):
+        yield (
+            "budget",
+            (
+                f"{budget['failures']:g} failed requests until a bad canary is noticed;"
+                f" that allows {budget['share_allowed']} %"
+            ),
+        )
     if heard := entry.numbers.get("heard_after_seconds"):
         yield "number", f"heard of {heard:.1f} s after it fired"
     if took := entry.numbers.get("seconds_after_decision"):
@@ -92,11 +103,20 @@ def _finding(finding: Mapping[str, Any]) -> str:
     return f"{metric} ({finding['severity']}): {verdict}; {finding['because']}"
 
 
+def _found(finding: Finding) -> str:
+    """The same of a finding that is looked at now."""
+    metric, verdict = guard_name(finding.guard), finding.verdict.name.lower()
+    said = verdict.replace("_", " ")
+    return f"{metric} ({finding.guard.severity}): {said}; {finding.because}"
+
+
 def _now(view: RolloutView) -> Text:
     seen = glance(view)
     told = Text.assemble(("Now", "bold"), "  ", (f"{seen.words}\n", seen.style))
     if not view.outcome:
         told.append("    waits  ", "dim").append(f"{view.waits_for}\n")
+        for finding in view.findings:
+            told.append("    number ", "dim").append(f"{_found(finding)}\n")
     if view.trouble:
         told.append("    trouble ", "dim").append(f"{view.trouble}\n", "red")
     return told.append("    next   ", "dim").append(next_step(view))

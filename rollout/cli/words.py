@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from rollout.analysis.report import Arm, Finding, Guard, Verdict
+from rollout.analysis.words import figures, odds
 
 VERDICTS: Mapping[Verdict, tuple[str, str]] = {
     Verdict.PASS: ("green", "✔ pass"),
@@ -49,6 +51,25 @@ def samples(arm: Arm | None) -> str:
 
 def verdict_text(finding: Finding) -> str:
     return VERDICTS[finding.verdict][1]
+
+
+def evidence_told(evidence: Mapping[str, Any]) -> str:
+    """The numbers of an evidence record in words; what it does not have is left out."""
+    told = [f"evidence {odds(evidence['ln_e'])}, you asked for {odds(evidence['threshold'])}"]
+    if evidence["ln_e_most"] > evidence["ln_e"]:
+        told.append(f"once {odds(evidence['ln_e_most'])}")
+    if "ratio_low" in evidence:
+        high = evidence.get("ratio_high")
+        upto = f"to {figures(high, 3)}" if high is not None else "or more"
+        told.append(f"between {figures(evidence['ratio_low'])} {upto} times as often")
+    if "excess_bound" in evidence:
+        told.append(f"at most {figures(100 * evidence['excess_bound'])} points worse")
+    if evidence.get("phi", 1) > 1:
+        told.append(f"divided by a scatter of {figures(evidence['phi'], 3)}")
+    told.append(f"{evidence['minutes_used']} minutes used")
+    if evidence.get("requests_needed"):
+        told.append(f"{evidence['requests_needed']} requests still needed")
+    return "; ".join(told)
 
 
 def minutes(count: float) -> str:

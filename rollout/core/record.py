@@ -1,10 +1,13 @@
 """What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
 
+import json
+import math
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from rollout.analysis.report import Finding
+from rollout.analysis.pace import allowed
+from rollout.analysis.report import Finding, Report
 from rollout.core.actions import Action, SetTraffic
 from rollout.core.events import (
     AlertNotice,
@@ -17,6 +20,7 @@ from rollout.core.events import (
 from rollout.core.head import Debt, Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
+from rollout.core.machine.onward import budget, seen
 from rollout.core.rollout import Phase, Rollout
 
 _GRACE = timedelta(seconds=5)
@@ -24,6 +28,11 @@ _GRACE_OF_SMOKE = timedelta(minutes=2)
 """So long the worker that decided has for itself; then any look may perform what is owed."""
 
 FINDING_TEXT_MAX = 600
+FINDING_TEXT_MIN = 100
+FINDINGS_BYTES_MAX = 5_000
+WHY_MAX = 1_500
+"""An entry stays under 8 KiB, however many guards speak."""
+LN_ONE_IN_MAX = 100.0
 
 
 def record(
@@ -174,9 +183,9 @@ def _entry(before: Head, decision: Decision, event: Event, now: datetime) -> His
         before=before.phase,
         after=decision.head.phase,
         stage=str(rollout.here) if rollout else "",
-        why=decision.why,
+        why=decision.why[:WHY_MAX],
         actions=tuple(str(action) for action in decision.actions),
-        numbers={**_numbers(event, now), **_way_back(before.rollout, rollout)},
+        numbers={**_numbers(event, rollout, now), **_way_back(before.rollout, rollout)},
     )
 
 
@@ -192,13 +201,76 @@ def _who(event: Event) -> str:
             return "rollout"
 
 
-def _evidence(found: Finding) -> dict[str, Any]:
-    """The numbers that a finding rests on, as they can be checked years later."""
+def _numbers(event: Event, rollout: Rollout | None, now: datetime) -> dict[str, Any]:
+    """What the decision rests on: the map that was seen, each guard's finding, and the budget."""
+    if isinstance(event, AlertNotice):
+        return {
+            "fired_at": event.fired_at.isoformat(),
+            "began_at": event.began_at.isoformat() if event.began_at else None,
+            "heard_after_seconds": (now - event.fired_at).total_seconds(),
+        }
+    if not isinstance(event, Looked):
+        return {}
+    numbers: dict[str, Any] = {
+        "seen": event.view.traffic.model_dump(mode="json"),
+        "readable_until": event.readable_until.isoformat() if event.readable_until else None,
+    }
+    if rollout and event.load:
+        numbers["budget"] = _budget(event, rollout)
+    return {**numbers, "findings": _findings(event.report)}
+
+
+def _budget(event: Looked, rollout: Rollout) -> dict[str, Any]:
+    """How many failed requests are allowed until they are noticed, and the share it gives."""
+    known, limit = seen(rollout, event), budget(rollout)
+    return {
+        "failures": _plain(limit.at(known.requests_per_minute)),
+        "share_allowed": allowed(known, limit),
+    }
+
+
+def _findings(report: Report | None) -> list[dict[str, Any]]:
+    """The worst findings in full; where there are many, the others by their sentence."""
+    findings = report.findings if report else ()
+    told = [_short(one, FINDING_TEXT_MIN) for one in findings]
+    room = FINDINGS_BYTES_MAX - len(json.dumps(told))
+    worst_first = sorted(range(len(findings)), key=lambda at: -findings[at].verdict)
+    for place in worst_first:
+        full = {**_short(findings[place], FINDING_TEXT_MAX), **_in_numbers(findings[place])}
+        more = len(json.dumps(full)) - len(json.dumps(told[place]))
+        if more <= room:
+            told[place], room = full, room - more
+    return told
+
+
+def _short(found: Finding, text_max: int) -> dict[str, Any]:
+    return {
+        "metric": found.guard.title,
+        "severity": found.guard.severity,
+        "verdict": found.verdict.name.lower(),
+        "because": found.because[:text_max],
+    }
+
+
+def _in_numbers(found: Finding) -> dict[str, Any]:
+    """Both arms' counts and rates, and the numbers behind them, to be checked years later."""
     known = asdict(found.evidence) if found.evidence else {}
-    return {name: _plain(value) for name, value in known.items() if value is not None}
+    evidence = {name: _plain(value) for name, value in known.items() if value is not None}
+    if found.evidence:
+        evidence["one_in"] = _plain(math.exp(min(LN_ONE_IN_MAX, found.evidence.ln_e)))
+    arms = {"canary": found.canary, "baseline": found.baseline}
+    counted = {
+        name: {key: _plain(value) for key, value in asdict(arm).items() if value is not None}
+        for name, arm in arms.items()
+        if arm
+    }
+    return {**counted, "evidence": evidence}
 
 
 def _plain(value: object) -> object:
+    """A time as text, a number by its first six digits."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
     return value.isoformat() if isinstance(value, datetime) else value
 
 
@@ -211,30 +283,3 @@ def _way_back(before: Rollout | None, after: Rollout | None) -> dict[str, Any]:
     times = {"request": back.asked_at, "acceptance": back.accepted_at, "seen": back.seen_at}
     took = {name: (at - back.decided_at).total_seconds() for name, at in times.items() if at}
     return {"seconds_after_decision": took} if took else {}
-
-
-def _numbers(event: Event, now: datetime) -> dict[str, Any]:
-    """What the decision rests on: the map that was seen, and each guard's finding."""
-    if isinstance(event, AlertNotice):
-        return {
-            "fired_at": event.fired_at.isoformat(),
-            "began_at": event.began_at.isoformat() if event.began_at else None,
-            "heard_after_seconds": (now - event.fired_at).total_seconds(),
-        }
-    if not isinstance(event, Looked):
-        return {}
-    findings = event.report.findings if event.report else ()
-    return {
-        "seen": event.view.traffic.model_dump(mode="json"),
-        "readable_until": event.readable_until.isoformat() if event.readable_until else None,
-        "findings": [
-            {
-                "metric": found.guard.title,
-                "severity": found.guard.severity,
-                "verdict": found.verdict.name.lower(),
-                "because": found.because[:FINDING_TEXT_MAX],
-                "evidence": _evidence(found),
-            }
-            for found in findings
-        ],
-    }

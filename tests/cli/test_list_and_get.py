@@ -80,6 +80,8 @@ asked by anna: release 41
 
 Now  Nothing bad so far, too early to tell
     waits  for the verdict on canary 25 %
+    number error rate (fail): pass; error rate worse by -0.10% to +0.05%, 0.10% allowed
+    number latency p95 (hold): inconclusive; latency p95: 159 more requests needed
     next   nothing to do   (stop it: rollout abort contoso/churn)
 """
 
