@@ -56,6 +56,7 @@ class Effects:
             return ActionRefused(
                 id=answer_id,
                 action=str(debt.action),
+                kind=debt.action.type,
                 reason=str(no),
                 remedy=_remedy(debt),
             )

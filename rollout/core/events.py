@@ -101,6 +101,7 @@ class ActionRefused(Event):
 
     type: Literal["action_refused"] = "action_refused"
     action: str
+    kind: str = Field("", description="the action's type")
     reason: str
     remedy: str = Field("", description="the command a person can run")
 

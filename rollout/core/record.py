@@ -1,10 +1,11 @@
 """What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
 
-import json
 import math
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+
+from pydantic_core import to_json
 
 from rollout.analysis.pace import allowed
 from rollout.analysis.report import Finding, Report
@@ -233,11 +234,11 @@ def _findings(report: Report | None) -> list[dict[str, Any]]:
     """The worst findings in full; where there are many, the others by their sentence."""
     findings = report.findings if report else ()
     told = [_short(one, FINDING_TEXT_MIN) for one in findings]
-    room = FINDINGS_BYTES_MAX - len(json.dumps(told))
+    room = FINDINGS_BYTES_MAX - len(to_json(told))
     worst_first = sorted(range(len(findings)), key=lambda at: -findings[at].verdict)
     for place in worst_first:
         full = {**_short(findings[place], FINDING_TEXT_MAX), **_in_numbers(findings[place])}
-        more = len(json.dumps(full)) - len(json.dumps(told[place]))
+        more = len(to_json(full)) - len(to_json(told[place]))
         if more <= room:
             told[place], room = full, room - more
     return told

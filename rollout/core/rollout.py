@@ -180,6 +180,7 @@ class Rollout(Frozen):
     asked_at: datetime | None = Field(None, description="when the wanted map was last asked for")
     asked_times: int = Field(0, description="how often the wanted map was asked for")
     deadline_passed: bool = Field(default=False, description="it has come, and was answered")
+    unclaimed: bool = Field(default=False, description="Azure refused to mark the endpoint")
     operation: str | None = Field(None, description="the URL that tells of the accepted write")
     trouble: str | None = Field(None, description="what Azure refuses, and the command that helps")
 

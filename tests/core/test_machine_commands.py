@@ -1,9 +1,13 @@
 """What people ask of a rollout, and what they get."""
 
+from typing import Any
+
 import pytest
 
+from rollout.core.actions import ClaimEndpoint
 from rollout.core.events import (
     AbortRequested,
+    ActionRefused,
     ApprovalGiven,
     ApprovalRefused,
     Command,
@@ -34,6 +38,7 @@ from tests.builders import (
     a_policy,
     a_question,
     a_rollout,
+    an_endpoint,
     measured,
     retried,
     rollout_of,
@@ -301,6 +306,64 @@ def test_a_no_gives_the_traffic_back() -> None:
         BACK,
         "roll back: rejected by ben: not today",
     )
+
+
+# -- past an approval --------------------------------------------------------------------------
+
+
+TWO = {"approval": {"by": ["anna", "ben"], "quorum": 2}}
+
+
+@pytest.mark.parametrize("event", [SKIP, PROMOTE])
+@pytest.mark.parametrize(
+    ("asking", "why"),
+    [
+        (
+            {"approval": {"by": ["ben"]}},
+            "an approval by ben lies on the way; anna may not pass over it",
+        ),
+        (TWO, "an approval by 2 people lies on the way; ask them to approve first"),
+    ],
+)
+def test_nobody_passes_over_an_approval_that_is_not_theirs(
+    event: Command, asking: Any, why: str
+) -> None:
+    rollout = a_rollout(Phase.APPROVING, 1, a_policy(CANARY_5, asking, BAKE))
+
+    assert turned_away(decide(a_head(rollout), event, NOON)) == why
+
+
+def test_an_approval_that_lies_ahead_is_not_promoted_over() -> None:
+    rollout = a_rollout(policy=a_policy(CANARY_5, {"approval": {"by": ["ben"]}}, BAKE))
+
+    assert "may not pass over it" in turned_away(decide(a_head(rollout), PROMOTE, NOON))
+
+
+@pytest.mark.parametrize("event", [SKIP, PROMOTE])
+def test_the_last_yes_that_is_wanting_may_be_given_by_going_on(event: Command) -> None:
+    asked = a_question(quorum=2, approved_by=("ben",))
+    rollout = a_rollout(Phase.APPROVING, 1, a_policy(CANARY_5, TWO, BAKE), asked=asked)
+
+    decision = decide(a_head(rollout), event, NOON)
+
+    assert decision.head.phase is Phase.SHIFTING
+    assert decision.why.endswith("; it counts as the yes of anna")
+
+
+# -- a mark that was refused --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", [RESUME, SKIP, PROMOTE])
+def test_a_mark_that_azure_refused_is_asked_for_again_by_who_goes_on(event: Command) -> None:
+    no = ActionRefused(id="n", action="mark", kind="claim_endpoint", reason="no rights")
+    held = decide(a_head(a_rollout()), no, NOON)
+
+    decision = decide(held.head, event, NOON + MINUTE)
+    again = decide(held.head.model_copy(update={"rollout": decision.head.rollout}), event, NOON)
+
+    assert decision.actions[0] == ClaimEndpoint(endpoint=an_endpoint())
+    assert rollout_of(decision).unclaimed is False
+    assert ClaimEndpoint(endpoint=an_endpoint()) not in again.actions
 
 
 # -- undo --------------------------------------------------------------------------------------

@@ -323,6 +323,50 @@ def test_a_changed_canary_loses_its_evidence_and_starts_again() -> None:
     assert (again.stage, again.evidence_since, again.report) == (0, LATER, None)
 
 
+def test_a_canary_changed_in_a_pause_stays_held_and_starts_again_when_it_goes_on() -> None:
+    rollout = a_rollout(Phase.HOLDING, stage=1, report=PASS)
+
+    decision = decide(a_head(rollout), looked(a_view(split(25), green=CHANGED)), LATER)
+    at = LATER + MINUTE
+    landed = decide(decision.head, looked(a_view(split(5), green=CHANGED)), at)
+    resumed = decide(landed.head, RESUME, at)
+
+    assert told(decision) == (
+        Phase.HOLDING,
+        (set_traffic(split(5), split(25)),),
+        "green was changed under its name; its evidence is lost. Still held: paused it is",
+    )
+    held = rollout_of(decision)
+    assert (held.stage, held.report, held.evidence_since) == (0, None, LATER)
+    assert held.hold is not None
+    assert held.hold.cause is HoldCause.PAUSED
+    assert told(landed)[:2] == (Phase.HOLDING, ())
+    assert told(resumed)[:2] == (Phase.MEASURING, ())
+    assert rollout_of(resumed).share_since == at
+
+
+def test_a_canary_changed_while_anothers_map_stands_leaves_that_map_alone() -> None:
+    held = decide(a_head(a_rollout(stage=1)), looked(split(50)), LATER)
+    at = LATER + MINUTE
+
+    decision = decide(held.head, looked(a_view(split(50), green=CHANGED)), at)
+    still = decide(decision.head, looked(a_view(split(50), green=CHANGED)), at + MINUTE)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
+    assert still.head.rollout == decision.head.rollout
+
+
+def test_traffic_given_back_by_hand_is_not_taken_from_the_baseline_again() -> None:
+    head = a_head(a_rollout(policy=on_foreign_change("adopt")))
+
+    decision = decide(head, looked(BLUE), LATER)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
+    hold = rollout_of(decision).hold
+    assert hold is not None
+    assert hold.cause is HoldCause.FOREIGN_CHANGE
+
+
 def test_a_changed_canary_gives_the_traffic_back_where_the_policy_says_so() -> None:
     rollout = a_rollout(policy=a_policy(on_changed_in_place="roll_back"))
 

@@ -1,7 +1,9 @@
 """What a person may ask of a rollout, and what comes back from our own requests."""
 
+from dataclasses import replace
 from datetime import datetime
 
+from rollout.core.actions import ClaimEndpoint
 from rollout.core.events import (
     ActionRefused,
     ApprovalGiven,
@@ -14,11 +16,11 @@ from rollout.core.events import (
 )
 from rollout.core.head import Head
 from rollout.core.machine import back
-from rollout.core.machine.decision import Decision, hold, refuse, stay
+from rollout.core.machine.decision import Decision, hold, refuse, stay, with_rollout
 from rollout.core.machine.looked import ASKS_MAX
 from rollout.core.machine.others import foreign_change
 from rollout.core.machine.stages import carry_on, enter_stage, go_on, goal, next_stage
-from rollout.core.policy import Kind, Then
+from rollout.core.policy import Approval, Kind, Then
 from rollout.core.rollout import HoldCause, Outcome, Rollout, StageClock
 
 FAILURES_TOLD = 3
@@ -31,7 +33,8 @@ def pause(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decisi
 
 def resume(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
     """Go on where the hold began: the stage's clock runs on, its map is asked for if it is lost."""
-    return carry_on(head, _overruled(rollout, now), now, _said(event, "resumed"))
+    resumed = carry_on(head, _overruled(rollout, now), now, _said(event, "resumed"))
+    return _claiming(resumed, rollout)
 
 
 def _overruled(rollout: Rollout, now: datetime) -> Rollout:
@@ -50,8 +53,7 @@ def _overruled(rollout: Rollout, now: datetime) -> Rollout:
 
 def skip(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
     """On to the next stage without this one's verdict."""
-    why = _said(event, f"skipped {rollout.here}")
-    return _move_to(head, rollout, rollout.stage + 1, now, why)
+    return _move_to(head, rollout, event, rollout.stage + 1, now, f"skipped {rollout.here}")
 
 
 def promote(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
@@ -59,17 +61,58 @@ def promote(head: Head, rollout: Rollout, event: Command, now: datetime) -> Deci
     kinds = [stage.kind for stage in rollout.stages]
     full = kinds.index(Kind.BAKE)
     index = full if rollout.stage < full else rollout.stage + 1
-    return _move_to(head, rollout, index, now, _said(event, "promoted"))
+    return _move_to(head, rollout, event, index, now, "promoted")
 
 
-def _move_to(head: Head, rollout: Rollout, index: int, now: datetime, why: str) -> Decision:
-    """To a later stage by a person's word; the end only from the map of the last."""
+def _move_to(
+    head: Head, rollout: Rollout, event: Command, index: int, now: datetime, what: str
+) -> Decision:
+    """To a later stage by a person's word; the end only from the map of the last.
+
+    An approval that is passed over takes that word for a yes, if it would have been enough.
+    """
     if not rollout.ready:
         return refuse(head, f"{rollout.canary} is not ready")
     wish, found = goal(rollout), rollout.observed
     if index == len(rollout.stages) and found != wish:
         return refuse(head, f"the endpoint has {found}; it ends when {wish} is seen")
-    return enter_stage(head, _overruled(rollout, now), index, now, why)
+    passed = [place for place in range(rollout.stage, index) if _approval(rollout, place)]
+    lacking = next((no for place in passed if (no := _lacking(rollout, event, place))), None)
+    if lacking:
+        return refuse(head, lacking)
+    yes = f"; it counts as the yes of {event.who}" if passed else ""
+    why = _said(event, what) + yes
+    moved = enter_stage(head, _overruled(rollout, now), index, now, why)
+    return _claiming(moved, rollout)
+
+
+def _approval(rollout: Rollout, place: int) -> Approval | None:
+    stage = rollout.stages[place]
+    return stage if isinstance(stage, Approval) else None
+
+
+def _lacking(rollout: Rollout, event: Command, place: int) -> str | None:
+    """Why one person's word is not enough to pass over an approval, or nothing."""
+    stage = _approval(rollout, place)
+    assert stage is not None, place
+    if stage.by and event.who not in stage.by:
+        people = ", ".join(stage.by)
+        return f"an approval by {people} lies on the way; {event.who} may not pass over it"
+    here = place == rollout.stage and rollout.asked is not None
+    given = set(rollout.asked.approved_by) if here and rollout.asked else set[str]()
+    if len(given | {event.who}) < stage.quorum:
+        return f"an approval by {stage.quorum} people lies on the way; ask them to approve first"
+    return None
+
+
+def _claiming(decision: Decision, before: Rollout) -> Decision:
+    """What a person lets go on marks the endpoint first, if Azure refused the mark."""
+    after = decision.head.rollout
+    if not before.unclaimed or not decision.taken or after is None or after.over:
+        return decision
+    claimed = with_rollout(decision.head, after.model_copy(update={"unclaimed": False}))
+    claim = ClaimEndpoint(endpoint=before.endpoint)
+    return replace(decision, head=claimed, actions=(claim, *decision.actions))
 
 
 def abort(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
@@ -107,7 +150,8 @@ def retry_stage(head: Head, rollout: Rollout, event: RetryRequested, now: dateti
         return refuse(head, f"{rollout.canary} is not ready; resume goes on waiting for it")
     fresh = {"evidence_since": now, "report": None, "asked_times": 0}
     why = f"{event.order.who} starts {rollout.here} again"
-    return enter_stage(head, rollout.model_copy(update=fresh), rollout.stage, now, why)
+    again = enter_stage(head, rollout.model_copy(update=fresh), rollout.stage, now, why)
+    return _claiming(again, rollout)
 
 
 def smoked(head: Head, rollout: Rollout, event: SmokeFinished, now: datetime) -> Decision:
@@ -145,7 +189,8 @@ def refused(head: Head, rollout: Rollout, event: ActionRefused, now: datetime) -
     why = f"Azure refuses to {event.action}: {event.reason}"
     if event.remedy:
         why = f"{why}. Run: {event.remedy}"
-    troubled = rollout.model_copy(update={"trouble": why})
+    unclaimed = rollout.unclaimed or event.kind == "claim_endpoint"
+    troubled = rollout.model_copy(update={"trouble": why, "unclaimed": unclaimed})
     return hold(head, troubled, HoldCause.REFUSED, why, now)
 
 

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from rollout.core.actions import SetTraffic
 from rollout.core.endpoint import DeploymentView, Provisioning
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
-from rollout.core.machine.decision import Decision, hold, stay
+from rollout.core.machine.decision import Decision, hold, stay, with_rollout
 from rollout.core.machine.stages import enter_stage, go_on, goal
 from rollout.core.rollout import HoldCause, Phase, Rollout, StageClock
 from rollout.core.traffic import Traffic
@@ -70,6 +71,8 @@ def _adoptable(rollout: Rollout, found: Traffic) -> bool:
     """Whether there is still something to compare with, and nobody else's traffic to take."""
     if rollout.baseline is None:
         return set(found.live) <= {rollout.canary}
+    if found == rollout.recorded:  # a person gave the traffic back by hand
+        return False
     return found.share(rollout.baseline) > 0 and not rollout.proven
 
 
@@ -97,7 +100,38 @@ def canary_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -
     )
     if rollout.policy.on_changed_in_place == "roll_back":
         return back.roll_back(head, anew, why, now)
-    return enter_stage(head, anew, 0, now, f"{why}; its evidence is lost, it starts again")
+    lost = f"{why}; its evidence is lost"
+    if rollout.hold and rollout.hold.cause in _FOR_A_PERSON:
+        return _back_to_first(head, anew, now, f"{lost}. Still held: {rollout.hold.why}")
+    return enter_stage(head, anew, 0, now, f"{lost}, it starts again")
+
+
+_FOR_A_PERSON = frozenset(HoldCause) - {
+    HoldCause.NO_DATA,
+    HoldCause.INCONCLUSIVE,
+    HoldCause.NOT_MEASURED,
+    HoldCause.CAPACITY,
+}
+
+
+def _back_to_first(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
+    """Held as before, but at the first stage: a person who goes on starts it from there.
+
+    The share goes down to that stage's at once, unless the map that stands is someone else's.
+    """
+    held = rollout.hold
+    assert held is not None, rollout.phase
+    ours = rollout.observed == rollout.wanted
+    begun = enter_stage(head, rollout, 0, now, why)
+    first = begun.head.rollout
+    assert first is not None, why
+    kept = held.model_copy(update={"why": why, "during": Phase.SHIFTING})
+    since = {"phase": Phase.HOLDING, "phase_since": rollout.phase_since, "hold": kept}
+    stays = first.model_copy(update={**since, "clock": StageClock()})
+    if not ours:
+        stays = stays.model_copy(update={"wanted": rollout.wanted, "before": rollout.before})
+    actions = tuple(one for one in begun.actions if ours and isinstance(one, SetTraffic))
+    return Decision(with_rollout(begun.head, stays), why, actions)
 
 
 def baseline_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
