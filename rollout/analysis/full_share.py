@@ -6,7 +6,7 @@ from statistics import median
 
 from rollout.analysis.case import Terms
 from rollout.analysis.compare_rates import margin
-from rollout.analysis.report import Guard, Metric
+from rollout.analysis.report import ANSWERS, Guard, Metric
 from rollout.analysis.samples import Counts, Samples
 from rollout.analysis.slowness import QUANTILES, quantile_ms
 from rollout.analysis.threshold import relative
@@ -27,7 +27,7 @@ def at_full_share(
 
     The limit is the baseline's usual value with the margin and an allowance of one half. With no
     past at all a rate may be one in twenty and its points more, and latencies are not judged: their
-    guards are left out.
+    guards are left out, as are those on what both arms answer.
     """
     past = [one.baseline for one in (*samples.history, *samples.minutes) if one.baseline]
     limited = (_limited(guard, past, terms or Terms()) for guard in guards)
@@ -35,6 +35,8 @@ def at_full_share(
 
 
 def _limited(guard: Guard, past: Sequence[Counts], terms: Terms) -> Guard | None:
+    if guard.metric in ANSWERS:
+        return None  # nobody serves beside to answer the same
     if not relative(guard) or guard.at_most is not None:
         return guard
     if guard.metric in _RATES:

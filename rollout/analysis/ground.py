@@ -1,11 +1,11 @@
 """What the guards of one judgment are judged on, reckoned once for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from rollout.analysis.bound import excess_bound, ratio_interval
 from rollout.analysis.dispersion import Look, Past, learn, scattered
-from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Counts, Minute, Pairs
 from rollout.analysis.silence import baseline_silent, canary_silent
 from rollout.analysis.split import NOTHING, Split, total
 
@@ -13,9 +13,17 @@ from rollout.analysis.split import NOTHING, Split, total
 class Ground:
     """Minutes of a trial, oldest first and each once, and the baseline's minutes before it."""
 
-    def __init__(self, minutes: Sequence[Minute], history: Sequence[Minute]) -> None:
+    def __init__(
+        self,
+        minutes: Sequence[Minute],
+        history: Sequence[Minute],
+        pairs: Sequence[Pairs] = (),
+        usual_scores: Mapping[float, int] | None = None,
+    ) -> None:
         self.minutes = tuple(minutes)
         self.history = tuple(history)
+        self.pairs = tuple(pairs)
+        self.usual_scores = usual_scores or {}
         self._rates: dict[frozenset[int], Rates] = {}
 
     def rates(self, statuses: frozenset[int]) -> "Rates":

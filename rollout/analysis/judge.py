@@ -10,13 +10,14 @@ from datetime import datetime
 from types import MappingProxyType
 
 from rollout.analysis.absolute import hold_latency, hold_rate
+from rollout.analysis.agreement import compare_answers
 from rollout.analysis.case import Case, Terms, in_order
 from rollout.analysis.compare_latencies import compare_latencies
 from rollout.analysis.compare_rates import compare_rates
 from rollout.analysis.full_share import at_full_share
 from rollout.analysis.ground import Ground
 from rollout.analysis.readings import hold_custom
-from rollout.analysis.report import Finding, Guard, Metric, Report, Verdict
+from rollout.analysis.report import ANSWERS, Finding, Guard, Metric, Report, Verdict
 from rollout.analysis.samples import Minute, Samples
 from rollout.analysis.threshold import relative, stakes
 
@@ -32,6 +33,10 @@ TESTS: Mapping[Metric, tuple[Callable[[Case], Finding], Callable[[Case], Finding
     Metric.LATENCY_P95:      (compare_latencies, hold_latency),
     Metric.LATENCY_P99:      (compare_latencies, hold_latency),
     Metric.CUSTOM:           (compare_rates,     hold_custom),
+    Metric.DISAGREEMENT_RATE: (compare_answers,  compare_answers),
+    Metric.SCORE_DRIFT:      (compare_answers,   compare_answers),
+    Metric.CLASS_FLIPS:      (compare_answers,   compare_answers),
+    Metric.SCORE_HISTOGRAM:  (compare_answers,   compare_answers),
 }
 # fmt: on
 
@@ -51,8 +56,7 @@ def judge(
     measured. The guards of one severity share the risk of a false alarm (`threshold.stakes`).
     A custom guard is judged by the same tests on samples of its own, found by its name.
     """
-    whole = Ground(in_order(samples.minutes), in_order(samples.history))
-    return Report(tuple(_found(case) for case in _cases(whole, guards, terms, custom)))
+    return Report(tuple(_found(case) for case in _cases(_whole(samples), guards, terms, custom)))
 
 
 def judge_since(
@@ -66,19 +70,30 @@ def judge_since(
 
     A guard fails on all the minutes, or on those since then; it passes only with those.
     """
-    whole = Ground(in_order(samples.minutes), in_order(samples.history))
+    whole = _whole(samples)
     here = _since(whole, since)
     own = {name: _samples_since(one, since) for name, one in custom.items()}
     findings = [_found(case) for case in _cases(here, guards, terms, own)]
-    if (here.minutes, own) != (whole.minutes, custom):
+    everything = (here.minutes, here.pairs, own) == (whole.minutes, whole.pairs, custom)
+    if not everything:
         for place, case in enumerate(_cases(whole, guards, terms, custom)):
             if _found(replace(case, brief=True)).verdict is Verdict.FAIL:
                 findings[place] = _found(case)
     return Report(tuple(findings))
 
 
+def _whole(samples: Samples) -> Ground:
+    """Oldest first; of a minute that comes twice the last counts."""
+    pairs = {one.at: one for one in samples.pairs}
+    known = [pairs[at] for at in sorted(pairs)]
+    minutes, history = in_order(samples.minutes), in_order(samples.history)
+    return Ground(minutes, history, known, samples.usual_scores)
+
+
 def _since(ground: Ground, since: datetime) -> Ground:
-    return Ground([one for one in ground.minutes if one.at >= since], ground.history)
+    minutes = [one for one in ground.minutes if one.at >= since]
+    pairs = [one for one in ground.pairs if one.at >= since]
+    return Ground(minutes, ground.history, pairs, ground.usual_scores)
 
 
 def _samples_since(samples: Samples, since: datetime) -> Samples:
@@ -95,8 +110,7 @@ def _cases(
 
 
 def _own(guard: Guard, custom: Mapping[str, Samples]) -> Ground:
-    found = custom.get(guard.title, Samples())
-    return Ground(in_order(found.minutes), in_order(found.history))
+    return _whole(custom.get(guard.title, Samples()))
 
 
 def _found(case: Case) -> Finding:
@@ -110,7 +124,7 @@ def _tested(case: Case) -> Finding:
     compare, hold = TESTS[case.guard.metric]
     if not relative(case.guard):
         return hold(case)
-    if case.guard.at_most is None:
+    if case.guard.at_most is None or case.guard.metric in ANSWERS:
         return compare(case)
     return _of_both(case, compare, hold)
 

@@ -45,20 +45,40 @@ def disagreement(pairs: int, differing: int, tolerance: float) -> float:
     return log_mean(logs)
 
 
+class Wealth:
+    """What gamblers with even odds have made of the score differences so far, as `score_shift`."""
+
+    def __init__(self, clip: float, tolerance: float = 0.0) -> None:
+        if clip <= 0 or tolerance < 0:
+            raise ValueError("clip and tolerance must be numbers; clip above 0")
+        self._clip = clip
+        self._allowed = tolerance / clip
+        self._bets = [(sign, stake / (1 + self._allowed)) for sign in (1, -1) for stake in STAKES]
+        self._logs = [0.0] * len(self._bets)
+
+    def add(self, differences: Sequence[float]) -> None:
+        if not all(map(math.isfinite, differences)):
+            raise ValueError("score differences must be numbers")
+        clipped = [min(1.0, max(-1.0, one / self._clip)) for one in differences]
+        self._logs = [
+            log + sum(math.log1p(bet * (sign * one - self._allowed)) for one in clipped)
+            for log, (sign, bet) in zip(self._logs, self._bets, strict=True)
+        ]
+
+    @property
+    def ln_e(self) -> float:
+        return log_mean(self._logs)
+
+
 def score_shift(differences: Sequence[float], clip: float, tolerance: float = 0.0) -> float:
     """The ln E that the mean clipped score difference is beyond the tolerance, either way.
 
     A gambler with even odds bets a part of what they have on each pair; a difference counts at most
     `clip`, so that a few wild pairs do not decide. Raises ValueError for what is no number.
     """
-    if clip <= 0 or tolerance < 0 or not all(map(math.isfinite, differences)):
-        raise ValueError("score differences, clip and tolerance must be numbers; clip above 0")
-    allowed = tolerance / clip
-    clipped = [min(1.0, max(-1.0, one / clip)) for one in differences]
-    bets = [(sign, stake / (1 + allowed)) for sign in (1, -1) for stake in STAKES]
-    return log_mean(
-        [sum(math.log1p(bet * (sign * one - allowed)) for one in clipped) for sign, bet in bets]
-    )
+    wealth = Wealth(clip, tolerance)
+    wealth.add(differences)
+    return wealth.ln_e
 
 
 def class_flips(flips: Flips) -> float:

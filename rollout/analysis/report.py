@@ -31,7 +31,17 @@ class Metric(StrEnum):
     LATENCY_P90 = "latency_p90"
     LATENCY_P95 = "latency_p95"
     LATENCY_P99 = "latency_p99"
+    DISAGREEMENT_RATE = "disagreement_rate"
+    SCORE_DRIFT = "score_drift"
+    CLASS_FLIPS = "class_flips"
+    SCORE_HISTOGRAM = "score_histogram"
     CUSTOM = "custom"  # what a guard of one's own asks, by `kql`, `prometheus` or `http`
+
+
+ANSWERS = frozenset(
+    {Metric.DISAGREEMENT_RATE, Metric.SCORE_DRIFT, Metric.CLASS_FLIPS, Metric.SCORE_HISTOGRAM}
+)
+"""Metrics of what both arms answer, not of how often and how fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ class Kind(StrEnum):
     SPLITS = "splits"  # how each minute's failures split between the arms: exact
     HISTOGRAMS = "histograms"  # where the canary's durations lie among all: exact
     PERCENTILES = "percentiles"  # each minute's percentiles: approximate
+    PAIRS = "pairs"  # what both arms answered to the same requests: exact
     LIMIT = "limit"  # the canary's own rate against a number: exact
     MINUTES = "minutes"  # in which minutes the percentile is above a number: a rule, not a test
 

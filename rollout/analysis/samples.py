@@ -81,8 +81,53 @@ class Minute:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """What one minute showed of both arms' answers: to the same requests, and of their scores.
+
+    `compared` requests were answered by both, `disagreeing` of them differently; `differences` are
+    the canary's scores less the baseline's, `up` and `down` the answers that only the canary, or
+    only the baseline, took for a yes. The score histograms need no pairs: they count answers by the
+    centre of their bin. Raises ValueError for what cannot be.
+    """
+
+    at: datetime
+    compared: int = 0
+    disagreeing: int = 0
+    differences: tuple[float, ...] = ()
+    up: int = 0
+    down: int = 0
+    canary_scores: Mapping[float, int] = field(default_factory=dict)
+    baseline_scores: Mapping[float, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counted = (self.compared, self.up, self.down, self.disagreeing)
+        bins = (*self.canary_scores.values(), *self.baseline_scores.values())
+        if not all(0 <= number < inf for number in (*counted, *bins)):
+            raise ValueError(f"pairs are counted from 0 up, not {self}")
+        if self.disagreeing > self.compared or self.up + self.down > self.compared:
+            raise ValueError(f"of {self.compared} pairs no more can differ: {self}")
+        scores = (*self.differences, *self.canary_scores, *self.baseline_scores)
+        if not all(-inf < score < inf for score in scores):
+            raise ValueError(f"a score is a number: {self}")
+
+    @property
+    def scored_by_canary(self) -> int:
+        return sum(self.canary_scores.values())
+
+    @property
+    def scored_by_baseline(self) -> int:
+        return sum(self.baseline_scores.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Samples:
-    """Readable minutes, oldest first: those of the trial, and the baseline's before it."""
+    """Readable minutes, oldest first: those of the trial, and the baseline's before it.
+
+    `pairs` are what a prober or the traffic log compared; `usual_scores` the baseline's histogram
+    of scores from before the trial.
+    """
 
     minutes: tuple[Minute, ...] = ()
     history: tuple[Minute, ...] = ()
+    pairs: tuple[Pairs, ...] = ()
+    usual_scores: Mapping[float, int] = field(default_factory=dict)

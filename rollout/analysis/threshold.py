@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from rollout.analysis.report import Guard, Metric
+from rollout.analysis.report import ANSWERS, Guard, Metric
 
 SHORT = math.log(25)
 LONG = math.log(100)
@@ -22,6 +22,10 @@ STAKES: Mapping[Metric, float] = {
     Metric.UNAVAILABLE_RATE: 1.0,
     Metric.PLATFORM_RATE: 1.0,
     Metric.CUSTOM: 3.0,
+    Metric.DISAGREEMENT_RATE: 1.0,
+    Metric.SCORE_DRIFT: 1.0,
+    Metric.CLASS_FLIPS: 1.0,
+    Metric.SCORE_HISTOGRAM: 1.0,
 }
 
 
@@ -58,7 +62,8 @@ def _family(guard: Guard) -> tuple[str, bool]:
 
 def relative(guard: Guard) -> bool:
     """Whether the guard compares the canary with the baseline."""
-    return guard.worse_by_ratio is not None or guard.worse_by_points is not None
+    margin = guard.worse_by_ratio is not None or guard.worse_by_points is not None
+    return margin or guard.metric in ANSWERS
 
 
 def _alike(guard: Guard, guards: Sequence[Guard]) -> int:

@@ -42,7 +42,9 @@ def measured(finding: Finding, arm: Arm | None) -> str:
         return f"{arm.value:.4g}"
     if arm.bad is not None:
         return f"{arm.value * 100:.2f} %"
-    return f"{arm.value:.0f} ms"
+    if finding.guard.metric.value.startswith("latency_"):
+        return f"{arm.value:.0f} ms"
+    return figures(arm.value)
 
 
 def samples(arm: Arm | None) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from rollout.analysis.report import Guard, Metric, Severity
+from rollout.analysis.report import ANSWERS, Guard, Metric, Severity
 from rollout.analysis.threshold import relative
 
 DEFAULT_GUARDS = (
@@ -107,6 +107,9 @@ def _a_name(place: int, guard: Guard) -> None:
 
 
 def _a_limit(place: int, guard: Guard) -> None:
+    if guard.metric in ANSWERS:
+        _check_answers(place, guard)
+        return
     limited = relative(guard) or guard.at_most is not None
     if guard.http is not None and relative(guard):
         raise ValueError(
@@ -124,6 +127,21 @@ def _a_limit(place: int, guard: Guard) -> None:
         raise ValueError(f"[{place}].worse_by_ratio: {guard.worse_by_ratio} is below 1")
 
 
+def _check_answers(place: int, guard: Guard) -> None:
+    """A tolerance where there is one to give; a margin against the baseline means nothing here."""
+    if guard.worse_by_ratio is not None or guard.worse_by_points is not None:
+        raise ValueError(f"[{place}]: {guard.metric} compares answers; it takes no margin")
+    tolerated = {Metric.DISAGREEMENT_RATE: 0 < (guard.at_most or 0) < 1}
+    tolerated[Metric.SCORE_DRIFT] = guard.at_most is None or guard.at_most >= 0
+    if not tolerated.get(guard.metric, guard.at_most is None):
+        wanted = {
+            Metric.DISAGREEMENT_RATE: "give at_most, the part of the answers that may differ",
+            Metric.SCORE_DRIFT: "at_most is how far scores may move, 0 or more",
+        }
+        none = "it takes no limit: any change that is more than chance counts"
+        raise ValueError(f"[{place}]: {guard.metric}: {wanted.get(guard.metric, none)}")
+
+
 def _a_rate(place: int, guard: Guard) -> None:
     if guard.custom:
         counts = guard.of is not None
@@ -131,6 +149,8 @@ def _a_rate(place: int, guard: Guard) -> None:
             guard.worse_by_points,
             guard.at_most if counts else None,
         )
+    elif guard.metric in ANSWERS:
+        return
     elif guard.metric in RATES:
         limits = (guard.worse_by_points, guard.at_most)
     elif guard.worse_by_points is not None:

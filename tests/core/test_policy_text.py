@@ -19,6 +19,7 @@ from rollout.core.policy import Canary, Kind, Policy, Then
 from rollout.core.policy_text import PROBLEMS_MAX, choose_policy, parse_policy, warnings
 from rollout.core.yaml_lines import NODES_MAX, TEXT_MAX
 from rollout.errors import PolicyError
+from tests.builders import a_policy
 
 WHOLE = """\
 schema: 1
@@ -128,6 +129,26 @@ KEYS = (
     " on_inconclusive, on_deadline, on_newer, on_changed_in_place, on_foreign_change, on_alert"
 )
 KINDS = "smoke, mirror, canary, approval, bake, retire"
+
+
+@pytest.mark.parametrize(
+    ("guard", "told"),
+    [
+        ({"metric": "disagreement_rate"}, "give at_most, the part of the answers"),
+        ({"metric": "disagreement_rate", "at_most": 1.5}, "give at_most, the part of the answers"),
+        ({"metric": "score_drift", "at_most": -1}, "at_most is how far scores may move"),
+        ({"metric": "class_flips", "at_most": 0.1}, "it takes no limit"),
+        ({"metric": "score_histogram", "worse_by_ratio": 1.1}, "it takes no margin"),
+    ],
+)
+def test_guards_on_answers_take_a_tolerance_or_nothing(guard: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        a_policy(guards=[guard])
+
+    fit = [{"metric": "disagreement_rate", "at_most": 0.01}, {"metric": "class_flips"}]
+    assert len(a_policy(guards=fit).guards) == 2
+
+
 METRICS = ", ".join(Metric)
 
 # fmt: off
