@@ -47,6 +47,20 @@ class Switches:
     regenerate_status_lost: bool = _switch(
         "flag", "polls of regenerateKeys answer 404 OperationNotFound (§1.3)", default=True
     )
+    key_change_seconds: float = _switch(
+        "seconds",
+        "a regenerated key changes this long after its operation has ended (§1.3)",
+        default=0.0,
+    )
+    key_change_lost: bool = _switch(
+        "flag", "regenerateKeys is accepted, and no key changes (§1.3)", default=False
+    )
+    new_key_refused_seconds: float = _switch(
+        "seconds", "a new key is answered 401 this long after listKeys shows it (§2.2)", default=0.0
+    )
+    old_key_accepted_seconds: float = _switch(
+        "seconds", "the key before it still opens the endpoint this long (§2.2)", default=0.0
+    )
     failing_operations: bool = _switch(
         "flag", "operations end Failed with InternalServerError (§1.5)", default=False
     )

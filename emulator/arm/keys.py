@@ -1,17 +1,21 @@
 """Keys and tokens: listing, renewing, and recognising them."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from emulator.arm.calls import Call, Reply
 from emulator.arm.control import Control
 from emulator.arm.refusals import bad_request
-from emulator.arm.resources import Endpoint, Keys
+from emulator.arm.resources import Endpoint, KeyChange, Keys
+from emulator.switches import Switches
 
+CHANGES_KEPT = 20
 _ATTRIBUTES = {"primary": "primary", "secondary": "secondary"}
 
 
@@ -61,7 +65,7 @@ def token(control: Control, call: Call) -> Reply:
     )
 
 
-def refusal(endpoint: Endpoint, authorization: str, now: float) -> str:
+def refusal(endpoint: Endpoint, authorization: str, now: float, switches: Switches) -> str:
     """Why this Authorization header does not open the endpoint; empty when it does."""
     scheme, _, credential = authorization.partition(" ")
     credential = credential.strip()
@@ -69,7 +73,8 @@ def refusal(endpoint: Endpoint, authorization: str, now: float) -> str:
         return "Authorization is missing: send `Authorization: Bearer <key or token>`."
     match endpoint.auth_mode:
         case "key":
-            return "" if _is_key(endpoint.keys, credential) else "key_auth_access_denied"
+            opens = _opens(endpoint.keys, credential, now, switches)
+            return "" if opens else "key_auth_access_denied"
         case "amltoken":
             return _token_refusal(endpoint.token_secret, credential, now)
         case _:
@@ -80,15 +85,36 @@ async def _renew(control: Control, call: Call, keys: Keys, which: str, value: ob
     """Set the value given; the SDK sends the present key, which asks for another one."""
     await control.take_time(call)
     wanted = str(value) if value and value != getattr(keys, which) else secrets.token_urlsafe(24)
+    switches = control.board.set
+    if switches.key_change_lost:
+        return
+    if switches.key_change_seconds:
+        loop = asyncio.get_running_loop()
+        loop.call_later(switches.key_change_seconds, _change, control, keys, which, wanted)
+    else:
+        _change(control, keys, which, wanted)
+
+
+def _change(control: Control, keys: Keys, which: str, wanted: str) -> None:
+    keys.changes.append(KeyChange(getattr(keys, which), wanted, control.now()))
+    del keys.changes[:-CHANGES_KEPT]
     setattr(keys, which, wanted)
 
 
-def _is_key(keys: Keys, credential: str) -> bool:
-    """Both comparisons are always made, each in constant time."""
+def _opens(keys: Keys, credential: str, now: float, switches: Switches) -> bool:
+    """Whether the front end takes it; news of a changed key reaches it late."""
+    refused, accepted = switches.new_key_refused_seconds, switches.old_key_accepted_seconds
+    young = [one.new for one in keys.changes if now - one.at < refused]
+    old = [one.old for one in keys.changes if now - one.at < accepted]
+    known = _is_one_of([keys.primary, keys.secondary, *old], credential)
+    return known and not _is_one_of(young, credential)
+
+
+def _is_one_of(keys: Sequence[str], credential: str) -> bool:
+    """All comparisons are always made, each in constant time."""
     given = credential.encode(errors="surrogateescape")
-    first = hmac.compare_digest(given, keys.primary.encode())
-    second = hmac.compare_digest(given, keys.secondary.encode())
-    return first or second
+    found = [hmac.compare_digest(given, key.encode()) for key in keys]
+    return any(found)
 
 
 def _signed(claims: dict[str, Any], secret: bytes) -> str:

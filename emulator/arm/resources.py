@@ -35,6 +35,16 @@ class Asset:
 class Keys:
     primary: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     secondary: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    changes: list["KeyChange"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """A key that was regenerated: what it was, what it became, and when."""
+
+    old: str
+    new: str
+    at: float
 
 
 @dataclass(slots=True)

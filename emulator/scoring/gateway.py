@@ -59,7 +59,8 @@ class Gateway:
     async def _answer(
         self, endpoint: Endpoint, inbound: Inbound, headers: Mapping[str, str]
     ) -> Outcome:
-        if why := keys.refusal(endpoint, headers.get("authorization", ""), self.now()):
+        shown = headers.get("authorization", "")
+        if why := keys.refusal(endpoint, shown, self.now(), self.board.set):
             return _own(401, why)
         name = headers.get(OVERRIDE, "").lower() or self._drawn(endpoint)
         deployment = endpoint.deployments.get(name)

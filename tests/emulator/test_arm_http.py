@@ -201,6 +201,25 @@ def test_one_key_is_renewed_and_its_status_is_lost(
     assert changed == {f"{which}Key"}
 
 
+def test_a_regeneration_may_land_after_its_operation_or_never(lone: EmulatorHandle) -> None:
+    lone.endpoint("late-keys")
+    path = "/onlineEndpoints/late-keys"
+    before = lone.arm("POST", f"{path}/listKeys").json()
+    lone.switch(operation_seconds=0, regenerate_status_lost=False, key_change_seconds=0.3)
+
+    late = lone.done(lone.arm("POST", f"{path}/regenerateKeys", {"keyType": "Primary"}))
+    shown = lone.arm("POST", f"{path}/listKeys").json()
+    after = eventually(
+        lambda: (now := lone.arm("POST", f"{path}/listKeys").json()) != before and now
+    )
+    lone.switch(key_change_seconds=0, key_change_lost=True)
+    never = lone.done(lone.arm("POST", f"{path}/regenerateKeys", {"keyType": "Primary"}))
+
+    assert (late["status"], never["status"]) == ("Succeeded", "Succeeded")
+    assert shown == before
+    assert lone.arm("POST", f"{path}/listKeys").json() == after
+
+
 def test_tokens_open_token_endpoints_until_they_expire(
     lone: EmulatorHandle, tmp_path: Path
 ) -> None:
