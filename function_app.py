@@ -33,6 +33,12 @@ def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must be
     wiring.engine().sweep()
 
 
+@app.timer_trigger(arg_name="timer", schedule="30 */5 * * * *")
+def rotate(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must be taken
+    """Begin the rotations whose time has come."""
+    wiring.rotations().tick()
+
+
 # -- the HTTP API: one function for each route of its table ------------------------------------
 
 
@@ -84,6 +90,31 @@ def rollout_minutes(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("rollouts/{ref}/{command}", methods=["POST"])
 def command_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_rollout", req)
+
+
+@app.route("keys", methods=["GET"])
+def list_keys(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("list_keys", req)
+
+
+@app.route("keys/{ref}", methods=["GET"])
+def show_keys(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("show_keys", req)
+
+
+@app.route("keys/{ref}/history", methods=["GET"])
+def keys_history(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("keys_history", req)
+
+
+@app.route("keys/{ref}/rotate", methods=["POST"])
+def rotate_keys(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("rotate_keys", req)
+
+
+@app.route("keys/{ref}/{verb}", methods=["POST"])
+def command_keys(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("command_keys", req)
 
 
 @app.route("policies", methods=["GET"])

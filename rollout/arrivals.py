@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -16,6 +16,7 @@ from rollout.core.start_on import Source, words
 from rollout.engine import EVENTS_QUEUE, backed_off
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import Handshake, Unread, read_events
+from rollout.keys.near_expiry import NearExpiry
 from rollout.looks import read_policies
 from rollout.ports import Clock, Message, PolicyFiles, Queue
 
@@ -52,7 +53,16 @@ class Begun:
 class Arrivals:
     """Takes announcements; the same one delivered again is decided already."""
 
-    def __init__(self, starter: Starter, policies: PolicyFiles, queue: Queue, clock: Clock) -> None:
+    def __init__(
+        self,
+        starter: Starter,
+        policies: PolicyFiles,
+        queue: Queue,
+        clock: Clock,
+        on_expiry: Callable[[NearExpiry], str] = lambda heard: f"{heard.name} is nobody's here",
+    ) -> None:
+        """`on_expiry` answers a secret that is about to expire, and says what came of it."""
+        self._on_expiry = on_expiry
         self._starter = starter
         self._policies = policies
         self._queue = queue
@@ -100,7 +110,7 @@ class Arrivals:
         log.warning("event %s waits until %s: %s", base, at, later)
         self._queue.send(Message(EVENTS_QUEUE, "", f"{base}{_AGAIN}{retries}", body, at))
 
-    def take(self, events: Iterable[News | Handshake | Unread]) -> tuple[str, ...]:
+    def take(self, events: Iterable[News | Handshake | NearExpiry | Unread]) -> tuple[str, ...]:
         """Take each event, and say what came of it.
 
         One that fails does not keep the others waiting; its error is raised at the end, so that
@@ -118,13 +128,15 @@ class Arrivals:
             raise failed
         return tuple(told)
 
-    def _take(self, event: News | Handshake | Unread) -> str:
+    def _take(self, event: News | Handshake | NearExpiry | Unread) -> str:
         match event:
             case Handshake():
                 return "a handshake is answered where it is asked, over HTTP"
             case Unread(type=name, why=why):
                 known = name in self._unknown or len(self._unknown) < UNKNOWN_MAX
                 self._unknown[name if known else "others"] += 1
+            case NearExpiry():
+                why = self._on_expiry(event)
             case News():
                 try:
                     why = self.begin(event).why

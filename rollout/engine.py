@@ -19,10 +19,11 @@ from rollout.core.events import (
     UndoRequested,
 )
 from rollout.core.head import Debt, Head, Wake
-from rollout.core.machine.decide import decide, is_turn_of_queued
+from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
+from rollout.core.rotation.beside import waits_for_key
 from rollout.effects import Effects
 from rollout.errors import (
     Conflict,
@@ -33,13 +34,15 @@ from rollout.errors import (
     Unavailable,
     Unknown,
 )
+from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
-from rollout.ports import Clock, Held, Message, Queue, Store
+from rollout.ports import Clock, Held, Queue, Store
+from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_wake, wake_message
+
+__all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
 
 log = logging.getLogger(__name__)
 
-STEPS_QUEUE = "steps"
-EVENTS_QUEUE = "events"
 SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
 GONE_AFTER = timedelta(minutes=1)
@@ -55,13 +58,21 @@ class Engine:
     """Answers events, one endpoint at a time; any number of workers may run at once."""
 
     def __init__(
-        self, store: Store, queue: Queue, clock: Clock, looks: Looks, effects: Effects
+        self,
+        store: Store,
+        queue: Queue,
+        clock: Clock,
+        looks: Looks,
+        effects: Effects,
+        keys: KeyLane | None = None,
     ) -> None:
+        """Without `keys` no rotation is gone on with."""
         self._store = store
         self._queue = queue
         self._clock = clock
         self._looks = looks
         self._effects = effects
+        self._keys = keys
 
     # -- doors -------------------------------------------------------------------------------
 
@@ -118,11 +129,20 @@ class Engine:
         held = self._store.load(wake.endpoint)
         if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):
             return
+        self._go_on(held)
+        if self._keys:  # last: a way back waits for no key
+            self._keys.step(wake.endpoint)
+
+    def _go_on(self, held: Held) -> None:
+        """Perform what is owed to the rollout, and look at it."""
         now = self._clock.now()
         owed = [debt for debt in held.head.owed if debt.not_before <= now]
         if owed:
-            self._perform(wake.endpoint, owed)
-            held = self._store.load(wake.endpoint)
+            self._perform(held.head.endpoint, owed)
+            held = self._store.load(held.head.endpoint)
+        if not _is_look_due(held.head, now):
+            self._rest(held, now)
+            return
         try:
             event = self._next_event(held.head)
         except (Unavailable, Refused, Unknown) as later:  # raised, it would end as a dead letter
@@ -220,6 +240,7 @@ class Engine:
             still_wanted = partial(self._is_owed, endpoint, debt)
             asked_at = debt.asked_at or self._clock.now()
             try:
+                self._let_key_go_first(endpoint, debt)
                 answer = self._effects.perform(debt, still_wanted)
             except Unavailable as later:
                 self._postpone(endpoint, debt, later, asked_at)
@@ -230,6 +251,12 @@ class Engine:
                 self._strike_off(endpoint, debt)
             else:
                 waiting.extend(self._decide(endpoint, answer, debt)[1])
+
+    def _let_key_go_first(self, endpoint: EndpointId, debt: Debt) -> None:
+        """Raises Unavailable while a key is regenerated that the action has to wait for."""
+        why = waits_for_key(self._store.load(endpoint).head, debt.action)
+        if why:
+            raise Unavailable(why, timedelta(seconds=1))
 
     def _is_owed(self, endpoint: EndpointId, debt: Debt) -> bool:
         return debt in self._store.load(endpoint).head.owed
@@ -314,23 +341,27 @@ class Engine:
         again = wake.model_copy(update={"retries": wake.retries + 1})
         wait = max(backed_off(again.retries), later.after or timedelta(0))
         log.warning("%s: the state waits %s: %s", wake.endpoint, wait, later)
-        self._queue.send(_message(again, self._clock.now() + wait))
+        self._queue.send(wake_message(again, self._clock.now() + wait))
+
+    def _rest(self, held: Held, now: datetime) -> None:
+        """Nothing is to be seen of the rollout: the row waits for its debts and its keys."""
+        times = (next_look(held.head, now), *(debt.not_before for debt in held.head.owed))
+        soonest = min((time for time in times if time), default=None)
+        try:
+            saved = self._store.save(held, due(held.head, soonest))
+        except Conflict:
+            return
+        self._send(saved.head, saved.head.due_at)
 
     def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> None:
-        if head.due_at is None:
-            return
-        wake = Wake(
-            endpoint=head.endpoint, generation=head.generation, turn=head.turn, attempt=attempt
-        )
-        try:
-            self._queue.send(_message(wake, at))
-        except (Unavailable, Refused) as down:  # only speed is lost: the sweep sends it again
-            log.warning("%s: not sent: %s", head.endpoint, down)
+        send_wake(self._queue, head, at, attempt)
 
 
-def _message(wake: Wake, at: datetime | None) -> Message:
-    body = wake.model_dump_json(exclude_defaults=True).encode()
-    return Message(STEPS_QUEUE, wake.endpoint.key, wake.message_id, body, at)
+def _is_look_due(head: Head, now: datetime) -> bool:
+    """Whether the wake-up can be for the rollout; it may be for the endpoint's keys alone."""
+    if head.rollout is None:
+        return is_turn_of_queued(head, now)
+    return head.rotation is None or next_look(head, now) is not None
 
 
 def _delay(debt: Debt, later: Unavailable) -> timedelta:

@@ -32,11 +32,17 @@ class Conflict(RolloutError):
 
 
 class Unavailable(RolloutError):
-    """The platform said "later": ask again, not before `after`."""
+    """The platform said "later": ask again, not before `after`.
 
-    def __init__(self, message: str, after: timedelta | None = None) -> None:
+    `undone` where it said itself that it did nothing; otherwise nobody knows.
+    """
+
+    def __init__(
+        self, message: str, after: timedelta | None = None, *, undone: bool = False
+    ) -> None:
         super().__init__(message)
         self.after = after
+        self.undone = undone
 
 
 class Refused(RolloutError):

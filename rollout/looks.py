@@ -12,6 +12,7 @@ from rollout.core.machine.silence import NUMBERS
 from rollout.core.policy import Policy
 from rollout.core.policy_text import choose_policy, parse_policy
 from rollout.core.rollout import Order, Phase, Rollout
+from rollout.core.rotation.policy_text import is_rotation
 from rollout.errors import (
     Malformed,
     PolicyError,
@@ -176,6 +177,8 @@ def read_policies(files: PolicyFiles) -> tuple[Mapping[str, Policy], Sequence[st
     for file in files.list():
         if file.error:
             broken.append(f"{file.name} is broken and left out: {file.error}")
+            continue
+        if is_rotation(file.text):
             continue
         try:
             whole[file.name] = parse_policy(file.text, file.name)

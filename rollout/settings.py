@@ -22,6 +22,7 @@ CLIENTS_OWN = frozenset(
     | {"ROLLOUT_SCORING_PYTHON", "ROLLOUT_SDK_PYTHON", "ROLLOUT_FUNCTIONS_PYTHON"}
 )
 """Variables of the command line and of the tests, which are no settings of a controller."""
+INSTALLATION_SECRET_MIN = 16
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -75,6 +76,13 @@ class Settings(Frozen):
     )
     clock_speed: float = Field(1, ge=1, le=60, description="policy minutes pass so much faster")
     write_verb: Literal["put", "patch-preview"] = Field("put", description="how traffic is set")
+    key_vault: str | None = Field(None, description="the URL of the Key Vault for endpoint keys")
+    secret_file: Path | None = Field(
+        None, description="without a Key Vault: the file of keys, by default secrets.json in data"
+    )
+    installation_secret: SecretStr | None = Field(
+        None, description="by which keys are recognised; by default made once, beside the keys"
+    )
     metrics_lag_minutes: int = Field(2, ge=1, le=30, description="how far metrics lag behind")
     metrics_api: Literal["single", "batch"] = Field(
         "single", description="metrics by ARM, or by the region's batch API with its own quota"
@@ -149,6 +157,21 @@ class Settings(Frozen):
         except Malformed as error:
             raise ValueError(str(error)) from error
 
+    @field_validator("key_vault")
+    @classmethod
+    def _over_https(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "https://vault")
+        if parts.scheme != "https" or not parts.hostname or parts.username:
+            raise ValueError(f"{url} is not the address of a vault; write https://NAME.vault...")
+        return url
+
+    @field_validator("installation_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < INSTALLATION_SECRET_MIN:
+            raise ValueError(f"it needs at least {INSTALLATION_SECRET_MIN} characters")
+        return secret
+
     @model_validator(mode="after")
     def _only_the_laptop_is_fast(self) -> Self:
         if not self.is_loopback:
@@ -178,6 +201,11 @@ class Settings(Frozen):
     @property
     def _is_namespace(self) -> bool:
         return self.service_bus is not None and "=" not in self.service_bus.get_secret_value()
+
+    @property
+    def secrets(self) -> Path:
+        """The file of keys where no vault is named."""
+        return self.secret_file or self.data / "secrets.json"
 
     @property
     def is_loopback(self) -> bool:

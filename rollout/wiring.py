@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.core.credentials import TokenCredential
+    from pydantic import SecretStr
 
     from rollout.adapters.azure.logs import LogMetrics, LogsClient
     from rollout.adapters.azure.monitor import MonitorMetrics
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
     from rollout.adapters.sqlite.queue import SqliteQueue
     from rollout.api import Api
     from rollout.arrivals import Arrivals
+    from rollout.core.head import Head
     from rollout.doctor import Doctor
     from rollout.engine import Engine
+    from rollout.key_ports import Secrets
+    from rollout.keys.lane import KeyLane
+    from rollout.keys.ring import KeyRing
+    from rollout.keys.rotations import Rotations
     from rollout.measuring import Sources
     from rollout.ports import PolicyFiles, Queue, Samples, Store
 
@@ -206,14 +212,74 @@ def engine() -> Engine:
     known, read = settings(), sources()
     looks = Looks(read, known.workspaces, known.installation)
     effects = Effects(read.endpoints, HttpScoring(_arm()), policies(), known.installation)
-    return Engine(store(), queue(), clock(), looks, effects)
+    return Engine(store(), queue(), clock(), looks, effects, _lane())
+
+
+@_Once
+def secrets() -> Secrets:
+    known = settings()
+    if known.key_vault:
+        from rollout.adapters.azure.key_vault import KeyVaultSecrets
+
+        return KeyVaultSecrets(known.key_vault, _credential())
+    from rollout.adapters.secret_file import SecretFile
+
+    return SecretFile(known.secrets, clock())
+
+
+@_Once
+def rotations() -> Rotations:
+    from rollout.adapters.azure.keys import ArmKeys
+    from rollout.keys.rotations import Rotations
+
+    return Rotations(
+        lane=_lane(),
+        ring=_ring(),
+        endpoints=ArmKeys(_arm()),
+        policies=policies(),
+        store=store(),
+        clock=clock(),
+        workspaces=settings().workspaces,
+    )
+
+
+@_Once
+def _lane() -> KeyLane:
+    from rollout.keys.lane import KeyLane
+    from rollout.wakes import send_wake
+
+    def send(head: Head) -> None:
+        send_wake(queue(), head, head.due_at)
+
+    return KeyLane(store(), clock(), _ring(), send)
+
+
+@_Once
+def _ring() -> KeyRing:
+    from rollout.adapters.azure.keys import ArmKeys
+    from rollout.keys.ring import KeyRing
+
+    ports = ArmKeys(_arm()), secrets(), sources().endpoints, policies(), clock()
+    return KeyRing(*ports, _installation_secret)
+
+
+@_Once
+def _installation_secret() -> SecretStr:
+    from secrets import token_urlsafe
+
+    from pydantic import SecretStr
+
+    from rollout.keys.ring import INSTALLATION_SECRET
+
+    made = SecretStr(token_urlsafe(32))
+    return settings().installation_secret or secrets().once(INSTALLATION_SECRET, made)
 
 
 @_Once
 def arrivals() -> Arrivals:
     from rollout.arrivals import Arrivals
 
-    return Arrivals(engine(), policies(), queue(), clock())
+    return Arrivals(engine(), policies(), queue(), clock(), rotations().near_expiry)
 
 
 @_Once
@@ -226,6 +292,7 @@ def api() -> Api:
         engine=engine(),
         store=store(),
         queue=queue(),
+        keys=rotations(),
         policies=policies(),
         clock=clock(),
         settings=settings(),

@@ -8,6 +8,8 @@ from rollout.analysis.report import Metric
 from rollout.core.machine.looked import CONCERNS
 from rollout.core.machine.table import TRANSITIONS, Transition
 from rollout.core.policy import Policy
+from rollout.core.rotation.policy import RotationDocument
+from rollout.core.rotation.table import ROTATIONS, KeyTransition
 from rollout.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,6 +143,50 @@ def _arrows() -> list[str]:
     return [f"    {before} --> {after}" for before, after in sorted(pairs)]
 
 
+def rotation_page() -> str:
+    """Every key of a rotation policy, and the table of its state machine."""
+    schema = RotationDocument.model_json_schema(by_alias=True)
+    parts = [
+        "# Rotation policy, and the phases of a rotation",
+        DRAWN,
+        (
+            "A rotation policy is a YAML file of its own beside the rollout policies, known by the"
+            " key `rotation` at its top. How it is used: [rotate keys](../howto/rotate-keys.md)."
+        ),
+        _keys("The file", schema, schema),
+    ]
+    parts += [_keys(f"`{name}`", schema["$defs"][name], schema) for name in sorted(schema["$defs"])]
+    return "\n\n".join([*parts, *_rotation_parts()]) + "\n"
+
+
+def _rotation_parts() -> Iterator[str]:
+    yield (
+        "## The phases\n\nPhases in -ing wait for the world, phases in -ed are over. While a key"
+        " is regenerated no rollout begins and no traffic is shifted; a way back waits for nothing."
+    )
+    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(_rotation_arrows()) + "\n```"
+    for phase, answers in ROTATIONS.items():
+        rows = ["| event | leads to | or means nothing, because |", "|---|---|---|"]
+        for event, answer in answers.items():
+            if isinstance(answer, KeyTransition):
+                rows.append(f"| {event.__name__} | {', '.join(answer.to) or 'stays'} | |")
+            else:
+                rows.append(f"| {event.__name__} | | {answer} |")
+        yield f"### {phase}\n\n" + "\n".join(rows)
+
+
+def _rotation_arrows() -> list[str]:
+    pairs = {
+        (phase, target)
+        for phase, answers in ROTATIONS.items()
+        for answer in answers.values()
+        if isinstance(answer, KeyTransition)
+        for target in answer.to
+        if target is not phase
+    }
+    return [f"    {before} --> {after}" for before, after in sorted(pairs)]
+
+
 def settings_page() -> str:
     """Every setting of an installation."""
     rows = ["| variable | default | |", "|---|---|---|"]
@@ -154,6 +200,7 @@ def settings_page() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_page,
     "docs/reference/machine.md": machine_page,
+    "docs/reference/rotation.md": rotation_page,
     "docs/reference/settings.md": settings_page,
 }
 

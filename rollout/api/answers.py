@@ -44,7 +44,7 @@ class Queued(Frozen):
     """What was started waits for its turn."""
 
     queued: str = Field(description="the deployment")
-    behind: str = Field(description="the id of the rollout that goes first")
+    behind: str = Field(description="the id of the rollout, or rotation of keys, that goes first")
     why: str
 
 

@@ -12,6 +12,7 @@ from rollout.core.events import Event
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
 from rollout.doctor import Report
+from rollout.keys.rotations import Rotations
 from rollout.ports import Clock, PolicyFiles, Queue, Store
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
@@ -44,6 +45,7 @@ class Parts:
     engine: Decider
     store: Store
     queue: Queue
+    keys: Rotations
     policies: PolicyFiles
     clock: Clock
     settings: Settings

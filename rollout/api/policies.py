@@ -8,8 +8,13 @@ from rollout.api.answers import PolicyCheck, PolicyList, PolicyRow, PolicyView
 from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.core.deployment_file import check as check_deployment
-from rollout.core.policy import Policy, Smoke
-from rollout.core.policy_text import parse_policy, warnings
+from rollout.core.policy import Policy
+from rollout.core.rotation.policy_text import (
+    Document,
+    document_warnings,
+    files_named,
+    parse_document,
+)
 from rollout.core.smoke import parse_smoke
 from rollout.errors import Malformed, PolicyError, Unknown
 from rollout.inbox import CheckBody, PushBody, read_body
@@ -35,10 +40,10 @@ def pushed(parts: Parts, request: Request) -> Response:
     if name in RESERVED:
         raise Malformed(f"{name!r} is a word of this API; give the policy another name")
     body = read_body(request.body, PushBody)
-    policy = parse_policy(body.text, name)
-    for path in set(_smoke_files(policy)) & set(body.attachments):
+    policy = parse_document(body.text, name)
+    for path in set(files_named(policy)) & set(body.attachments):
         parse_smoke(body.attachments[path], path)
-    for rule in policy.start_on:
+    for rule in policy.start_on if isinstance(policy, Policy) else ():
         if rule.create and rule.create.template in body.attachments:
             path = rule.create.template
             check_deployment(body.attachments[path], path, rule.source)
@@ -61,7 +66,7 @@ def checked(_parts: Parts, request: Request) -> Response:
     check = PolicyCheck(
         ok=policy is not None,
         errors=tuple(error.splitlines()) if error else (),
-        warnings=warnings(policy) if policy else (),
+        warnings=document_warnings(policy) if policy else (),
         version=policy.version if policy else None,
     )
     return answer(check)
@@ -97,30 +102,25 @@ def _view(parts: Parts, file: PolicyFile) -> PolicyView:
     )
 
 
-def _parsed(file: PolicyFile) -> tuple[Policy | None, str | None]:
+def _parsed(file: PolicyFile) -> tuple[Document | None, str | None]:
     if file.error:
         return None, file.error
     try:
-        return parse_policy(file.text, file.name), None
+        return parse_document(file.text, file.name), None
     except PolicyError as error:
         return None, str(error)
 
 
-def _warnings(parts: Parts, policy: Policy | None) -> tuple[str, ...]:
-    return (*warnings(policy), *_missing_files(parts, policy)) if policy else ()
+def _warnings(parts: Parts, policy: Document | None) -> tuple[str, ...]:
+    return (*document_warnings(policy), *_missing_files(parts, policy)) if policy else ()
 
 
-def _missing_files(parts: Parts, policy: Policy) -> Iterator[str]:
-    smoke = [("smoke", path) for path in _smoke_files(policy)]
-    create = [("create", rule.create.template) for rule in policy.start_on if rule.create]
-    for what, path in [*smoke, *create]:
+def _missing_files(parts: Parts, policy: Document) -> Iterator[str]:
+    named = [("smoke", path) for path in files_named(policy)]
+    if isinstance(policy, Policy):
+        named += [("create", rule.create.template) for rule in policy.start_on if rule.create]
+    for what, path in named:
         try:
             parts.policies.attachment(path)
         except (Unknown, Malformed, PolicyError) as error:
             yield f"{what}: {error}"
-
-
-def _smoke_files(policy: Policy) -> Iterator[str]:
-    for entry in policy.stages:
-        if isinstance(entry.stage, Smoke):
-            yield entry.stage.requests

@@ -55,8 +55,9 @@ def started(parts: Parts, order: Order, decision: Decision) -> Response:
     if rollout and rollout.order == order:
         where = {"Location": f"/{PREFIX}/rollouts/{rollout.id}"}
         return answer(_view(parts, head, rollout), 201, where)
-    if rollout and head.queued == order:
-        return answer(Queued(queued=order.deployment, behind=rollout.id, why=why), 202)
+    if head.queued == order:
+        behind = rollout.id if rollout else str(head.rotation and head.rotation.id)
+        return answer(Queued(queued=order.deployment, behind=behind, why=why), 202)
     raise Conflict(f"{why}; what came of it is over, see the history of {order.endpoint}")
 
 

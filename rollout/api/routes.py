@@ -12,6 +12,7 @@ from rollout.api import (
     callers,
     hooks,
     installation,
+    keys,
     plans,
     policies,
     rollouts,
@@ -29,6 +30,7 @@ from rollout.inbox import (
     PushBody,
     StartBody,
 )
+from rollout.keys.views import KeysStatus
 from rollout.rehearsal.plan import PlanView
 from rollout.rehearsal.recording import Recording
 from rollout.views import RolloutView
@@ -87,6 +89,7 @@ _WORDS: Mapping[str, Schema] = {
         "schema": _TEXT,
     },
     "command": {"schema": {"enum": list(rollouts.ASKED)}},
+    "verb": {"schema": {"enum": list(keys.KEY_COMMANDS)}},
     "name": {"description": "The policy's name.", "schema": _TEXT},
     "queue": {"schema": _TEXT},
     "id": {"schema": _TEXT},
@@ -110,6 +113,14 @@ ROUTES: tuple[Route, ...] = (
     Route("rollout_minutes", "GET", "rollouts/{ref}/minutes", rollouts.minutes, {200: Recording}),
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
           {200: answers.DecidedRollout}, body=CommandBody, once=True),
+    Route("list_keys", "GET", "keys", keys.listed, {200: keys.KeysList}),
+    Route("show_keys", "GET", "keys/{ref}", keys.shown, {200: KeysStatus}),
+    Route("keys_history", "GET", "keys/{ref}/history", keys.history,
+          {200: answers.History}, query=(_AFTER,)),
+    Route("rotate_keys", "POST", "keys/{ref}/rotate", keys.rotate,
+          {201: keys.DecidedRotation}, body=keys.RotateBody, once=True),
+    Route("command_keys", "POST", "keys/{ref}/{verb}", keys.command,
+          {200: keys.DecidedRotation}, body=keys.KeyCommandBody, once=True),
     Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList}),
     Route("check_policy", "POST", "policies/check", policies.checked,
           {200: answers.PolicyCheck}, body=CheckBody),

@@ -12,6 +12,7 @@ from rollout.cli.dead_letters import dead_letters
 from rollout.cli.doctor import doctor
 from rollout.cli.endings import Exit
 from rollout.cli.explain import explain
+from rollout.cli.keys import keys
 from rollout.cli.orders import ORDERS
 from rollout.cli.plan import plan
 from rollout.cli.policies import policy
@@ -35,6 +36,7 @@ SECTIONS = {
     "Start": (up, start),
     "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,
+    "Keys": (keys,),
     "Set up": (policy, context, settings, doctor, dead_letters),
 }
 

@@ -9,8 +9,13 @@ import yaml
 
 from rollout.cli.endings import Failure
 from rollout.core.deployment_file import check as check_deployment
-from rollout.core.policy import Policy, Smoke
-from rollout.core.policy_text import parse_policy, warnings
+from rollout.core.policy import Policy
+from rollout.core.rotation.policy_text import (
+    Document,
+    document_warnings,
+    files_named,
+    parse_document,
+)
 from rollout.core.smoke import parse_smoke
 from rollout.errors import PolicyError
 
@@ -35,23 +40,22 @@ class Checked:
 def check(path: Path) -> Checked:
     """Read a file as the controller would, and the files that it names."""
     try:
-        policy = parse_policy(read_text(path), str(path))
+        policy = parse_document(read_text(path), str(path))
         _check_smoke(path, policy)
         _check_templates(path, policy)
     except PolicyError as error:
         return Checked(str(path), errors=tuple(str(error).splitlines()))
-    return Checked(str(path), warnings=tuple(warnings(policy)), version=policy.version)
+    return Checked(str(path), warnings=document_warnings(policy), version=policy.version)
 
 
-def _check_smoke(path: Path, policy: Policy) -> None:
-    for entry in policy.stages:
-        if isinstance(entry.stage, Smoke):
-            beside = path.parent / entry.stage.requests
-            parse_smoke(_text_beside(path, beside, "smoke"), str(beside))
+def _check_smoke(path: Path, policy: Document) -> None:
+    for name in files_named(policy):
+        beside = path.parent / name
+        parse_smoke(_text_beside(path, beside, "smoke"), str(beside))
 
 
-def _check_templates(path: Path, policy: Policy) -> None:
-    for rule in policy.start_on:
+def _check_templates(path: Path, policy: Document) -> None:
+    for rule in policy.start_on if isinstance(policy, Policy) else ():
         if rule.create:
             beside = path.parent / rule.create.template
             text = _text_beside(path, beside, "start_on: create")
@@ -98,6 +102,8 @@ def _named_files(text: str) -> Iterator[str]:
         written = yaml.safe_load(text)
     except yaml.YAMLError:
         return
+    if isinstance(written, dict) and "rotation" in written:
+        yield from _probe_file(written["rotation"])
     for part, key, name in _NAMING:
         entries = written.get(part) if isinstance(written, dict) else None
         for entry in entries if isinstance(entries, list) else ():
@@ -108,3 +114,9 @@ def _named_files(text: str) -> Iterator[str]:
 
 _NAMING = (("stages", "smoke", "requests"), ("start_on", "create", "template"))
 """The lists of a policy whose entries name files: the list, its key, and the name of the file."""
+
+
+def _probe_file(rotation: object) -> Iterator[str]:
+    probe = rotation.get("probe") if isinstance(rotation, dict) else None
+    if isinstance(probe, dict) and isinstance(probe.get("requests"), str):
+        yield probe["requests"]

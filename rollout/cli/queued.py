@@ -13,7 +13,9 @@ def wait_for_turn(talk: Talk, behind: str, deployment: str, timeout: float | Non
 
     Exits 3 when a newer deployment took its place, 4 when it could not start, 2 in the end.
     """
-    last = talk.controller.rollout(behind)
+    last = _in_front(talk, behind, deployment, timeout)
+    if last.canary == deployment and last.id != behind:
+        return last
     for moment in follow(talk.controller, talk.session, last, timeout):
         last = moment.view
         if last.queued != deployment and not last.outcome:
@@ -21,6 +23,22 @@ def wait_for_turn(talk: Talk, behind: str, deployment: str, timeout: float | Non
     if not last.outcome:
         _undecided(last, deployment)
     return _begun(talk, last, deployment, timeout)
+
+
+def _in_front(talk: Talk, behind: str, deployment: str, timeout: float | None) -> RolloutView:
+    """The rollout in front; behind a rotation of keys, on an endpoint without any, the first."""
+    key, is_rotation, _ = behind.rpartition("-keys-")
+    if not is_rotation:
+        return talk.controller.rollout(behind)
+    endpoint = key.rpartition("-")[0]
+    deadline = talk.session.monotonic() + (timeout or 600)
+    while talk.session.monotonic() < deadline:
+        try:
+            return talk.controller.rollout(endpoint)
+        except Failure:  # nothing was rolled out there yet
+            talk.session.sleep(1)
+    click.echo(f"rollout: {deployment} still waits behind {behind}; it stays queued", err=True)
+    raise click.exceptions.Exit(Exit.UNDECIDED)
 
 
 def _begun(talk: Talk, before: RolloutView, deployment: str, timeout: float | None) -> RolloutView:

@@ -11,6 +11,7 @@ from rollout.core.alerts import AlertState
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.rollout import OVER, Order, Phase, Rollout
+from rollout.core.rotation.state import Rotation, RotationPhase
 
 SCHEMA_VERSION = 1
 SEEN_MAX = 100
@@ -40,6 +41,7 @@ class Head(Frozen):
     generation: int = 0
     turn: int = 0
     rollout: Rollout | None = Field(None, description="the live one, or the last that ended")
+    rotation: Rotation | None = Field(None, description="of its keys: the live one, or the last")
     queued: Order | None = Field(None, description="what starts when this one is over")
     owed: tuple[Debt, ...] = ()
     due_at: datetime | None = Field(None, description="when the world is looked at next")
@@ -73,11 +75,12 @@ class HistoryEntry(Frozen):
     number: int
     at: datetime
     rollout_id: str | None
+    rotation_id: str | None = None
     event: str
     event_id: str
     who: str
-    before: Phase
-    after: Phase
+    before: Phase | RotationPhase
+    after: Phase | RotationPhase
     stage: str = ""
     why: str
     actions: tuple[str, ...] = ()

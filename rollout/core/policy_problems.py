@@ -4,12 +4,12 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
-from rollout.core.policy import Policy
+from rollout.core.frozen import Frozen
 from rollout.core.yaml_lines import Path, Value, number, shown
 
 ROUNDS_MAX = 100
@@ -19,15 +19,20 @@ Told = tuple[Path, str]
 
 Schema = Mapping[str, Any]
 
+_Document = TypeVar("_Document", bound=Frozen)
+
 _UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 _ENTRY = re.compile(r"\[(?P<entry>\d+)\](?P<below>\S*): (?P<text>.*)", re.DOTALL)
 """A list's own rule, about one of its entries: `[2].canary.weight: 5 does not rise above 25`."""
 
 
-def check_policy(value: dict[str, Value]) -> tuple[Policy | None, Sequence[Told]]:
-    """The policy, or all that is wrong with it."""
-    policy, errors = _validate(value)
-    return policy, [*_answers(value, errors), *_entry_problems(value, errors)]
+def check_policy(
+    value: dict[str, Value], kind: type[_Document]
+) -> tuple[_Document | None, Sequence[Told]]:
+    """The document of that kind, or all that is wrong with it."""
+    document, errors = _validate(value, kind)
+    root = _whole_schema(kind)
+    return document, [*_answers(value, errors, root), *_entry_problems(value, errors, kind)]
 
 
 def spoken(value: Value) -> str:
@@ -47,9 +52,11 @@ def spoken(value: Value) -> str:
             return "a mapping"
 
 
-def _validate(value: dict[str, Value]) -> tuple[Policy | None, Sequence[ErrorDetails]]:
+def _validate(
+    value: dict[str, Value], kind: type[_Document]
+) -> tuple[_Document | None, Sequence[ErrorDetails]]:
     try:
-        return Policy.model_validate_json(to_json(value), strict=True), ()
+        return kind.model_validate_json(to_json(value), strict=True), ()
     except ValidationError as error:
         return None, error.errors(include_url=False)
 
@@ -57,25 +64,27 @@ def _validate(value: dict[str, Value]) -> tuple[Policy | None, Sequence[ErrorDet
 # -- one answer to each error ----------------------------------------------------------------
 
 
-def _answers(value: dict[str, Value], errors: Sequence[ErrorDetails]) -> Iterator[Told]:
+def _answers(
+    value: dict[str, Value], errors: Sequence[ErrorDetails], root: Schema
+) -> Iterator[Told]:
     places = [error["loc"] for error in errors]
-    meant = {_meant(error["loc"]) for error in errors if error["type"] in _UNKNOWN_KEY}
+    meant = {_meant(error["loc"], root) for error in errors if error["type"] in _UNKNOWN_KEY}
     for error in errors:
         place = error["loc"]
         follows = any(len(other) > len(place) and other[: len(place)] == place for other in places)
         if not follows and place not in meant and not _ENTRY.match(_own_words(error)):
-            yield place, _answer(value, error)
+            yield place, _answer(value, error, root)
 
 
-def _answer(value: dict[str, Value], error: ErrorDetails) -> str:
+def _answer(value: dict[str, Value], error: ErrorDetails, root: Schema) -> str:
     place, given = error["loc"], _at(value, error["loc"])
     if error["type"] in _UNKNOWN_KEY:
-        return _unknown_key(place)
+        return _unknown_key(place, root)
     if error["type"] == "missing":
-        return f"missing; add it: {_wanted(_schema(place))}"
+        return f"missing; add it: {_wanted(_schema(place, root))}"
     if words := _own_words(error):
         return _nothing_below(given) or words
-    schema = _schema(place)
+    schema = _schema(place, root)
     if given is None:
         return f"nothing is written here; write {_wanted(schema)}, or leave it out"
     return f"must be {_wanted(schema)}, not {spoken(given)}{_hint(schema, given)}"
@@ -94,16 +103,16 @@ def _nothing_below(given: Value) -> str | None:
     return None
 
 
-def _unknown_key(place: Path) -> str:
-    known = _schema(place[:-1]).get("properties", {})
-    meant = _meant(place)
+def _unknown_key(place: Path, root: Schema) -> str:
+    known = _schema(place[:-1], root).get("properties", {})
+    meant = _meant(place, root)
     question = f" did you mean {meant[-1]}?" if meant else ""
     return f"unknown key;{question} known: {', '.join(known)}"
 
 
-def _meant(place: Path) -> Path | None:
+def _meant(place: Path, root: Schema) -> Path | None:
     """The place that an unknown key was probably written for."""
-    close = _close(str(place[-1]), _schema(place[:-1]).get("properties", {}))
+    close = _close(str(place[-1]), _schema(place[:-1], root).get("properties", {}))
     return (*place[:-1], close) if close else None
 
 
@@ -126,7 +135,9 @@ def _at(value: Value, place: Path) -> Value:
 # -- the rules of whole lists ----------------------------------------------------------------
 
 
-def _entry_problems(value: dict[str, Value], errors: Sequence[ErrorDetails]) -> Iterator[Told]:
+def _entry_problems(
+    value: dict[str, Value], errors: Sequence[ErrorDetails], kind: type[Frozen]
+) -> Iterator[Told]:
     """What the rules of a list say of its entries.
 
     They speak only of a list whose entries are sound, and of one entry at a time: so what is
@@ -137,7 +148,7 @@ def _entry_problems(value: dict[str, Value], errors: Sequence[ErrorDetails]) -> 
     for _ in range(ROUNDS_MAX if errors else 0):
         for place in unsound:
             _take_out(kept, place)
-        said = list(_said_of_entries(value, kept))
+        said = list(_said_of_entries(value, kept, kind))
         if not said:
             return
         yield from said
@@ -151,10 +162,10 @@ def _take_out(kept: Mapping[str, dict[int, Value]], place: Path) -> None:
 
 
 def _said_of_entries(
-    value: dict[str, Value], kept: Mapping[str, dict[int, Value]]
+    value: dict[str, Value], kept: Mapping[str, dict[int, Value]], kind: type[Frozen]
 ) -> Iterator[Told]:
     sound: dict[str, Value] = {key: list(entries.values()) for key, entries in kept.items()}
-    _, errors = _validate({**value, **sound})
+    _, errors = _validate({**value, **sound}, kind)
     for error in errors:
         found = _ENTRY.match(_own_words(error))
         if found and error["loc"][0] in kept:
@@ -214,26 +225,26 @@ def _hint(schema: Schema, given: Value) -> str:
     return f"; {remedy}"
 
 
-def _schema(place: Path) -> Schema:
+def _schema(place: Path, root: Schema) -> Schema:
     """The JSON Schema of what may stand there; empty where nothing may."""
-    schema = _followed(_whole_schema())
+    schema = _followed(root, root)
     for part in place:
         below = schema.get("items") if isinstance(part, int) else None
         more = schema.get("additionalProperties") or {}
-        schema = _followed(below or schema.get("properties", {}).get(part, more))
+        schema = _followed(below or schema.get("properties", {}).get(part, more), root)
     return schema
 
 
-def _followed(schema: Schema) -> Schema:
+def _followed(schema: Schema, root: Schema) -> Schema:
     """The schema behind a reference, or beside `null`."""
     for choice in schema.get("anyOf", ()):
         if choice.get("type") != "null":
-            return _followed(choice)
+            return _followed(choice, root)
     if "$ref" in schema:
-        return _followed(_whole_schema()["$defs"][schema["$ref"].rpartition("/")[2]])
+        return _followed(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
     return schema
 
 
 @cache
-def _whole_schema() -> Schema:
-    return Policy.model_json_schema(by_alias=True)
+def _whole_schema(kind: type[Frozen]) -> Schema:
+    return kind.model_json_schema(by_alias=True)

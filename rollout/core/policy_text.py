@@ -1,9 +1,11 @@
 """A policy as text: what it says, all that is wrong or unwise in it, and which one to take."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from rollout.analysis.report import Metric, Severity
 from rollout.core.endpoint import EndpointId
+from rollout.core.frozen import Frozen
 from rollout.core.policy import Approval, Bake, Canary, Mirror, Policy, Retire, Then
 from rollout.core.policy_problems import check_policy, spoken
 from rollout.core.yaml_lines import Problem, Value, read_yaml
@@ -11,18 +13,25 @@ from rollout.errors import PolicyError
 
 PROBLEMS_MAX = 50
 
+_Document = TypeVar("_Document", bound=Frozen)
+
 
 def parse_policy(text: str, name: str) -> Policy:
     """Read a policy from YAML or JSON.
 
     Raises PolicyError with all that is wrong, one problem a line: `name:line: place: what; remedy`.
     """
+    return parse_as(Policy, text, name)
+
+
+def parse_as(kind: type[_Document], text: str, name: str) -> _Document:
+    """The same for a document of any kind."""
     written = read_yaml(text)
     problems = list(written.problems)
     if isinstance(written.value, dict):
-        policy, told = check_policy(written.value)
-        if policy and not problems:
-            return policy
+        document, told = check_policy(written.value, kind)
+        if document and not problems:
+            return document
         problems += [written.problem(place, text) for place, text in told]
     elif not problems:
         problems.append(_no_mapping(written.value))

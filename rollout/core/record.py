@@ -120,6 +120,9 @@ def _place(rollout: Rollout | None) -> tuple[object, ...]:
 
 
 def due(head: Head, at: datetime | None) -> Head:
+    """The row to be looked at then, or when its keys are, whichever comes first."""
+    if head.rotation and head.rotation.due_at:
+        at = min(at or head.rotation.due_at, head.rotation.due_at)
     return head.model_copy(update={"due_at": at, "turn": head.turn + 1})
 
 

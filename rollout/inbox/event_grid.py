@@ -14,6 +14,7 @@ from rollout.core.start_on import Source
 from rollout.errors import Malformed
 from rollout.inbox.alerts import Foreign
 from rollout.inbox.bodies import one_line, read_json
+from rollout.keys.near_expiry import NEAR_EXPIRY, NearExpiry, read_near_expiry
 
 EVENTS_MAX = 500
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -63,7 +64,7 @@ class _CloudEvent(Foreign):
         )
 
 
-def read_events(body: bytes) -> tuple[News | Handshake | Unread, ...]:
+def read_events(body: bytes) -> tuple[News | Handshake | NearExpiry | Unread, ...]:
     """Read one event or a list of them; raises Malformed with the place."""
     value = read_json(body)
     events = value if isinstance(value, list) else [value]
@@ -72,7 +73,7 @@ def read_events(body: bytes) -> tuple[News | Handshake | Unread, ...]:
     return tuple(_read(event, place) for place, event in enumerate(events))
 
 
-def _read(event: object, place: int) -> News | Handshake | Unread:
+def _read(event: object, place: int) -> News | Handshake | NearExpiry | Unread:
     told = _event(event, place)
     if told.event_type == VALIDATION:
         code = told.data.get("validationCode")
@@ -165,8 +166,19 @@ def _resource_written(told: _EventGridEvent) -> News | Unread:
     )
 
 
-_Reader = Callable[[_EventGridEvent], News | Unread]
+# -- a secret is about to expire ----------------------------------------------------------------
+
+
+def _near_expiry(told: _EventGridEvent) -> NearExpiry | Unread:
+    try:
+        return read_near_expiry(told.data)
+    except Malformed as error:
+        return Unread(told.event_type, one_line(str(error), 300))
+
+
+_Reader = Callable[[_EventGridEvent], News | NearExpiry | Unread]
 _KNOWN: Mapping[str, _Reader] = {
+    NEAR_EXPIRY: _near_expiry,
     "Microsoft.MachineLearningServices.ModelRegistered": _model_registered,
     "Microsoft.Resources.ResourceWriteSuccess": _resource_written,
 }

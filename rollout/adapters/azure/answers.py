@@ -17,6 +17,9 @@ from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 TEXT_MAX = 500
 RETRY_AFTER_MAX = timedelta(hours=1)
 
+_UNDONE = frozenset({409, 429})
+"""So it answers what it has not begun; a 5xx may come after the work."""
+
 _SECRET = re.compile(r"(?i)(bearer\s+|\bsig=)[^\s\"',&]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 T = TypeVar("T")
@@ -100,7 +103,8 @@ def _unknown(told: _Told) -> RolloutError:
 
 def _later(told: _Told) -> RolloutError:
     after = retry_after(told.response.headers)
-    return Unavailable(f"{told.asked}: {told.status}, {told.said}", after)
+    undone = told.status in _UNDONE
+    return Unavailable(f"{told.asked}: {told.status}, {told.said}", after, undone=undone)
 
 
 def _not_signed_in(told: _Told) -> RolloutError:

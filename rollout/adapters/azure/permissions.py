@@ -31,6 +31,7 @@ NEEDS: Mapping[str, _Need] = {
     _ENDPOINTS + "deployments/write":  _Need("capacity: scale, and retire: {scale_to: n}"),
     _ENDPOINTS + "deployments/delete": _Need("retire: {baseline: delete}"),
     _ENDPOINTS + "listKeys/action":    _Need(_SMOKE),
+    _ENDPOINTS + "regenerateKeys/action": _Need("rotating keys"),
     _ENDPOINTS + "token/action":       _Need(_SMOKE),
     _ENDPOINTS + "score/action":       _Need(_SMOKE, data=True),
 }

@@ -2,19 +2,23 @@
 
 from datetime import datetime, timedelta
 
-from rollout.core.events import Event
+from rollout.core.events import Beginning, Event
 from rollout.core.head import Head
 from rollout.core.machine.back import watched_until
 from rollout.core.machine.decision import Decision, refuse
 from rollout.core.machine.table import TRANSITIONS
 from rollout.core.rollout import Phase, Rollout
+from rollout.core.rotation.beside import is_held_up, key_in_the_way
 
+WAITS_FOR_KEY = timedelta(seconds=2)
 _BACK = timedelta(seconds=5)
 _WAITING = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.RETIRING})
 
 
 def decide(head: Head, event: Event, now: datetime) -> Decision:
     """Answer one event. Late and repeated events are normal, and change nothing."""
+    if why := is_held_up(head, event):
+        return _queued(head, event, why, now)
     answer = TRANSITIONS[head.phase][type(event)]
     if isinstance(answer, str):
         return refuse(head, answer)
@@ -23,14 +27,28 @@ def decide(head: Head, event: Event, now: datetime) -> Decision:
     return decision
 
 
+def _queued(head: Head, event: Event, why: str, now: datetime) -> Decision:
+    """A beginning that nothing else speaks against waits for its turn."""
+    assert isinstance(event, Beginning), event
+    begun = TRANSITIONS[head.phase][type(event)]
+    if isinstance(begun, str):
+        return refuse(head, begun)
+    now_if_it_could = begun(head, event, now)
+    if not now_if_it_could.taken:
+        return now_if_it_could
+    queued = head.model_copy(update={"queued": event.order})
+    return Decision(queued, f"{event.order.deployment} {why}")
+
+
 def next_look(head: Head, now: datetime) -> datetime | None:
     """When the world is to be looked at again; None: not before something happens."""
     rollout = head.rollout
     if rollout is None:
-        return None
+        return now + WAITS_FOR_KEY if head.queued else None
     if rollout.over:
         watching = _while_watched(rollout, now)
-        return watching or (now if head.queued else None)
+        turn = now + WAITS_FOR_KEY if key_in_the_way(head) else now
+        return watching or (turn if head.queued else None)
     if rollout.phase is Phase.ROLLING_BACK:
         return now + min(_BACK, rollout.minute)
     if rollout.phase in _WAITING:
@@ -45,11 +63,11 @@ def _patience(rollout: Rollout, now: datetime) -> timedelta:
 
 
 def is_turn_of_queued(head: Head, now: datetime) -> bool:
-    """Whether what waits may begin: nothing is live, and the watch after a rollback is over."""
+    """Whether what waits may begin: nothing is live or watched, and no key is regenerated."""
     rollout = head.rollout
-    if head.live or head.queued is None or rollout is None:
+    if head.live or head.queued is None or key_in_the_way(head):
         return False
-    return _while_watched(rollout, now) is None
+    return rollout is None or _while_watched(rollout, now) is None
 
 
 def _while_watched(rollout: Rollout, now: datetime) -> datetime | None:

@@ -85,7 +85,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         TrafficAccepted:    "no traffic map is being asked for",
         ForeignChangeFound: "no traffic map is being asked for",
         ActionRefused:      "it answers an action that was withdrawn",
-        OrderFailed:        "nothing waits",
+        OrderFailed:        _to(order_failed),
         AlertFired:         _to(alerts.heard),
         AlertResolved:      _to(alerts.heard),
         PauseRequested:     "nothing is being rolled out",

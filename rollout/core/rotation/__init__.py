@@ -1,0 +1,1 @@
+"""The second state machine of an endpoint: its keys are replaced without a failed request."""

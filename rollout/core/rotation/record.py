@@ -1,0 +1,62 @@
+"""What one decision about keys leaves behind: the row with its next look, and the entry."""
+
+from datetime import datetime
+
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.machine.decide import next_look
+from rollout.core.record import due
+from rollout.core.rotation.actions import RegenerateKey
+from rollout.core.rotation.decide import rotation_phase
+from rollout.core.rotation.decision import KeyDecision
+from rollout.core.rotation.events import KeyCommand, KeyEvent
+from rollout.core.rotation.state import Rotation
+
+
+def record_keys(
+    before: Head, decision: KeyDecision, event: KeyEvent, now: datetime
+) -> tuple[Head, HistoryEntry | None]:
+    """The row to save, and the history entry, if it is worth one."""
+    row = due(decision.head, _due_of_rollout(before, now))
+    if isinstance(event, KeyCommand):
+        row = row.remembering(event.id)
+    if not _is_told(before, decision):
+        return row, None
+    entry = _entry(before, decision, event, now)
+    return row.model_copy(update={"entries": entry.number}), entry
+
+
+def _due_of_rollout(head: Head, now: datetime) -> datetime | None:
+    """When the rollout beside it is due; a time that has passed stays, and is due at once."""
+    active = head.owed or next_look(head, now) is not None
+    return head.due_at if active else None
+
+
+def _is_told(before: Head, decision: KeyDecision) -> bool:
+    after = decision.head
+    moved = _told(before.rotation) != _told(after.rotation)
+    return moved or isinstance(decision.action, RegenerateKey)
+
+
+def _told(rotation: Rotation | None) -> tuple[object, ...]:
+    if rotation is None:
+        return ()
+    return (rotation.id, rotation.phase, rotation.leaked)
+
+
+def _entry(before: Head, decision: KeyDecision, event: KeyEvent, now: datetime) -> HistoryEntry:
+    rotation = decision.head.rotation
+    assert rotation is not None, event
+    return HistoryEntry(
+        number=before.entries + 1,
+        at=now,
+        rollout_id=None,
+        rotation_id=rotation.id,
+        event=type(event).__name__,
+        event_id=event.id,
+        who=event.who if isinstance(event, KeyCommand) else "rollout",
+        before=rotation_phase(before),
+        after=rotation.phase,
+        why=decision.why,
+        actions=(str(decision.action),) if decision.action else (),
+        numbers={"version": rotation.version} if rotation.version else {},
+    )

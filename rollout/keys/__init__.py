@@ -1,0 +1,1 @@
+"""Rotations at work: keys are read as fingerprints, decided on, and replaced."""

@@ -1,0 +1,127 @@
+"""What people see of an endpoint's keys: their ages, the secret, the next rotation, the trouble."""
+
+from datetime import datetime, timedelta
+
+from pydantic import Field
+
+from rollout.core.frozen import Frozen
+from rollout.core.rotation.policy import RotationPolicy
+from rollout.core.rotation.state import KeyName, KeysView, Rotation, RotationPhase
+
+MISSED_AFTER = timedelta(hours=1)
+"""So late a scheduled rotation still starts by itself; then it is overdue, and a person's."""
+
+
+class RotationView(Frozen):
+    """One rotation, live or over."""
+
+    id: str
+    endpoint: str = Field(description="workspace/endpoint")
+    phase: RotationPhase
+    policy: str
+    who: str
+    why: str
+    leaked: bool
+    started_at: datetime
+    phase_since: datetime
+    in_use: KeyName | None = Field(description="the key that clients had at the start")
+    published_at: datetime | None = Field(description="when clients could first read the new key")
+    waits_for: str
+    needs_person: bool
+    remedy: str = Field("", description="the command that helps, where a person is needed")
+    trouble: str | None
+    next_look_at: datetime | None
+
+
+class KeysStatus(Frozen):
+    """The keys of one endpoint."""
+
+    endpoint: str = Field(description="workspace/endpoint")
+    mode: str = Field(description="the endpoint's authMode; empty where it could not be read")
+    policy: str | None = None
+    secret: str | None = Field(None, description="the name under which clients read the key")
+    version: str | None = Field(None, description="the secret's current version")
+    published_at: datetime | None = None
+    expires_at: datetime | None = None
+    in_use: KeyName | None = Field(None, description="the key that the secret holds")
+    renewed: dict[KeyName, datetime] = Field(
+        default_factory=dict, description="when this controller last saw each key to be new"
+    )
+    rotated_at: datetime | None = Field(None, description="when a rotation last came to its end")
+    next_rotation_at: datetime | None = None
+    overdue: str | None = Field(None, description="why it should have been rotated already")
+    cannot: str | None = Field(None, description="why nothing can be rotated here")
+    rotation: RotationView | None = Field(None, description="the live one, or the last")
+
+
+def rotation_view(rotation: Rotation) -> RotationView:
+    asking = rotation.phase is RotationPhase.ASKING
+    return RotationView(
+        id=rotation.id,
+        endpoint=str(rotation.endpoint),
+        phase=rotation.phase,
+        policy=rotation.policy_name,
+        who=rotation.who,
+        why=rotation.why,
+        leaked=rotation.leaked,
+        started_at=rotation.started_at,
+        phase_since=rotation.phase_since,
+        in_use=rotation.in_use,
+        published_at=rotation.published_at,
+        waits_for=_waits_for(rotation),
+        needs_person=asking,
+        remedy=_remedy(rotation) if asking else "",
+        trouble=rotation.trouble,
+        next_look_at=rotation.due_at,
+    )
+
+
+_SENTENCES = {
+    RotationPhase.WAITING: "for its turn",
+    RotationPhase.TRYING_SPARE: "for the endpoint to answer with the spare key",
+    RotationPhase.RENEWING_SPARE: "for the spare key to be new",
+    RotationPhase.PROVING: "for the endpoint to answer with the new key ten times in a row",
+    RotationPhase.PUBLISHING: "for the secret to hold the new key",
+    RotationPhase.OVERLAPPING: "for clients to read the new key",
+    RotationPhase.CONFIRMING: "for the endpoint to answer with the new key once more",
+    RotationPhase.RENEWING_OLD: "for the old key to be replaced",
+    RotationPhase.ASKING: "for a person",
+}
+
+
+def _waits_for(rotation: Rotation) -> str:
+    return rotation.waits or _SENTENCES.get(rotation.phase, "nothing: it is over")
+
+
+def _remedy(rotation: Rotation) -> str:
+    """The command that the question itself names; otherwise to go on when it is mended."""
+    told = (rotation.trouble or "").rpartition(": rollout keys ")[2]
+    if told != (rotation.trouble or ""):
+        return f"rollout keys {told}"
+    where = rotation.endpoint
+    return f"rollout keys resume {where}   (or: rollout keys abort {where})"
+
+
+def overdue(
+    policy: RotationPolicy, rotation: Rotation | None, view: KeysView, now: datetime
+) -> str | None:
+    """Why a rotation should have been by now, if so."""
+    expires = view.published.expires_at if view.published else None
+    if expires and expires <= now:
+        return f"the secret's version expired at {expires:%Y-%m-%d %H:%M} UTC"
+    if rotation is None or policy.schedule is None or not rotation.over:
+        return None
+    last = policy.schedule.last(now)
+    if rotation.started_at < last < now - MISSED_AFTER:
+        return f"the rotation of {last:%Y-%m-%d %H:%M} UTC did not start"
+    return None
+
+
+_NO_KEYS = {
+    "amltoken": "aml_token endpoints have no keys: their tokens end by themselves in a day",
+    "aadtoken": "aad_token endpoints have no keys: clients sign in to Entra",
+}
+
+
+def why_no_keys(mode: str) -> str | None:
+    return None if mode == "key" else _NO_KEYS.get(mode, f"authMode {mode} has no keys")
