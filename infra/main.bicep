@@ -141,6 +141,7 @@ module app 'modules/app.bicep' = {
     eventsQueue: queues.events
     telemetryConnection: monitoring.outputs.telemetryConnection
     apiTokenUri: vault.outputs.apiTokenUri
+    keyVaultUri: vault.outputs.uri
     instanceMemoryMB: instanceMemoryMB
   }
 }

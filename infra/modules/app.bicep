@@ -14,6 +14,7 @@ param stepsQueue string
 param eventsQueue string
 param telemetryConnection string
 param apiTokenUri string
+param keyVaultUri string
 param instanceMemoryMB int
 
 var settings = {
@@ -25,6 +26,7 @@ var settings = {
   ROLLOUT_CLIENT_ID: identityClientId
   ROLLOUT_SERVICE_BUS: serviceBusHost
   ROLLOUT_STORAGE: storageName
+  ROLLOUT_KEY_VAULT: keyVaultUri
   // What the bindings of function_app.py name.
   STEPS_QUEUE: stepsQueue
   EVENTS_QUEUE: eventsQueue

@@ -21,6 +21,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/read'
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/write'
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/listKeys/action'
+          'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/regenerateKeys/action'
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/token/action'
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action'
           'Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments/read'

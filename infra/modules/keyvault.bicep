@@ -1,4 +1,4 @@
-// The vault: the API's token.
+// The vault: the API's token, and the endpoints' keys that the controller rotates.
 param location string
 param tags object
 param suffix string
@@ -9,6 +9,7 @@ param deployerId string
 param apiToken string
 
 var secretsUserRoleId = '4633458b-17de-408a-b874-0445c86b69e6'
+var secretsOfficerRoleId = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 
 resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   name: 'kv-${suffix}'
@@ -29,13 +30,14 @@ resource token 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
   properties: { value: apiToken }
 }
 
-resource mayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, controllerPrincipalId, secretsUserRoleId)
+// It writes new versions of endpoint keys, and reads which one clients have.
+resource mayWrite 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(vault.id, controllerPrincipalId, secretsOfficerRoleId)
   scope: vault
   properties: {
     principalId: controllerPrincipalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsUserRoleId)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', secretsOfficerRoleId)
   }
 }
 
@@ -50,4 +52,5 @@ resource deployerMayRead 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
 }
 
 output name string = vault.name
+output uri string = vault.properties.vaultUri
 output apiTokenUri string = token.properties.secretUri

@@ -20,6 +20,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "data": "the embedded store is for one machine",
     "github_secret": "the door is closed until a person opens it (the how-to)",
     "github_secret_next": "only while secrets change",
+    "installation_secret": "made once, and kept in the vault",
     "logs_lag_minutes": "tuned by a person who has measured it",
     "logs_url": "Azure itself",
     "logs_workspace": "the endpoints' owners choose one, and give a role there (the how-to)",
@@ -31,6 +32,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "prometheus_token": "there is no Prometheus unless a person names one",
     "prometheus_url": "there is no Prometheus unless a person names one",
     "storage_suffix": "Azure's public cloud",
+    "secret_file": "secrets are in the vault",
     "write_verb": "the verb that is no preview",
 }
 """Settings that a deployment leaves alone, and why."""
@@ -60,6 +62,7 @@ ROLE_NAMES: Mapping[str, str] = {
     "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39": "Azure Service Bus Data Sender",
     "73c42c96-874c-492b-b04d-ab87d138a893": "Log Analytics Reader",
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+    "b86a8fe4-44ce-4948-aee5-eccb2c155cd7": "Key Vault Secrets Officer",
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
 }
 """Built-in roles by their ids, which are the same in every tenant."""
@@ -71,7 +74,7 @@ ASSIGNED = frozenset(
         ("controller", "Storage Blob Data Owner", "Microsoft.Storage/storageAccounts"),
         ("controller", "Storage Table Data Contributor", "Microsoft.Storage/storageAccounts"),
         ("controller", "Azure Service Bus Data Owner", "Microsoft.ServiceBus/namespaces"),
-        ("controller", "Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
+        ("controller", "Key Vault Secrets Officer", "Microsoft.KeyVault/vaults"),
         ("deployerId", "Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
         ("sender", "Azure Service Bus Data Sender", "Microsoft.ServiceBus/namespaces/queues"),
         (

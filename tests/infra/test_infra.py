@@ -128,13 +128,13 @@ def test_a_binding_that_the_code_gains_is_missed_by_name(monkeypatch: pytest.Mon
 
 
 def test_a_request_that_an_adapter_gains_is_missed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    rotating = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/regenerateKeys/action"
+    gained = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/warmUp/action"
     known = code.arm_actions()
-    monkeypatch.setattr(code, "arm_actions", lambda: known | {rotating})
+    monkeypatch.setattr(code, "arm_actions", lambda: known | {gained})
 
     told = "\n".join(CHECKS["actions"](Template(INFRA)))
 
-    assert f"infra/modules/endpoints.bicep: the adapters need {rotating}" in told
+    assert f"infra/modules/endpoints.bicep: the adapters need {gained}" in told
 
 
 def test_nothing_is_excused_that_is_not_there() -> None:
