@@ -5,12 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from pydantic import SecretStr
+
 from rollout.adapters.sqlite.queue import DELIVERIES_MAX, DUPLICATE_WINDOW, Delivery
 from rollout.analysis.samples import Counts
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Rollout
 from rollout.errors import Conflict, Unknown
+from rollout.key_ports import SecretVersion
 from rollout.ports import DeadLetter, Held, Message, Minutes
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -209,3 +212,27 @@ class FakeSamples:
 
 def _hour(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass
+class FakeSecrets:
+    clock: FakeClock
+    versions: defaultdict[str, list[SecretVersion]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+
+    def current(self, name: str) -> SecretVersion | None:
+        return self.versions[name][-1] if self.versions[name] else None
+
+    def publish(
+        self, name: str, value: SecretStr, expires_at: datetime | None, tags: Mapping[str, str]
+    ) -> SecretVersion:
+        number = len(self.versions[name]) + 1
+        made = SecretVersion(f"v{number}", value, self.clock.now(), expires_at, dict(tags))
+        self.versions[name].append(made)
+        return made
+
+    def once(self, name: str, value: SecretStr) -> SecretStr:
+        if not self.versions[name]:
+            self.publish(name, value, None, {})
+        return self.versions[name][0].value

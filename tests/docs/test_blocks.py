@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rollout.cli.app import rollout
-from rollout.core.policy_text import parse_policy
+from rollout.core.rotation.policy_text import parse_document
 from rollout.core.smoke import SmokeRequest
 from rollout.inbox import read_alert
 from tests.docs.pages import ROOT, Block, blocks, commands
@@ -44,9 +44,9 @@ def _all_text() -> str:
 
 @pytest.mark.parametrize("block", YAML, ids=str)
 def test_a_policy_can_be_used_as_it_stands(block: Block) -> None:
-    assert "stages" in yaml.safe_load(block.text)
+    assert {"stages", "rotation"} & set(yaml.safe_load(block.text))
 
-    parse_policy(block.text, str(block))
+    parse_document(block.text, str(block))
 
 
 @pytest.mark.parametrize("block", JSON, ids=str)

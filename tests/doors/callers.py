@@ -17,6 +17,7 @@ from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
 from tests.doctor.patients import a_doctor
 from tests.simulation.azure import SimulatedMetrics
+from tests.simulation.key_world import KeyWorld
 from tests.simulation.world import CHURN, World
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +75,7 @@ def read(answer: Response) -> Any:
 
 def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **known: Any) -> Caller:
     """A client of the API over a world with that policy; `more` are further files of policies."""
-    world = World(policy=policy)
+    world = KeyWorld(age=False, policy=policy)
     deployed = folder / "policies"
     deployed.mkdir()
     for name, text in {"churn": policy, **(more or {})}.items():
@@ -91,6 +92,7 @@ def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **kn
         engine=world.engine,
         store=world.store,
         queue=world.queue,
+        keys=world.rotations,
         policies=policies,
         clock=world.clock,
         settings=settings,

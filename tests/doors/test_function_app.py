@@ -72,7 +72,7 @@ def test_each_route_of_the_table_has_its_function_and_no_function_is_beyond_it(
     }
 
     assert bound == {(route.name, route.method, route.path) for route in ROUTES}
-    assert set(indexed.bindings) - http == {"step", "sweep", "on_event"}
+    assert set(indexed.bindings) - http == {"step", "sweep", "on_event", "rotate"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
@@ -170,6 +170,10 @@ class Listening:
         self.asked.append("sweep")
         return 0
 
+    def tick(self) -> int:
+        self.asked.append("tick")
+        return 0
+
 
 @pytest.fixture
 def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
@@ -177,6 +181,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
     monkeypatch.setattr(wiring, "api", lambda: heard)
     monkeypatch.setattr(wiring, "engine", lambda: heard)
     monkeypatch.setattr(wiring, "arrivals", lambda: heard)
+    monkeypatch.setattr(wiring, "rotations", lambda: heard)
     return heard
 
 
@@ -233,3 +238,10 @@ def test_the_timer_sweeps(indexed: Indexed, listening: Listening) -> None:
     indexed.call("sweep", TimerRequest())
 
     assert listening.asked == ["sweep"]
+
+
+def test_a_timer_begins_rotations(indexed: Indexed, listening: Listening) -> None:
+    indexed.call("rotate", TimerRequest())
+
+    assert listening.asked == ["tick"]
+    assert indexed.trigger("rotate")["schedule"] == "30 */5 * * * *"

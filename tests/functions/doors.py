@@ -45,6 +45,7 @@ DRIVEN: Mapping[str, Binding] = {
     "step":  _session_queue("message", "%STEPS_QUEUE%"),
     "on_event": _queue("message", "%EVENTS_QUEUE%"),
     "sweep": _timer("timer", "0 * * * * *"),
+    "rotate": _timer("timer", "30 */5 * * * *"),
 }
 # fmt: on
 ASKED: Mapping[str, Binding] = {route.name: _http(route.method, route.path) for route in ROUTES}

@@ -26,6 +26,7 @@ from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core import record
+from rollout.core.rotation import looked
 
 PATIENCE = timedelta(seconds=1)
 GRACE = timedelta(seconds=2)
@@ -96,6 +97,7 @@ def hurry() -> None:
     engine.SWEEP_MARGIN = PATIENCE
     record._GRACE_OF_SMOKE = GRACE
     record._GRACE = GRACE
+    looked.GRACE = GRACE
 
 
 if __name__ == "__main__":

@@ -1,0 +1,141 @@
+"""`rollout keys`: what a person reads, and what is asked before it breaks something."""
+
+from typing import Any
+
+import pytest
+
+from tests.cli.canned import Canned
+from tests.cli.conftest import Shell
+
+AT = "2026-03-02T12:00:00Z"
+ROTATION: dict[str, Any] = {
+    "id": "churn-0123456789-keys-1",
+    "endpoint": "contoso/churn",
+    "phase": "overlapping",
+    "policy": "keys",
+    "who": "anna",
+    "why": "",
+    "leaked": False,
+    "started_at": AT,
+    "phase_since": AT,
+    "in_use": "primary",
+    "published_at": AT,
+    "waits_for": "for clients to read the new key, until 13:00:00",
+    "needs_person": False,
+    "remedy": "",
+    "trouble": None,
+    "next_look_at": AT,
+}
+ASKING = {
+    **ROTATION,
+    "phase": "asking",
+    "needs_person": True,
+    "trouble": "churn-key has no version yet",
+    "remedy": "rollout keys resume contoso/churn --in-use primary|secondary",
+}
+STATUS: dict[str, Any] = {
+    "endpoint": "contoso/churn",
+    "mode": "key",
+    "policy": "keys",
+    "secret": "churn-key",
+    "version": "v7",
+    "published_at": AT,
+    "in_use": "secondary",
+    "renewed": {"secondary": AT},
+    "next_rotation_at": "2026-04-01T01:00:00Z",
+    "rotation": ROTATION,
+}
+
+
+def test_the_status_tells_ages_versions_and_what_is_overdue(canned: Canned, shell: Shell) -> None:
+    late = {**STATUS, "endpoint": "contoso/fraud", "overdue": "it did not start", "rotation": None}
+    tokens = {"endpoint": "contoso/ads", "mode": "aadtoken", "cannot": "clients sign in to Entra"}
+    canned.says("GET", "keys", {"keys": [STATUS, late, tokens]})
+
+    answer = shell.run("keys", "status")
+
+    assert answer.exit_code == 0, answer.output
+    assert "2026-03-02 (in use)" in answer.output
+    assert "unknown" in answer.output
+    assert "OVERDUE: it did not start" in answer.output
+    assert "→ rollout keys rotate contoso/fraud" in answer.output
+    assert "aad_token" in answer.output
+    assert "rotating: waits for clients to read the new key" in answer.output
+
+
+def test_one_endpoint_in_full(canned: Canned, shell: Shell) -> None:
+    canned.says("GET", "keys/churn", {**STATUS, "rotation": ASKING})
+
+    answer = shell.run("keys", "status", "churn")
+
+    assert "version    v7" in answer.output
+    assert "→ rollout keys resume contoso/churn --in-use primary|secondary" in answer.output
+
+
+def test_a_rotation_is_asked_for_with_who_and_why(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "keys/churn/rotate", {"decided": "begun", "rotation": ROTATION}, status=201)
+
+    answer = shell.run("keys", "rotate", "churn", "--as", "anna", "--why", "audit")
+
+    assert answer.exit_code == 0, answer.output
+    body = {"leaked": False, "forced": False, "who": "anna", "why": "audit"}
+    assert canned.requests[-1].body == body
+    assert canned.requests[-1].key
+    assert "next:  rollout keys status contoso/churn" in answer.output
+
+
+def test_a_question_ends_with_its_own_code_and_the_command(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "keys/churn/rotate", {"decided": "asks", "rotation": ASKING}, status=201)
+
+    answer = shell.run("keys", "rotate", "churn", "--as", "anna")
+
+    assert answer.exit_code == 4
+    assert "do:    rollout keys resume contoso/churn --in-use" in answer.output
+
+
+@pytest.mark.parametrize("words", [(), ("--yes",)])
+def test_a_leak_is_said_what_it_breaks_before_it_is_done(
+    canned: Canned, shell: Shell, words: tuple[str, ...]
+) -> None:
+    canned.says("POST", "keys/churn/rotate", {"decided": "begun", "rotation": ROTATION}, status=201)
+
+    answer = shell.run("keys", "rotate", "churn", "--leaked", "--as", "anna", *words)
+
+    assert "is refused (401) until it has read the new one" in answer.output
+    asked = [one.body["leaked"] for one in canned.requests if one.method == "POST"]
+    assert asked == ([True] if words else [])
+    assert answer.exit_code == (0 if words else 130)
+
+
+def test_an_abort_and_a_resume_are_handed_over(canned: Canned, shell: Shell) -> None:
+    for verb in ("abort", "resume"):
+        canned.says("POST", f"keys/churn/{verb}", {"decided": verb, "rotation": ROTATION})
+
+    aborted = shell.run("keys", "abort", "churn", "--as", "ben", "--why", "wrong vault")
+    resumed = shell.run("keys", "resume", "churn", "--as", "ben", "--in-use", "primary")
+
+    assert (aborted.exit_code, resumed.exit_code) == (0, 0)
+    assert canned.requests[-1].body == {"who": "ben", "why": "", "in_use": "primary"}
+
+
+def test_the_history_is_retold(canned: Canned, shell: Shell) -> None:
+    entry = {
+        "number": 1,
+        "at": AT,
+        "rollout_id": None,
+        "rotation_id": ROTATION["id"],
+        "event": "KeyProbed",
+        "event_id": "e",
+        "who": "rollout",
+        "before": "proving",
+        "after": "publishing",
+        "why": "the secondary key opened the endpoint 10 times in a row",
+        "actions": ["publish the secondary key as churn-key"],
+    }
+    canned.says("GET", "keys/churn/history", {"entries": [entry]})
+
+    answer = shell.run("keys", "history", "churn")
+
+    assert answer.exit_code == 0, answer.output
+    assert "did     publish the secondary key as churn-key" in answer.output
+    assert "phase   proving → publishing" in answer.output

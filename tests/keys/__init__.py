@@ -1,0 +1,1 @@
+"""Rotations at work, on fakes."""

@@ -1,0 +1,215 @@
+"""Who begins rotations: people, calendars, expiries; and what the status tells."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rollout.arrivals import Arrivals
+from rollout.core.rotation.state import KeyName, RotationPhase
+from rollout.errors import Malformed, PolicyError
+from rollout.keys.near_expiry import NEAR_EXPIRY, NearExpiry, read_near_expiry
+from rollout.keys.rotations import Wish
+from tests.simulation.key_world import SECRET, KeyWorld
+from tests.simulation.keys import KeyFaults
+from tests.simulation.world import CHURN
+
+THREE = datetime(2026, 3, 3, 3, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world() -> KeyWorld:
+    """On an endpoint whose keys change every day at three."""
+    return KeyWorld(faults=KeyFaults(operation=(1, 1), lands=(0, 0), refused=(0, 0)))
+
+
+def expiring(version: str = "v1", name: str = SECRET) -> NearExpiry:
+    return NearExpiry(vault="ops", name=name, version=version)
+
+
+# -- calendars ---------------------------------------------------------------------------------
+
+
+def test_a_rotation_begins_at_its_time_and_once(world: KeyWorld) -> None:
+    world.clock.time = THREE - MINUTE
+    before = world.rotations.tick()
+    world.clock.time = THREE + 2 * MINUTE
+    begun, again = world.rotations.tick(), world.rotations.tick()
+    phase = world.pass_time(60)
+    after = world.rotations.tick()
+
+    assert (before, begun, again, after) == (0, 1, 0, 0)
+    assert phase is RotationPhase.ROTATED
+    assert world.rotation.who == "schedule"
+
+
+def test_a_time_that_was_missed_by_hours_begins_nothing_and_is_shown(world: KeyWorld) -> None:
+    world.clock.time = THREE + MINUTE
+    world.rotations.tick()
+    world.pass_time(60)
+    world.clock.time = THREE + timedelta(days=1, hours=2)
+
+    begun, status = world.rotations.tick(), world.rotations.status(CHURN)
+
+    assert begun == 0
+    assert status.overdue == "the rotation of 2026-03-04 03:00 UTC did not start"
+    assert status.next_rotation_at == THREE + timedelta(days=2)
+
+
+def test_two_workers_at_the_same_moment_begin_one(world: KeyWorld) -> None:
+    world.clock.time = THREE + MINUTE
+    world.rotations.tick()
+    first = world.rotation.id
+    world.new_worker()
+
+    world.rotations.tick()
+
+    assert world.rotation.id == first
+
+
+# -- expiries ----------------------------------------------------------------------------------
+
+
+def test_a_secret_that_is_about_to_expire_is_rotated_once(world: KeyWorld) -> None:
+    told = world.rotations.near_expiry(expiring())
+    world.pass_time(60)
+    again = world.rotations.near_expiry(expiring())
+
+    assert told.startswith("key vault rotates the keys")
+    assert world.rotation.phase is RotationPhase.ROTATED
+    assert again == "version v1 of churn-key is not the current one any more"
+
+
+def test_another_secret_of_the_vault_means_nothing(world: KeyWorld) -> None:
+    told = world.rotations.near_expiry(expiring(name="database-password"))
+
+    assert told == "database-password is the key of no endpoint here"
+    assert world.head.rotation is None
+
+
+DATA = {
+    "Id": "https://ops.vault.azure.net/secrets/churn-key/v1",
+    "VaultName": "ops",
+    "ObjectType": "Secret",
+    "ObjectName": "churn-key",
+    "Version": "v1",
+    "EXP": 1774008000,
+}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"eventType": NEAR_EXPIRY}, {"specversion": "1.0", "type": NEAR_EXPIRY, "source": "/vault"}],
+)
+def test_the_event_is_heard_in_both_schemas(world: KeyWorld, schema: dict[str, str]) -> None:
+    keys = world.rotations.near_expiry
+    arrivals = Arrivals(world.engine, world.policies, world.queue, world.clock, keys)
+    body = json.dumps([{"id": "e1", "data": DATA, **schema}]).encode()
+
+    arrivals.hear(body, "m1")
+    arrivals.hear(body, "m1")
+
+    assert world.rotation.who == "key vault"
+    assert [entry.event for entry in world.store.history(CHURN.key)].count("RotationRequested") == 1
+
+
+def test_an_event_without_its_parts_is_refused_with_the_place() -> None:
+    with pytest.raises(Malformed, match=r"data\.ObjectName"):
+        read_near_expiry({"VaultName": "v"})
+
+
+# -- people ------------------------------------------------------------------------------------
+
+
+def test_a_command_goes_as_far_as_it_can_before_it_answers(world: KeyWorld) -> None:
+    decision = world.rotations.rotate(CHURN, "one", Wish("anna", "audit"))
+
+    assert decision.why == "anna rotates the keys: audit"
+    assert world.rotation.phase is RotationPhase.RENEWING_SPARE
+    assert world.keys.regenerated == [KeyName.SECONDARY]
+
+
+def test_without_a_rotation_policy_nothing_begins(world: KeyWorld) -> None:
+    world.policies.rotation = "match: {endpoint: churn}"  # type: ignore[attr-defined]
+
+    with pytest.raises(PolicyError, match="no rotation policy matches it"):
+        world.rotations.rotate(CHURN, "one", Wish("anna"))
+    assert "no rotation policy" in str(world.rotations.status(CHURN).cannot)
+
+
+# -- the status --------------------------------------------------------------------------------
+
+
+def test_the_status_tells_all_but_the_keys(world: KeyWorld) -> None:
+    world.rotate()
+    world.pass_time(60)
+
+    status = world.rotations.status(CHURN)
+
+    assert (status.mode, status.policy, status.secret) == ("key", "keys", SECRET)
+    assert (status.version, status.in_use) == ("v2", KeyName.SECONDARY)
+    assert set(status.renewed) == {KeyName.PRIMARY, KeyName.SECONDARY}
+    text = status.model_dump_json() + world.head.model_dump_json()
+    assert not [key for key in world.keys.keys.values() if key in text]
+
+
+def test_an_expired_version_is_overdue(world: KeyWorld) -> None:
+    world.rotate()
+    world.pass_time(60)
+    world.clock.advance(timedelta(days=91))
+
+    assert "the secret's version expired at" in str(world.rotations.status(CHURN).overdue)
+
+
+@pytest.mark.parametrize(("mode", "told"), [("amltoken", "tokens end"), ("aadtoken", "Entra")])
+def test_endpoints_without_keys_say_why(world: KeyWorld, mode: str, told: str) -> None:
+    world.keys.mode = mode
+
+    status = world.rotations.status(CHURN)
+
+    assert (status.mode, status.overdue) == (mode, None)
+    assert told in str(status.cannot)
+
+
+# -- slow workers ------------------------------------------------------------------------------
+
+
+def test_a_worker_that_slept_before_it_sent_sends_nothing(world: KeyWorld) -> None:
+    """Meanwhile another may have sent it, and clients may have that key."""
+    read = world.keys.read
+    slept: list[bool] = []
+
+    def sleepy(endpoint: object) -> object:
+        if world.rotation.regenerating and not slept:
+            slept.append(True)
+            world.clock.advance(MINUTE)
+        return read(CHURN)
+
+    world.keys.read = sleepy  # type: ignore[method-assign,assignment]
+
+    world.rotate()
+
+    assert slept
+    assert world.keys.regenerated == []
+    assert world.rotation.trouble == "it came too late to be sent"
+
+
+def test_a_key_that_somebody_regenerated_meanwhile_is_not_regenerated_again(
+    world: KeyWorld,
+) -> None:
+    read = world.keys.read
+    changed: list[bool] = []
+
+    def changing(endpoint: object) -> object:
+        if world.rotation.regenerating and not changed:
+            changed.append(True)
+            world.keys.change(KeyName.SECONDARY)
+        return read(CHURN)
+
+    world.keys.read = changing  # type: ignore[method-assign,assignment]
+
+    world.rotate()
+
+    assert changed
+    assert world.keys.regenerated == []
