@@ -8,9 +8,10 @@ from rich.console import Group
 from rich.text import Text
 
 from rollout.analysis.report import Finding
+from rollout.cli import markdown
 from rollout.cli.controller import in_path
 from rollout.cli.glance import glance, next_step, replaces
-from rollout.cli.talk import Talk, talks
+from rollout.cli.talk import Talk, markdown_option, talks
 from rollout.cli.words import date_time, evidence_told, guard_name
 from rollout.core.head import HistoryEntry
 from rollout.core.traffic import Traffic
@@ -42,28 +43,36 @@ _CAME_IN: Mapping[str, str] = {
 
 @click.command(epilog="\b\nExamples:\n  rollout explain churn\n  rollout explain churn --json")
 @click.argument("ref")
+@markdown_option
 @talks
-def explain(talk: Talk, ref: str) -> None:
+def explain(talk: Talk, ref: str, as_markdown: bool) -> None:
     """Retell the rollout of REF in words: what came in, why, the numbers, who, what was done."""
     body = talk.controller.read(f"rollouts/{in_path(ref)}")
     view = talk.controller.view(body)
     entries = talk.controller.history(view.id)
     data = {"rollout": body, "entries": [entry.model_dump(mode="json") for entry in entries]}
-    talk.answer(data, lambda: _retold(view, entries))
+    told = Text(in_markdown(view, entries)) if as_markdown else _retold(view, entries)
+    talk.answer(data, lambda: told)
 
 
 def _retold(view: RolloutView, entries: Sequence[HistoryEntry]) -> Group:
-    asked = f"asked by {view.who}" + (f": {view.why}" if view.why else "")
-    title = Text.assemble(
-        (view.endpoint, "bold"),
-        f": {replaces(view)}, under {view.policy}@{view.policy_version}\n{asked}\n",
-    )
+    about, asked = _heading(view)
+    title = Text.assemble((view.endpoint, "bold"), f": {about}\n{asked}\n")
     return Group(title, *(_entry(entry) for entry in entries), _now(view))
 
 
+def _heading(view: RolloutView) -> tuple[str, str]:
+    """What is rolled out under which policy; who asked for it."""
+    asked = f"asked by {view.who}" + (f": {view.why}" if view.why else "")
+    return f"{replaces(view)}, under {view.policy}@{view.policy_version}", asked
+
+
+def _came_in(entry: HistoryEntry) -> str:
+    return _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
+
+
 def _entry(entry: HistoryEntry) -> Text:
-    came = _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
-    told = Text.assemble((date_time(entry.at), "dim"), "  ", came, "\n")
+    told = Text.assemble((date_time(entry.at), "dim"), "  ", _came_in(entry), "\n")
     told.append(f"  {entry.why}\n", "bold")
     for label, line in _details(entry):
         told.append(f"    {label:<7}", "dim").append(f"{line}\n")
@@ -120,3 +129,21 @@ def _now(view: RolloutView) -> Text:
     if view.trouble:
         told.append("    trouble ", "dim").append(f"{view.trouble}\n", "red")
     return told.append("    next   ", "dim").append(next_step(view))
+
+
+def in_markdown(view: RolloutView, entries: Sequence[HistoryEntry]) -> str:
+    """The same for a page, such as the summary of a CI job."""
+    seen, (about, asked) = glance(view), _heading(view)
+    return markdown.page(
+        f"### {seen.mark} {markdown.plain(seen.words)}",
+        f"**{markdown.plain(view.endpoint)}**: {markdown.plain(about)}; {markdown.plain(asked)}",
+        f"Trouble: {markdown.plain(view.trouble)}" if view.trouble else "",
+        f"Next: {markdown.plain(next_step(view))}",
+        markdown.table(("time", "what came in", "so", "more"), map(_cells, entries)),
+        f"Rollout {markdown.plain(view.id)}",
+    )
+
+
+def _cells(entry: HistoryEntry) -> tuple[str, ...]:
+    more = "; ".join(f"{label} {line}" for label, line in _details(entry))
+    return date_time(entry.at), _came_in(entry), entry.why, more

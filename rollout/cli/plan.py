@@ -9,16 +9,20 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.analysis.words import count, figures, percent
+from rollout.cli import markdown
 from rollout.cli.endings import Failure
 from rollout.cli.named_policy import NamedPolicy, named_policy
 from rollout.cli.policy_files import read_text
-from rollout.cli.talk import MayTalk, may_talk
+from rollout.cli.talk import MayTalk, markdown_option, may_talk
 from rollout.errors import Malformed
 from rollout.rehearsal.plan import PlannedStage, PlanView, foretell
 from rollout.rehearsal.sight import SightView
 from rollout.rehearsal.traffic import TrafficView, given
 
 MANY = 1000
+_CAUTION = "Chances and costs are those of the earliest times; minutes count from a ready canary."
+_STAGE_TITLES = ("stage", "begins", "ends", "live requests to the canary")
+_SIGHT_TITLES = ("a canary that", "is noticed in", "by minute", "having answered")
 
 
 @click.command(
@@ -32,25 +36,26 @@ Examples:
 @click.option("--endpoint", metavar="ENDPOINT", help="Whose traffic of the last two hours to read.")
 @click.option("--rps", type=float, metavar="N", help="Instead: the endpoint's requests a second.")
 @click.option("--error-rate", type=float, metavar="RATE", help="Of these fail usually, 0 to 1.")
+@markdown_option
 @may_talk
 def plan(
-    late: MayTalk, policy: str, endpoint: str | None, rps: float | None, error_rate: float | None
+    late: MayTalk, policy: str, endpoint: str | None, as_markdown: bool, **numbers: float | None
 ) -> None:
     """Tell before a rollout what POLICY (a file, or a name) will see, cost and miss.
 
     With --rps, --error-rate and a file no controller is needed.
     """
-    numbers = {"rps": rps, "error_rate": error_rate}
     if endpoint is None and None in numbers.values():
         raise click.UsageError("give --endpoint, or both --rps and --error-rate")
     if endpoint is not None and any(one is not None for one in numbers.values()):
         raise click.UsageError("--endpoint has its own numbers: leave out --rps and --error-rate")
     named = named_policy(policy)
     if endpoint is None and named.file is not None:
-        view = _foretold(late, named, rps or 0.0, error_rate or 0.0)
+        view = _foretold(late, named, numbers["rps"] or 0.0, numbers["error_rate"] or 0.0)
     else:
         view = _asked(late, named, {"endpoint": endpoint} if endpoint else numbers)
-    late.answer(view.model_dump(mode="json"), lambda: _told(view))
+    told = _told(view) if not as_markdown else Text(in_markdown(view))
+    late.answer(view.model_dump(mode="json"), lambda: told)
 
 
 def _foretold(late: MayTalk, named: NamedPolicy, rps: float, error_rate: float) -> PlanView:
@@ -89,15 +94,19 @@ def _parts(view: PlanView) -> Iterator[RenderableType]:
     if view.sees:
         yield _sees(view.sees)
         yield Text()
-    yield _list("At risk", [view.at_risk.sentence])
-    yield _list("What it cannot see", view.misses)
-    yield _list("In vain", view.in_vain)
-    yield _list("What to change", view.advice)
-    yield _list("Warnings", view.warnings)
-    yield Text(
-        "Chances and costs are those of the earliest times; minutes count from a ready canary.",
-        "dim",
-    )
+    for title, sentences in _lists(view).items():
+        yield _list(title, sentences)
+    yield Text(_CAUTION, "dim")
+
+
+def _lists(view: PlanView) -> Mapping[str, Sequence[str]]:
+    return {
+        "At risk": [view.at_risk.sentence],
+        "What it cannot see": view.misses,
+        "In vain": view.in_vain,
+        "What to change": view.advice,
+        "Warnings": view.warnings,
+    }
 
 
 def _traffic(traffic: TrafficView) -> str:
@@ -117,15 +126,19 @@ def _traffic(traffic: TrafficView) -> str:
 
 
 def _stages(stages: Sequence[PlannedStage]) -> Table:
-    table = _table("stage", "begins", "ends", "live requests to the canary")
+    table = _table(*_STAGE_TITLES)
     for one in stages:
-        table.add_row(
-            one.name,
-            _between(one.begins_earliest, one.begins_latest),
-            _between(one.ends_earliest, one.ends_latest),
-            _number(one.canary_requests) if one.canary_requests else "-",
-        )
+        table.add_row(*_stage_cells(one))
     return table
+
+
+def _stage_cells(one: PlannedStage) -> tuple[str, ...]:
+    return (
+        one.name,
+        _between(one.begins_earliest, one.begins_latest),
+        _between(one.ends_earliest, one.ends_latest),
+        _number(one.canary_requests) if one.canary_requests else "-",
+    )
 
 
 def _between(earliest: int, latest: int) -> str:
@@ -133,16 +146,21 @@ def _between(earliest: int, latest: int) -> str:
 
 
 def _sees(sees: Sequence[SightView]) -> Table:
-    table = _table("a canary that", "is noticed in", "by minute", "having answered")
+    table = _table(*_SIGHT_TITLES)
     for one in sees:
-        cost = one.canary_requests
-        table.add_row(
-            one.canary,
-            Text(percent(round(one.detection, 2)), "green" if one.reliable else "yellow"),
-            "-" if one.minute is None else str(one.minute),
-            "-" if cost is None else f"{_number(cost)} requests",
-        )
+        canary, detection, *rest = _sight_cells(one)
+        table.add_row(canary, Text(detection, "green" if one.reliable else "yellow"), *rest)
     return table
+
+
+def _sight_cells(one: SightView) -> tuple[str, ...]:
+    cost = one.canary_requests
+    return (
+        one.canary,
+        percent(round(one.detection, 2)),
+        "-" if one.minute is None else str(one.minute),
+        "-" if cost is None else f"{_number(cost)} requests",
+    )
 
 
 def _table(*titles: str) -> Table:
@@ -161,3 +179,16 @@ def _list(title: str, sentences: Sequence[str]) -> Text:
 
 def _number(number: float) -> str:
     return f"{number:,.0f}" if number >= MANY else figures(number, 3)
+
+
+def in_markdown(view: PlanView) -> str:
+    """The same for a page, such as the summary of a CI job."""
+    name = f"{view.policy}@{view.version}" + (f" on {view.endpoint}" if view.endpoint else "")
+    return markdown.page(
+        f"### Plan: {markdown.plain(name)}",
+        markdown.plain(_traffic(view.traffic)),
+        markdown.table(_STAGE_TITLES, map(_stage_cells, view.stages)),
+        markdown.table(_SIGHT_TITLES, map(_sight_cells, view.sees)) if view.sees else "",
+        *(markdown.bullets(title, sentences) for title, sentences in _lists(view).items()),
+        f"_{_CAUTION}_",
+    )

@@ -1,6 +1,7 @@
 """Reading and starting rollouts: `list`, `get`, `start`."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rollout.cli.ci import Record, outputs_option, recorded, summary_option
 from rollout.cli.controller import in_path
 from rollout.cli.glance import glance, next_step, replaces, trouble
 from rollout.cli.panel import EVENTS_TOLD, panel
@@ -149,13 +151,27 @@ Examples:
 )
 @click.option("--wait", is_flag=True, help="Watch it afterwards, and exit as `watch` does.")
 @timeout_option
+@summary_option
+@outputs_option
 @changes
-def start(talk: Talk, wait: bool, timeout: float | None, key: str, **order: Any) -> None:  # noqa: ANN401
+def start(
+    talk: Talk,
+    wait: bool,
+    timeout: float | None,
+    summary: Path | None,
+    outputs: Path | None,
+    **order: Any,  # noqa: ANN401
+) -> None:
     """Start to roll out DEPLOYMENT on ENDPOINT."""
+    with recorded(talk, summary, outputs) as record:
+        _start(record, order, timeout * 60 if timeout is not None else None, wait=wait)
+
+
+def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait: bool) -> None:
+    talk, key = record.talk, order.pop("key")
     begun = talk.session.monotonic()
     body = {name: value for name, value in order.items() if value not in (None, ())}
     answer = talk.controller.change("POST", "rollouts", body, key)
-    seconds = timeout * 60 if timeout is not None else None
     if answer.status != 202:
         view = talk.controller.view(answer.body)
         told = _started(view)
@@ -164,6 +180,8 @@ def start(talk: Talk, wait: bool, timeout: float | None, key: str, **order: Any)
         if wait:
             click.echo(told, err=True)
             view = wait_for_turn(talk, answer.body["behind"], order["deployment"], seconds)
+    if wait or answer.status != 202:
+        record.begun(view)
     if wait:
         left = seconds and max(0, begun + seconds - talk.session.monotonic())
         watch_view(talk, view, left)

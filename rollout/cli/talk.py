@@ -81,6 +81,9 @@ def console() -> Console:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Answer with one JSON document on stdout."
 )
+markdown_option = click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Answer with Markdown, for a page."
+)
 why_option = click.option("--why", default="", help="The reason, kept in the history.")
 who_option = click.option(
     "--as", "who", metavar="WHO", help="Who asks; by default the user of this machine."
