@@ -1,6 +1,7 @@
 """What we need from outside, and what each must promise."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -123,6 +124,27 @@ class Queue(Protocol):
 
     def resend(self, queue: str, message_id: str) -> None:
         """Move a dead letter back, due at once; raises Unknown."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Where spans and numbers about our own work go; it never raises, and nothing waits for it."""
+
+    @property
+    def on(self) -> bool:
+        """Whether anybody takes them: what costs a call is not asked for nobody."""
+        ...
+
+    def span(self, name: str, parent: str | None = None) -> AbstractContextManager[None]:
+        """A span about what is being worked on; `parent` is a W3C traceparent from outside."""
+        ...
+
+    def about(self, facts: Mapping[str, str]) -> None:
+        """Say of every open span what it is about."""
+        ...
+
+    def tell(self, signal: str, value: float, attributes: Mapping[str, str]) -> None:
+        """A number of the table of signals."""
         ...
 
 

@@ -112,6 +112,16 @@ class Settings(Frozen):
         description="guards may ask private addresses and plain http; else public https alone",
     )
 
+    telemetry: Literal["off", "opentelemetry"] = Field(
+        "off", description="spans and metrics of the controller itself"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="one JSON object a line, or not"
+    )
+    log_level: Literal["debug", "info", "warning"] = Field(
+        "info", description="the least that the controller itself logs"
+    )
+
     @field_validator("workspaces", mode="before")
     @classmethod
     def _by_comma(cls, value: object) -> object:
@@ -206,6 +216,12 @@ class Settings(Frozen):
     def secrets(self) -> Path:
         """The file of keys where no vault is named."""
         return self.secret_file or self.data / "secrets.json"
+
+    @property
+    def secret_texts(self) -> tuple[str, ...]:
+        """Every secret that is set, for whoever has to keep them out of a text."""
+        given = (getattr(self, name) for name in type(self).model_fields)
+        return tuple(one.get_secret_value() for one in given if isinstance(one, SecretStr))
 
     @property
     def is_loopback(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache, partial, update_wrapper
 from threading import RLock
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from rollout.settings import Identity, Settings
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rollout.keys.ring import KeyRing
     from rollout.keys.rotations import Rotations
     from rollout.measuring import Sources
-    from rollout.ports import PolicyFiles, Queue, Samples, Store
+    from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
 
 Made = TypeVar("Made")
 
@@ -204,15 +204,28 @@ def outgoing() -> Outgoing:
 
 @_Once
 def engine() -> Engine:
-    from rollout.adapters.azure.scoring import HttpScoring
-    from rollout.effects import Effects
-    from rollout.engine import Engine
-    from rollout.looks import Looks
+    from dataclasses import replace
 
-    known, read = settings(), sources()
-    looks = Looks(read, known.workspaces, known.installation)
-    effects = Effects(read.endpoints, HttpScoring(_arm()), policies(), known.installation)
-    return Engine(store(), queue(), clock(), looks, effects, _lane())
+    from rollout.adapters.azure.scoring import HttpScoring
+    from rollout.looks import Looks
+    from rollout.watched import WatchedEffects, WatchedEngine, WatchedStore, watched
+
+    _log()
+    known, read, told = settings(), sources(), telemetry()
+    seen = replace(
+        read,
+        endpoints=watched(read.endpoints, "endpoints", told),
+        metrics=watched(read.metrics, "metrics", told),
+        logs=watched(read.logs, "logs", told),
+        custom=watched(read.custom, "custom", told),
+    )
+    looks = Looks(seen, known.workspaces, known.installation)
+    scoring = watched(HttpScoring(_arm()), "scoring", told)
+    effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation)
+    kept = cast("Store", WatchedStore(store(), told))
+    made = WatchedEngine(kept, watched(queue(), "queue", told), clock(), looks, effects, _lane())
+    effects.telemetry = made.telemetry = told
+    return made
 
 
 @_Once
@@ -276,6 +289,35 @@ def _installation_secret() -> SecretStr:
 
 
 @_Once
+def telemetry() -> Telemetry:
+    """Where spans and metrics go; nothing of OpenTelemetry is imported unless it is asked for."""
+    from rollout.errors import Malformed
+    from rollout.signals import Silent
+
+    if settings().telemetry == "off":
+        return Silent()
+    try:
+        from rollout.adapters import open_telemetry
+    except ImportError as missing:
+        raise Malformed(
+            f"ROLLOUT_TELEMETRY is opentelemetry, and {missing.name} is not installed:"
+            " pip install 'rollout[telemetry]'"
+        ) from missing
+    open_telemetry.export()
+    return open_telemetry.OpenTelemetry()
+
+
+@_Once
+def _log() -> None:
+    from rollout.adapters.logs_out import Blotter, JsonLines, Lines, configure
+
+    known = settings()
+    blot = Blotter(known.secret_texts)
+    formatter = JsonLines(blot) if known.log_format == "json" else Lines(blot)
+    configure(formatter, known.log_level)
+
+
+@_Once
 def arrivals() -> Arrivals:
     from rollout.arrivals import Arrivals
 
@@ -299,6 +341,7 @@ def api() -> Api:
         arrivals=arrivals(),
         memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
         doctor=doctor(),
+        telemetry=telemetry(),
     )
 
 

@@ -11,6 +11,7 @@ from rollout.core.policy import Policy
 from rollout.core.rotation.policy import RotationDocument
 from rollout.core.rotation.table import ROTATIONS, KeyTransition
 from rollout.settings import PREFIX, Settings
+from rollout.signals import SIGNALS, SPANS
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWN = "<!-- drawn from the code by `make docs` -->"
@@ -197,11 +198,35 @@ def settings_page() -> str:
     return "\n\n".join(["# Settings", DRAWN, told, "\n".join(rows)]) + "\n"
 
 
+def telemetry_page() -> str:
+    """Every number that the controller tells of itself, and its spans."""
+    rows = ["| metric | kind | unit | attributes | meaning |", "|---|---|---|---|---|"]
+    for name, one in SIGNALS.items():
+        about = ", ".join(f"`rollout.{attribute}`" for attribute in one.attributes) or "none"
+        rows.append(f"| `{name}` | {one.kind} | `{one.unit}` | {about} | {one.meaning} |")
+    told = (
+        "What the controller tells of its own work where `telemetry` is set to `opentelemetry`;"
+        " [Observe the controller](../howto/observe.md) says how to turn it on."
+    )
+    spans = [
+        "## Spans",
+        "| span | what it covers |\n|---|---|\n"
+        + "\n".join(f"| `{name}` | {meaning} |" for name, meaning in SPANS.items()),
+        (
+            "Spans behind a door carry `rollout.endpoint`, `rollout.rollout_id` and"
+            " `rollout.event_id` as soon as they are known. A failed span tells the kind of its"
+            " error and never its text."
+        ),
+    ]
+    return "\n\n".join(["# Telemetry", DRAWN, told, "## Metrics", "\n".join(rows), *spans]) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/policy.md": policy_page,
     "docs/reference/machine.md": machine_page,
     "docs/reference/rotation.md": rotation_page,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/telemetry.md": telemetry_page,
 }
 
 

@@ -16,6 +16,10 @@ class Api(Parts):
     def answer(self, name: str, request: Request) -> Response:
         """Answer what was asked of the route of that name; raises nothing."""
         route = BY_NAME[name]
+        with self.telemetry.span(f"door.{name}", request.headers.get("traceparent")):
+            return self._answer(route, request)
+
+    def _answer(self, route: Route, request: Request) -> Response:
         try:
             route.check(self.settings, request)
             return route.handle(self, request)

@@ -1,7 +1,7 @@
 """What the answers are made from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Protocol
 
@@ -13,9 +13,10 @@ from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
 from rollout.doctor import Report
 from rollout.keys.rotations import Rotations
-from rollout.ports import Clock, PolicyFiles, Queue, Store
+from rollout.ports import Clock, PolicyFiles, Queue, Store, Telemetry
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
+from rollout.signals import Silent
 
 
 class Examiner(Protocol):
@@ -52,6 +53,7 @@ class Parts:
     memory: Memory
     doctor: Examiner
     arrivals: Arrivals
+    telemetry: Telemetry = field(default_factory=Silent)
     new_id: Callable[[], str] = token_hex
 
     def event_id(self, request: Request, what: str) -> str:

@@ -93,6 +93,7 @@ class Rollback(Frozen):
     who: str
     decided_at: datetime
     asked_at: datetime | None = Field(None, description="when it was first asked for")
+    alert_fired_at: datetime | None = Field(None, description="where an alert was the reason")
     accepted_at: datetime | None = None
     seen_at: datetime | None = None
 

@@ -21,6 +21,8 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "github_secret": "the door is closed until a person opens it (the how-to)",
     "github_secret_next": "only while secrets change",
     "installation_secret": "made once, and kept in the vault",
+    "log_format": "the platform keeps lines as they are",
+    "log_level": "enough to retell a night",
     "logs_lag_minutes": "tuned by a person who has measured it",
     "logs_url": "Azure itself",
     "logs_workspace": "the endpoints' owners choose one, and give a role there (the how-to)",
@@ -33,6 +35,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "prometheus_url": "there is no Prometheus unless a person names one",
     "storage_suffix": "Azure's public cloud",
     "secret_file": "secrets are in the vault",
+    "telemetry": "the exporter's package is a choice: it makes a cold start slower",
     "write_verb": "the verb that is no preview",
 }
 """Settings that a deployment leaves alone, and why."""

@@ -1,12 +1,13 @@
 """What an alert does: it needs no metrics, only its rule, its time and what it names."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rollout.core.alerts import DEPLOYMENTS_MAX, RULE_MAX, AlertState, Meaning, kept
 from rollout.core.events import AlertFired, AlertNotice, AlertResolved, Beginning, Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
-from rollout.core.machine.decision import Decision, hold, refuse
+from rollout.core.machine.decision import Decision, hold, refuse, with_rollout
 from rollout.core.machine.stages import carry_on
 from rollout.core.policy import Then
 from rollout.core.rollout import HoldCause, Phase, Rollout
@@ -44,8 +45,19 @@ def fired(head: Head, rollout: Rollout, event: AlertFired, now: datetime) -> Dec
     if meaning is Meaning.HOLD:
         return hold(noted, rollout, HoldCause.ALERT, f"{what} fired; {blame}", now)
     if event.deployments or not _straddles(rollout, event):
-        return back.roll_back(noted, rollout, f"{what} fired; {blame}", now)
+        why = f"{what} fired; {blame}"
+        return _blaming(back.roll_back(noted, rollout, why, now), event.fired_at)
     return _hold_for_a_look(head, rollout, event, now)
+
+
+def _blaming(decision: Decision, fired_at: datetime) -> Decision:
+    """The same, and the way back knows when the alert fired: so its delay can be told."""
+    rollout = decision.head.rollout
+    assert rollout is not None, decision
+    assert rollout.rollback is not None, decision
+    way = rollout.rollback.model_copy(update={"alert_fired_at": fired_at})
+    blamed = rollout.model_copy(update={"rollback": way})
+    return replace(decision, head=with_rollout(decision.head, blamed))
 
 
 def _innocent(rollout: Rollout, event: AlertFired) -> str | None:
@@ -98,7 +110,8 @@ def still_fires(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> 
     for one in head.alerts:
         if one.firing and one.fired_at >= rollout.started_at and _is_time(one, rollout, now):
             why = f"alert {one.rule} ({one.severity}) is not resolved"
-            return back.roll_back(head, rollout, f"{why}; the canary is not proven guilty", now)
+            decision = back.roll_back(head, rollout, f"{why}; the canary is not proven guilty", now)
+            return _blaming(decision, one.fired_at)
     return None
 
 
