@@ -6,10 +6,10 @@ that it does not use.
 
 from __future__ import annotations
 
-from functools import cache, partial, update_wrapper
-from threading import RLock
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
+from rollout.once import Once
 from rollout.settings import Identity, Settings
 
 if TYPE_CHECKING:
@@ -39,40 +39,21 @@ if TYPE_CHECKING:
     from rollout.measuring import Sources
     from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
 
-Made = TypeVar("Made")
 
-_MAKING = RLock()
-
-
-class _Once(Generic[Made]):
-    """A part that is made when first asked for, and once, also when several threads ask first."""
-
-    def __init__(self, make: Callable[[], Made]) -> None:
-        update_wrapper(self, make)
-        self._made = cache(make)
-
-    def __call__(self) -> Made:
-        with _MAKING:
-            return self._made()
-
-    def cache_clear(self) -> None:
-        self._made.cache_clear()
-
-
-@_Once
+@Once
 def settings() -> Settings:
     """Raises Malformed that names each wrong setting."""
     return Settings.load()
 
 
-@_Once
+@Once
 def clock() -> SystemClock:
     from rollout.adapters.clock import SystemClock
 
     return SystemClock(settings().clock_speed)
 
 
-@_Once
+@Once
 def store() -> Store:
     if settings().storage is None:
         from rollout.adapters.sqlite.store import SqliteStore
@@ -83,7 +64,7 @@ def store() -> Store:
     return TableStore(_account())
 
 
-@_Once
+@Once
 def samples() -> Samples:
     if settings().storage is None:
         from rollout.adapters.sqlite.samples import SqliteSamples
@@ -94,7 +75,7 @@ def samples() -> Samples:
     return BlobSamples(_account())
 
 
-@_Once
+@Once
 def queue() -> Queue:
     """Service Bus where the settings name it."""
     address = settings().service_bus
@@ -107,14 +88,14 @@ def queue() -> Queue:
     return service_bus.ServiceBusQueue(connect, clock(), (STEPS_QUEUE, EVENTS_QUEUE))
 
 
-@_Once
+@Once
 def embedded_queue() -> SqliteQueue:
     from rollout.adapters.sqlite.queue import SqliteQueue
 
     return SqliteQueue(_database(), clock())
 
 
-@_Once
+@Once
 def policies() -> PolicyFiles:
     from rollout.adapters.policy_folder import Folder, PolicyFolder
 
@@ -127,7 +108,7 @@ def policies() -> PolicyFiles:
     return PolicyPlaces(Folder(known.policies), PolicyContainer(_account()))
 
 
-@_Once
+@Once
 def sources() -> Sources:
     """What looks and plans read from."""
     from rollout.adapters.azure.arm import ArmEndpoints
@@ -144,7 +125,7 @@ def sources() -> Sources:
     )
 
 
-@_Once
+@Once
 def _metrics() -> MonitorMetrics:
     from rollout.adapters.azure.batch import MetricsBatch
     from rollout.adapters.azure.monitor import MonitorMetrics
@@ -154,7 +135,7 @@ def _metrics() -> MonitorMetrics:
     return MonitorMetrics(arm, clock().minute, known.metrics_lag_minutes, batch)
 
 
-@_Once
+@Once
 def _logs() -> LogsClient | None:
     known = settings()
     if known.logs_workspace is None:
@@ -164,7 +145,7 @@ def _logs() -> LogsClient | None:
     return LogsClient(known.logs_url, known.logs_workspace, _credential())
 
 
-@_Once
+@Once
 def _log_metrics() -> LogMetrics | None:
     logs = _logs()
     if logs is None:
@@ -174,7 +155,7 @@ def _log_metrics() -> LogMetrics | None:
     return LogMetrics(logs, clock().minute, settings().logs_lag_minutes)
 
 
-@_Once
+@Once
 def _custom_guards() -> GuardsByKind:
     from rollout.adapters.azure.kql_guard import KqlGuard
     from rollout.adapters.custom_guards import GuardsByKind
@@ -194,7 +175,7 @@ def _custom_guards() -> GuardsByKind:
     return GuardsByKind(answerers)
 
 
-@_Once
+@Once
 def outgoing() -> Outgoing:
     """For addresses that people wrote into policies."""
     from rollout.adapters.outgoing import Outgoing
@@ -202,7 +183,7 @@ def outgoing() -> Outgoing:
     return Outgoing(private=settings().outgoing_private)
 
 
-@_Once
+@Once
 def engine() -> Engine:
     from dataclasses import replace
 
@@ -228,7 +209,7 @@ def engine() -> Engine:
     return made
 
 
-@_Once
+@Once
 def secrets() -> Secrets:
     known = settings()
     if known.key_vault:
@@ -240,7 +221,7 @@ def secrets() -> Secrets:
     return SecretFile(known.secrets, clock())
 
 
-@_Once
+@Once
 def rotations() -> Rotations:
     from rollout.adapters.azure.keys import ArmKeys
     from rollout.keys.rotations import Rotations
@@ -256,7 +237,7 @@ def rotations() -> Rotations:
     )
 
 
-@_Once
+@Once
 def _lane() -> KeyLane:
     from rollout.keys.lane import KeyLane
     from rollout.wakes import send_wake
@@ -267,7 +248,7 @@ def _lane() -> KeyLane:
     return KeyLane(store(), clock(), _ring(), send)
 
 
-@_Once
+@Once
 def _ring() -> KeyRing:
     from rollout.adapters.azure.keys import ArmKeys
     from rollout.keys.ring import KeyRing
@@ -276,7 +257,7 @@ def _ring() -> KeyRing:
     return KeyRing(*ports, _installation_secret)
 
 
-@_Once
+@Once
 def _installation_secret() -> SecretStr:
     from secrets import token_urlsafe
 
@@ -288,7 +269,7 @@ def _installation_secret() -> SecretStr:
     return settings().installation_secret or secrets().once(INSTALLATION_SECRET, made)
 
 
-@_Once
+@Once
 def telemetry() -> Telemetry:
     """Where spans and metrics go; nothing of OpenTelemetry is imported unless it is asked for."""
     from rollout.errors import Malformed
@@ -307,7 +288,7 @@ def telemetry() -> Telemetry:
     return open_telemetry.OpenTelemetry()
 
 
-@_Once
+@Once
 def _log() -> None:
     from rollout.adapters.logs_out import Blotter, JsonLines, Lines, configure
 
@@ -317,14 +298,14 @@ def _log() -> None:
     configure(formatter, known.log_level)
 
 
-@_Once
+@Once
 def arrivals() -> Arrivals:
     from rollout.arrivals import Arrivals
 
     return Arrivals(engine(), policies(), queue(), clock(), rotations().near_expiry)
 
 
-@_Once
+@Once
 def api() -> Api:
     from rollout.api import Api
     from rollout.rehearsal.memory import Memory
@@ -345,7 +326,7 @@ def api() -> Api:
     )
 
 
-@_Once
+@Once
 def doctor() -> Doctor:
     from rollout.adapters.azure.access import ArmAccess
     from rollout.doctor import Doctor, House, Platform
@@ -369,7 +350,7 @@ def doctor() -> Doctor:
     return Doctor(house, platform)
 
 
-@_Once
+@Once
 def _credential() -> TokenCredential:
     """One for all of Azure, so that its tokens are asked for once."""
     from rollout.adapters.azure import identity
@@ -383,7 +364,7 @@ def _credential() -> TokenCredential:
     return ways[known.identity]()
 
 
-@_Once
+@Once
 def _account() -> Account:
     from rollout.adapters.azure.storage.account import Account
 
@@ -395,7 +376,7 @@ def _account() -> Account:
     return Account.on_azure(storage, known.storage_suffix, _credential(), known.installation)
 
 
-@_Once
+@Once
 def _arm() -> ArmClient:
     from rollout.adapters.azure.pipeline import ArmClient
 

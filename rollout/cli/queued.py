@@ -1,5 +1,7 @@
 """Waiting for the turn of a deployment that was queued behind a live rollout."""
 
+from math import inf
+
 import click
 
 from rollout.cli.endings import Exit, Failure
@@ -43,7 +45,7 @@ def _in_front(talk: Talk, behind: str, deployment: str, timeout: float | None) -
 
 def _begun(talk: Talk, before: RolloutView, deployment: str, timeout: float | None) -> RolloutView:
     """What the endpoint does after the rollout in front is over."""
-    deadline = talk.session.monotonic() + (timeout or 600)
+    deadline = talk.session.monotonic() + (timeout or inf)  # a watch and a freeze have their time
     while talk.session.monotonic() < deadline:
         now = talk.controller.rollout(before.endpoint)
         if now.id != before.id:

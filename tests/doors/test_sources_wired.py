@@ -48,7 +48,7 @@ def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Sources]]:
     """The parts that those settings choose; what was made before is left as it was."""
-    made = [one for one in vars(wiring).values() if isinstance(one, wiring._Once)]
+    made = [one for one in vars(wiring).values() if isinstance(one, wiring.Once)]
 
     def sources(**told: str) -> Sources:
         for name, value in given(data=str(tmp_path), **told).items():

@@ -79,7 +79,7 @@ def test_what_threads_ask_for_at_once_is_made_once() -> None:
         second.wait(0.2)  # so long a second maker could come in
         return made[0]
 
-    part = wiring._Once(make)
+    part = wiring.Once(make)
     with ThreadPoolExecutor(8) as threads:
         given = [asked.result() for asked in [threads.submit(part) for _ in range(8)]]
 
@@ -93,7 +93,7 @@ def test_every_part_of_the_wiring_is_made_once() -> None:
     plain = [
         part.name
         for part in parts
-        if not any(isinstance(one, ast.Name) and one.id == "_Once" for one in part.decorator_list)
+        if not any(isinstance(one, ast.Name) and one.id == "Once" for one in part.decorator_list)
     ]
 
     assert plain == ["_database"]
