@@ -11,6 +11,7 @@ from rollout.adapters.azure.monitor import MonitorMetrics
 from rollout.analysis.report import Guard
 from rollout.errors import Malformed
 from rollout.measuring import Sources
+from rollout.once import Once
 from rollout.settings import Settings
 
 WORKSPACE = (
@@ -48,7 +49,7 @@ def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Sources]]:
     """The parts that those settings choose; what was made before is left as it was."""
-    made = [one for one in vars(wiring).values() if isinstance(one, wiring.Once)]
+    made = [one for one in vars(wiring).values() if isinstance(one, Once)]
 
     def sources(**told: str) -> Sources:
         for name, value in given(data=str(tmp_path), **told).items():

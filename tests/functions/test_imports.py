@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rollout import wiring
+from rollout.once import Once
 from tests.functions.deployment import ROOT
 from tests.functions.runtime import functions_python
 
@@ -79,7 +79,7 @@ def test_what_threads_ask_for_at_once_is_made_once() -> None:
         second.wait(0.2)  # so long a second maker could come in
         return made[0]
 
-    part = wiring.Once(make)
+    part = Once(make)
     with ThreadPoolExecutor(8) as threads:
         given = [asked.result() for asked in [threads.submit(part) for _ in range(8)]]
 
