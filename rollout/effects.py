@@ -1,7 +1,7 @@
 """One action, one call on one port; what the world answers at once comes back as an event."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import assert_never
 
@@ -23,7 +23,6 @@ from rollout.core.events import (
 )
 from rollout.core.head import Debt
 from rollout.core.smoke import SmokeRequest, parse_smoke
-from rollout.core.traffic import Traffic
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
 
@@ -83,7 +82,9 @@ class Effects:
     def _set_traffic(
         self, wish: SetTraffic, answer_id: str, still_wanted: StillWanted
     ) -> Event | None:
-        answer = self._endpoints.set_traffic(wish.endpoint, wish.traffic, wish.expect, still_wanted)
+        answer = self._endpoints.set_traffic(
+            wish.endpoint, wish.traffic, wish.expect, still_wanted, wish.way_back
+        )
         match answer:
             case Accepted(operation=operation):
                 return TrafficAccepted(id=answer_id, traffic=wish.traffic, operation=operation)
@@ -132,8 +133,8 @@ def _text(content: bytes, name: str) -> str:
 def _remedy(debt: Debt) -> str:
     """The command with which a person can do the same; empty where there is none."""
     match debt.action:
-        case SetTraffic(endpoint=endpoint, traffic=traffic, canary=canary):
-            return f"{endpoint.az_command('update')} {_traffic_arguments(traffic, canary)}"
+        case SetTraffic():
+            return debt.action.by_hand
         case DeleteDeployment(endpoint=endpoint, deployment=deployment):
             return endpoint.az_command("delete", deployment)
         case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
@@ -142,15 +143,3 @@ def _remedy(debt: Debt) -> str:
             return f"{endpoint.az_command('create', deployment)} --file {creation.template}"
         case ClaimEndpoint() | RunSmoke():
             return ""
-
-
-def _traffic_arguments(traffic: Traffic, canary: str) -> str:
-    """Both maps in full, the canary's nothing included, so that it matters not if `az` merges."""
-    live = {canary: 0, **traffic.live}
-    mirror = {canary: 0, **traffic.mirror} if not traffic.live.get(canary) else traffic.mirror
-    told = [("--traffic", live), ("--mirror-traffic", mirror)]
-    return " ".join(f'{option} "{_shares(shares)}"' for option, shares in told if shares)
-
-
-def _shares(shares: Mapping[str, int]) -> str:
-    return " ".join(f"{name}={share}" for name, share in sorted(shares.items()))

@@ -22,7 +22,7 @@ from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
-from rollout.core.rollout import Order
+from rollout.core.rollout import Order, Phase
 from rollout.core.rotation.beside import waits_for_key
 from rollout.effects import Effects
 from rollout.errors import (
@@ -37,7 +37,7 @@ from rollout.errors import (
 from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
 from rollout.ports import Clock, Held, Queue, Store
-from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_wake, wake_message
+from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_wake, wake_message, wake_of
 
 __all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
 
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
+SWEEP_PATIENCE = timedelta(seconds=40)
 GONE_AFTER = timedelta(minutes=1)
 LATE = "sweep: %d steps are late, the oldest by %.0f s"
 """What the sweep says of itself; an alert rule in infra/ reads it."""
@@ -154,16 +155,25 @@ class Engine:
         """Send again what got lost: a wake-up long due whose message never came."""
         now = self._clock.now()
         late = self._store.due(now - SWEEP_MARGIN, SWEEP_LIMIT)
-        for head in late:
-            assert head.due_at is not None, head
-            attempt = 1 + (now - head.due_at) // SWEEP_MARGIN
-            self._send(head, now, attempt)
+        unsent = [head for head in late if not self._send(head, now, _attempt(head, now))]
+        self._wake_here(sorted(unsent, key=lambda head: head.phase is not Phase.ROLLING_BACK), now)
         if late and late[0].due_at:
             log.warning(LATE, len(late), (now - late[0].due_at).total_seconds())
         self._leave_mark(now, len(late))
         if self._is_hour(now):
             self._repair()
         return len(late)
+
+    def _wake_here(self, heads: Iterable[Head], since: datetime) -> None:
+        """Without a queue the sweep looks: at all ways back, then as long as there is time."""
+        for head in heads:
+            late = self._clock.now() - since > SWEEP_PATIENCE
+            if late and head.phase is not Phase.ROLLING_BACK:
+                return
+            try:
+                self._wake(wake_of(head))
+            except RolloutError as error:  # others wait behind it, and the next sweep tries again
+                log.warning("%s: its step waits: %s", head.endpoint, error)
 
     def _leave_mark(self, now: datetime, late: int) -> None:
         """So that `rollout doctor` can tell when the sweep ran; nothing else needs it."""
@@ -190,7 +200,10 @@ class Engine:
     def handle(self, endpoint: EndpointId, event: Event) -> Decision:
         """Answer one event: decide on what is stored, save it, then do it."""
         decision, owed = self._decide(endpoint, event, None)
-        self._perform(endpoint, owed)
+        try:
+            self._perform(endpoint, owed)
+        except Unavailable as later:  # the decision is saved, and what it owes stays owed
+            log.warning("%s: decided, but not noted as done: %s", endpoint, later)
         return decision
 
     def _handle_look(self, read_for: Head, event: Event) -> None:
@@ -353,8 +366,13 @@ class Engine:
             return
         self._send(saved.head, saved.head.due_at)
 
-    def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> None:
-        send_wake(self._queue, head, at, attempt)
+    def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> bool:
+        return send_wake(self._queue, head, at, attempt)
+
+
+def _attempt(head: Head, now: datetime) -> int:
+    assert head.due_at is not None, head
+    return 1 + (now - head.due_at) // SWEEP_MARGIN
 
 
 def _is_look_due(head: Head, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Rollout
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import WayBack
 
 # -- time and identity -----------------------------------------------------------------------
 
@@ -196,10 +197,12 @@ class Endpoints(Protocol):
         traffic: Traffic,
         expect: Traffic | None,
         still_wanted: Callable[[], bool],
+        way_back: WayBack | None = None,
     ) -> Accepted | OtherMap | Withdrawn:
         """GET, compare with what is expected, ask `still_wanted`, then PUT the whole endpoint.
 
-        With `expect` None nothing is compared, and nothing is asked.
+        With `expect` None nothing is compared, and nothing is asked. The same write leaves the
+        `way_back` in the endpoint's tags; a rollout that was aborted there is not wanted any more.
         """
         ...
 

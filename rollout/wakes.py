@@ -13,15 +13,23 @@ EVENTS_QUEUE = "events"
 log = logging.getLogger(__name__)
 
 
-def send_wake(queue: Queue, head: Head, at: datetime | None, attempt: int = 0) -> None:
-    """Send the row's wake-up for that time; where it cannot be sent the sweep does it again."""
+def send_wake(queue: Queue, head: Head, at: datetime | None, attempt: int = 0) -> bool:
+    """Send the row's wake-up for that time; False where the queue does not take it.
+
+    Then the sweep does it again.
+    """
     if head.due_at is None:
-        return
-    wake = Wake(endpoint=head.endpoint, generation=head.generation, turn=head.turn, attempt=attempt)
+        return True
     try:
-        queue.send(wake_message(wake, at))
+        queue.send(wake_message(wake_of(head, attempt), at))
     except (Unavailable, Refused) as down:  # only speed is lost
         log.warning("%s: not sent: %s", head.endpoint, down)
+        return False
+    return True
+
+
+def wake_of(head: Head, attempt: int = 0) -> Wake:
+    return Wake(endpoint=head.endpoint, generation=head.generation, turn=head.turn, attempt=attempt)
 
 
 def wake_message(wake: Wake, at: datetime | None) -> Message:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
 from rollout.once import Once
-from rollout.settings import Identity, Settings
+from rollout.settings import LOOPBACK, Identity, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from pydantic import SecretStr
 
+    from rollout.adapters.azure.arm import ArmEndpoints
     from rollout.adapters.azure.logs import LogMetrics, LogsClient
     from rollout.adapters.azure.monitor import MonitorMetrics
     from rollout.adapters.azure.pipeline import ArmClient
@@ -362,6 +364,17 @@ def _credential() -> TokenCredential:
         Identity.EMULATOR: identity.EmulatorCredential,
     }
     return ways[known.identity]()
+
+
+def endpoints_alone(arm_url: str) -> ArmEndpoints:
+    """The endpoints without a controller's settings: in the name of whoever sits here."""
+    from rollout.adapters.azure import identity
+    from rollout.adapters.azure.arm import ArmEndpoints
+    from rollout.adapters.azure.pipeline import ArmClient
+
+    here = urlsplit(arm_url).hostname in LOOPBACK
+    credential = identity.EmulatorCredential() if here else identity.developer()
+    return ArmEndpoints(ArmClient(arm_url, credential))
 
 
 @Once

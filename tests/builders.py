@@ -25,6 +25,7 @@ from rollout.core.rollout import (
     StageClock,
 )
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import WayBack
 from tests.fakes import NOON
 
 MINUTE = timedelta(minutes=1)
@@ -233,8 +234,12 @@ def retried(**details: Any) -> RetryRequested:
 # -- answers -----------------------------------------------------------------------------------
 
 
-def set_traffic(traffic: Traffic, expect: Traffic | None) -> SetTraffic:
-    return SetTraffic(endpoint=an_endpoint(), traffic=traffic, expect=expect, canary="green")
+def set_traffic(traffic: Traffic, expect: Traffic | None, recorded: Traffic = BLUE) -> SetTraffic:
+    back = WayBack(rollout_id="churn-1", canary="green", traffic=recorded)
+    way_back = back if expect is not None else None
+    return SetTraffic(
+        endpoint=an_endpoint(), traffic=traffic, expect=expect, canary="green", way_back=way_back
+    )
 
 
 def told(decision: Decision) -> tuple[Any, ...]:

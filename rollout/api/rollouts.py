@@ -9,9 +9,10 @@ from rollout.api.parts import Decider, Parts
 from rollout.api.problems import Impossible
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
+from rollout.core.machine.back import way_back
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, Unknown
+from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
     COMMANDS,
     CommandBody,
@@ -31,6 +32,7 @@ _ENGINES: Mapping[str, Callable[[Decider, EndpointId, str, str, str], Decision]]
 }
 ASKED = (*COMMANDS, *_ENGINES)
 """Every command; the engine looks at the endpoint before it decides some of them."""
+ABORT = "abort"
 
 _ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
 
@@ -146,6 +148,33 @@ def command(parts: Parts, request: Request) -> Response:
         known = ", ".join(ASKED)
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
     body = read_body(request.body, CommandBody)
+    if name == ABORT:
+        return _aborted(parts, request, body)
+    return _commanded(parts, request, name, body)
+
+
+def _aborted(parts: Parts, request: Request, body: CommandBody) -> Response:
+    """What cannot be saved is not decided; then the answer names the ways that need no store."""
+    try:
+        return _commanded(parts, request, ABORT, body)
+    except Unavailable as error:
+        ways = _ways_back(parts, request.path["ref"])
+        raise Unavailable(f"{error}. The abort is not decided{ways}", error.after) from error
+
+
+def _ways_back(parts: Parts, ref: str) -> str:
+    try:
+        head, rollout = _find(parts, ref)
+    except RolloutError:
+        return "; if it cannot wait, run: rollout abort --direct S/RG/W/ENDPOINT"
+    at = head.endpoint
+    where = f"{at.subscription}/{at.resource_group}/{at.workspace}/{at.name}"
+    return (
+        f"; if it cannot wait, run: rollout abort --direct {where}; or {way_back(rollout).by_hand}"
+    )
+
+
+def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> Response:
     head, rollout = _find(parts, request.path["ref"])
     event_id = parts.event_id(request, f"{name}:{rollout.id}")
     if head.rollout is None or head.rollout.id != rollout.id:

@@ -112,3 +112,9 @@ def next_step(view: RolloutView) -> str:
     if view.phase is Phase.ROLLING_BACK:
         return "nothing to do"
     return f"nothing to do   (stop it: rollout abort {view.endpoint})"
+
+
+def told_of(decided: str, view: RolloutView) -> str:
+    """What came of an order: the decision, where the rollout stands, and what next."""
+    seen = glance(view)
+    return f"{view.endpoint}: {decided}\n  now:  {seen.words}\n  next: {next_step(view)}"

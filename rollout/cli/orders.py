@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import click
 
+from rollout.cli.abort import abort
 from rollout.cli.controller import in_path
-from rollout.cli.glance import glance, next_step
+from rollout.cli.glance import told_of
 from rollout.cli.talk import Talk, changes
-from rollout.views import RolloutView
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ _ORDERS: Mapping[str, _Order] = {
     "resume": _Order("Let the rollout of REF go on where it stands still.", "the alert was ours"),
     "skip": _Order("Go on to the next stage without this one's verdict.", "mirrored yesterday"),
     "promote": _Order("Give the canary of REF all traffic now.", "hotfix"),
-    "abort": _Order("Give all traffic back now and end the rollout of REF.", "wrong model"),
     "retry": _Order("Start the last rollout of REF, or its held stage, again.", "quota raised"),
     "undo": _Order("Give traffic back to the previous baseline after a promotion.", "complaints"),
     "release": _Order(
@@ -42,15 +41,10 @@ def _command(name: str, order: _Order) -> click.Command:
         path = f"rollouts/{in_path(ref)}/{name}"
         answer = talk.controller.change("POST", path, {"who": who, "why": why}, key)
         view = talk.controller.view(answer.body.get("rollout"))
-        talk.answer(answer.body, lambda: _told(answer.body["decided"], view))
+        talk.answer(answer.body, lambda: told_of(answer.body["decided"], view))
 
     epilog = f'\b\nExamples:\n  rollout {name} churn\n  rollout {name} churn --why "{order.why}"'
     return click.command(name, help=order.sentence, epilog=epilog)(ordered)
 
 
-def _told(decided: str, view: RolloutView) -> str:
-    seen = glance(view)
-    return f"{view.endpoint}: {decided}\n  now:  {seen.words}\n  next: {next_step(view)}"
-
-
-ORDERS = tuple(_command(name, order) for name, order in _ORDERS.items())
+ORDERS = (abort, *(_command(name, order) for name, order in _ORDERS.items()))

@@ -129,12 +129,13 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def changing(talk: Talk, who: str | None, key: str | None, **given: Any) -> Any:  # noqa: ANN401
         talk.name_controller()
-        return command(talk, who=who or _user(), key=key or secrets.token_hex(16), **given)
+        return command(talk, who=who or user(), key=key or secrets.token_hex(16), **given)
 
     return changing
 
 
-def _user() -> str:
+def user() -> str:
+    """Who sits at this machine; raises Failure where it does not say."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError) as error:

@@ -1,5 +1,6 @@
 """What we ask of the world: requests, in the imperative."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,13 +9,15 @@ from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import WayBack
 
 
 class SetTraffic(Frozen):
     """Make the endpoint split its requests like this.
 
     `expect` is the map that must be found before the write; a rollback expects nothing. `canary`
-    is the deployment on trial, which a command for people names also where it gets nothing.
+    is the deployment on trial, which a command for people names also where it gets nothing. A step
+    forward leaves the `way_back` on the endpoint, for the day on which there is no controller.
     """
 
     type: Literal["set_traffic"] = "set_traffic"
@@ -22,13 +25,31 @@ class SetTraffic(Frozen):
     traffic: Traffic
     expect: Traffic | None
     canary: str
+    way_back: WayBack | None = None
 
     @property
     def is_rollback(self) -> bool:
         return self.expect is None
 
+    @property
+    def by_hand(self) -> str:
+        """The command with which a person does the same.
+
+        Both maps in full, the canary's nothing included, so that it matters not if `az` merges.
+        """
+        live = {self.canary: 0, **self.traffic.live}
+        mirrored = dict(self.traffic.mirror)
+        mirror = mirrored if self.traffic.share(self.canary) else {self.canary: 0, **mirrored}
+        told = [("--traffic", live), ("--mirror-traffic", mirror)]
+        maps = [f'{option} "{_shares(shares)}"' for option, shares in told if shares]
+        return " ".join([self.endpoint.az_command("update"), *maps])
+
     def __str__(self) -> str:
         return f"set traffic to {self.traffic}"
+
+
+def _shares(shares: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={share}" for name, share in sorted(shares.items()))
 
 
 class ClaimEndpoint(Frozen):

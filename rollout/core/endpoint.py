@@ -10,6 +10,7 @@ from pydantic import Field
 
 from rollout.core.frozen import Frozen
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Malformed
 
 _WORKSPACE = (
@@ -128,6 +129,8 @@ class EndpointView(Frozen):
     traffic: Traffic
     deployments: Mapping[str, DeploymentView] = Field(default_factory=dict)
     owner: str | None = None
+    way_back: WayBack | None = None
+    aborted: AbortedAtAzure | None = None
     managed: bool = True
 
     @property

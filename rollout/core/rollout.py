@@ -13,6 +13,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.policy import Kind, Policy, Stage, Then, TooLittle
 from rollout.core.source import Source
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import WayBack
 
 
 class Phase(StrEnum):
@@ -192,6 +193,10 @@ class Rollout(Frozen):
     @property
     def canary(self) -> str:
         return self.order.deployment
+
+    @property
+    def way_back(self) -> WayBack:
+        return WayBack(rollout_id=self.id, canary=self.canary, traffic=self.recorded)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

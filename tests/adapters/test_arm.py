@@ -242,7 +242,9 @@ def test_the_preview_patch_names_who_loses_their_share(azure: Recorded) -> None:
     assert accepted == Accepted(azure.url + OPERATION)
     assert f"api-version={PREVIEW}" in azure.sent("PATCH")[0].target
     maps = {"traffic": {"blue": 100, "green": 0}, "mirrorTraffic": {}}
-    assert azure.sent("PATCH")[0].json == {"location": "eastus", "properties": maps}
+    tags = an_endpoint()["tags"]
+    written = {"location": "eastus", "tags": tags, "properties": maps}
+    assert azure.sent("PATCH")[0].json == written
     arm.close()
 
 

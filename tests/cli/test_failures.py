@@ -77,7 +77,7 @@ def test_a_wrong_token_says_where_it_came_from(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("list",), ("get", "churn"), ("watch", "churn"), ("abort", "churn")]
+    "words", [("list",), ("get", "churn"), ("watch", "churn"), ("pause", "churn")]
 )
 def test_no_controller_there_is_unreachable(
     words: tuple[str, ...], canned: Canned, shell: Shell
@@ -157,3 +157,14 @@ def test_netrc_does_not_overrule_the_token(
 def test_a_command_line_that_is_not_understood_has_a_code_of_its_own(shell: Shell) -> None:
     for words in (("watch",), ("wach", "churn"), ("--frob",), ("watch", "churn", "--timeout", "x")):
         assert shell.run(*words).exit_code == 64, words
+
+
+def test_an_abort_without_a_controller_names_the_way_that_needs_none(
+    canned: Canned, shell: Shell
+) -> None:
+    canned.stop()
+
+    done = shell.run("abort", "churn")
+
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert done.stderr.endswith("if it cannot wait: rollout abort --direct S/RG/W/ENDPOINT\n")

@@ -101,7 +101,7 @@ def test_adopted_shares_of_others_are_what_a_rollback_restores() -> None:
     decision = decide(head, looked(split(5, red=40)), LATER)
 
     assert rollout_of(decision).recorded == split(0, red=40)
-    assert decision.actions == (set_traffic(split(3, red=40), split(5, red=40)),)
+    assert decision.actions == (set_traffic(split(3, red=40), split(5, red=40), split(0, red=40)),)
     assert rollout_of(decision).clock == StageClock()
     assert rollout_of(decision).share_since is None
 

@@ -333,7 +333,7 @@ def test_others_keep_their_shares() -> None:
 
     decision = decide(a_head(rollout), looked(recorded), NOON)
 
-    assert decision.actions == (set_traffic(split(3, red=40), recorded),)
+    assert decision.actions == (set_traffic(split(3, red=40), recorded, recorded),)
 
 
 def test_an_adopted_canary_goes_to_the_first_weight() -> None:
@@ -541,7 +541,7 @@ def test_a_first_deployment_gets_everything_after_its_smoke_requests() -> None:
     at = NOON + 31 * MINUTE
     baked = decide(there.head, measured(a_view(GREEN, blue=None), PASS, at), at)
 
-    assert smoked.actions == (set_traffic(GREEN, Traffic()),)
+    assert smoked.actions == (set_traffic(GREEN, Traffic(), Traffic()),)
     assert there.head.phase is Phase.MEASURING
     assert told(baked)[0] is Phase.PROMOTED
 

@@ -691,3 +691,38 @@ def test_a_rollout_without_a_share_has_no_minutes(caller: Caller) -> None:
 
 def test_of_an_unknown_rollout_there_are_no_minutes(caller: Caller) -> None:
     assert caller.ask("rollout_minutes", ref="churn").status == 404
+
+
+def test_an_abort_that_cannot_be_saved_names_the_ways_that_need_no_store(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.start()
+    caller.world.run(minutes=12)
+
+    def full(*_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    monkeypatch.setattr(caller.world.store, "save", full)
+    answer = caller.command("abort")
+
+    assert answer.status == 503
+    detail = _read(answer)["detail"]
+    assert detail.startswith("the disk is full. The abort is not decided; if it cannot wait, run: ")
+    assert "rollout abort --direct s/g/w/churn; or az ml online-endpoint update" in detail
+    assert '--traffic "blue=100 green=0"' in detail
+
+
+def test_an_abort_where_nothing_can_be_read_names_the_way_without_a_controller(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("the store is away")
+
+    monkeypatch.setattr(caller.world.store, "load", away)
+
+    answer = caller.command("abort")
+
+    assert (answer.status, "rollout abort --direct S/RG/W/ENDPOINT" in str(answer.body)) == (
+        503,
+        True,
+    )

@@ -11,6 +11,7 @@ from rollout.analysis.samples import Counts, Latency
 from rollout.core.creation import Creation
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Refused, Unavailable, Unknown
 from rollout.ports import (
     Accepted,
@@ -79,6 +80,8 @@ class SimulatedAzure:
     created: list[str] = field(default_factory=list)
     create_fails: bool = False
     owner: str | None = None
+    way_back: WayBack | None = None
+    aborted: AbortedAtAzure | None = None
     busy_until: datetime | None = None
     pending: tuple[datetime, Traffic] | None = None
     source: str = "metrics"
@@ -132,6 +135,7 @@ class SimulatedAzure:
             traffic=seen,
             deployments={name: self._view(name) for name in self.deployments},
             owner=self.owner,
+            aborted=self.aborted,
             managed=self.managed,
         )
 
@@ -152,6 +156,7 @@ class SimulatedAzure:
         traffic: Traffic,
         expect: Traffic | None,
         still_wanted: Callable[[], bool],
+        way_back: WayBack | None = None,
     ) -> Accepted | OtherMap | Withdrawn:
         seen = self.read(endpoint)
         if seen.traffic == traffic and seen.state.settled:
@@ -160,6 +165,10 @@ class SimulatedAzure:
             return OtherMap(seen.traffic)
         if expect is not None and not still_wanted():
             return Withdrawn()
+        if way_back:
+            if self.aborted and self.aborted.rollout_id == way_back.rollout_id:
+                return Withdrawn()
+            self.way_back, self.aborted = way_back, None
         return self._write(traffic, expect)
 
     def _write(self, traffic: Traffic, expect: Traffic | None) -> Accepted:

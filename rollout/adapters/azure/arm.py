@@ -16,12 +16,14 @@ from rollout.adapters.azure.documents import (
     check_deployment,
     deployment_view,
     part,
+    with_tags,
     with_traffic,
 )
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, EndpointView, Provisioning
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Refused, Unavailable, Unknown
 from rollout.ports import Accepted, OperationStatus, OtherMap, Withdrawn
 
@@ -80,6 +82,8 @@ class ArmEndpoints:
             traffic=found.traffic,
             deployments={view.name: view for view in views},
             owner=found.owner,
+            way_back=found.way_back,
+            aborted=found.aborted,
             managed=found.managed,
         )
 
@@ -89,6 +93,7 @@ class ArmEndpoints:
         traffic: Traffic,
         expect: Traffic | None,
         still_wanted: Callable[[], bool],
+        way_back: WayBack | None = None,
     ) -> Accepted | OtherMap | Withdrawn:
         """Write both maps, unless the platform is busy, shows another map, or shows these.
 
@@ -104,8 +109,20 @@ class ArmEndpoints:
                 _busy(endpoint, found.state)
             if found.traffic != expect:
                 return OtherMap(found.traffic)
-            if not still_wanted():
+            if _was_aborted(found, way_back) or not still_wanted():
                 return Withdrawn()
+        if way_back:
+            document = with_tags(document, found.leading_back(way_back))
+        return self._write(endpoint, document, traffic)
+
+    def give_back(
+        self, endpoint: EndpointId, traffic: Traffic, mark: AbortedAtAzure | None
+    ) -> Accepted:
+        """Write that map whatever the platform shows, and leave the mark for the controller."""
+        document = self._document(endpoint)
+        if mark:
+            found = recognised(document, ENDPOINT, endpoint.arm_id)
+            document = with_tags(document, found.aborted_by(mark))
         return self._write(endpoint, document, traffic)
 
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
@@ -211,6 +228,12 @@ def _shows(found: EndpointDocument, traffic: Traffic) -> bool:
         return False
 
 
+def _was_aborted(found: EndpointDocument, way_back: WayBack | None) -> bool:
+    """Whether a person ended that rollout on the endpoint itself: a look will decide it."""
+    mark = found.aborted
+    return bool(mark and way_back and mark.rollout_id == way_back.rollout_id)
+
+
 def _busy(endpoint: EndpointId, state: Provisioning) -> NoReturn:
     raise Unavailable(f"{endpoint} is {state}: another operation runs on it")
 
@@ -220,6 +243,7 @@ def _patch(document: Document, traffic: Traffic) -> JsonValue:
     gone = dict.fromkeys(part(part(document, "properties"), "traffic"), 0)
     return {
         "location": document.get("location"),
+        "tags": part(document, "tags"),
         "properties": {
             "traffic": {**gone, **traffic.live},
             "mirrorTraffic": dict(traffic.mirror),

@@ -11,9 +11,12 @@ from pydantic import BeforeValidator, Field, JsonValue, TypeAdapter, ValidationE
 from rollout.adapters.azure.answers import Foreign, recognised
 from rollout.core.endpoint import DeploymentView, Provisioning
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Refused, Unknown
 
 OWNER_TAG = "rollout-owner"
+WAY_BACK_TAG = "rollout-way-back"
+ABORTED_TAG = "rollout-aborted"
 
 Document = dict[str, JsonValue]
 DOCUMENT = TypeAdapter(Document)
@@ -73,8 +76,18 @@ class EndpointDocument(Foreign):
 
     @property
     def owner(self) -> str | None:
-        owners = [owner for tag, owner in self.tags.items() if tag.lower() == OWNER_TAG]
-        return next(iter(owners), None)
+        return self._tag(OWNER_TAG)
+
+    @property
+    def way_back(self) -> WayBack | None:
+        return WayBack.parse(self._tag(WAY_BACK_TAG) or "")
+
+    @property
+    def aborted(self) -> AbortedAtAzure | None:
+        return AbortedAtAzure.parse(self._tag(ABORTED_TAG) or "")
+
+    def _tag(self, name: str) -> str | None:
+        return next((value for tag, value in self.tags.items() if tag.lower() == name), None)
 
     @property
     def traffic(self) -> Traffic:
@@ -87,8 +100,18 @@ class EndpointDocument(Foreign):
 
     def owned_by(self, owner: str) -> Mapping[str, str]:
         """The tags with that owner's in place of any other; tag names know no case."""
-        others = {tag: value for tag, value in self.tags.items() if tag.lower() != OWNER_TAG}
-        return {**others, OWNER_TAG: owner}
+        return {**self._without(OWNER_TAG), OWNER_TAG: owner}
+
+    def leading_back(self, way_back: WayBack) -> Mapping[str, str]:
+        """The tags with that way back; what an earlier rollout left there is gone."""
+        told = {WAY_BACK_TAG: way_back.tag} if way_back.tag else {}
+        return {**self._without(WAY_BACK_TAG, ABORTED_TAG), **told}
+
+    def aborted_by(self, mark: AbortedAtAzure) -> Mapping[str, str]:
+        return {**self._without(ABORTED_TAG), ABORTED_TAG: mark.tag}
+
+    def _without(self, *names: str) -> Mapping[str, str]:
+        return {tag: value for tag, value in self.tags.items() if tag.lower() not in names}
 
 
 class Sku(Foreign):
@@ -152,6 +175,10 @@ def fingerprint(properties: Document) -> str:
     seen = {name: _plain(properties.get(name)) for name in _FINGERPRINTED}
     text = json.dumps(seen, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def with_tags(document: Document, tags: Mapping[str, str]) -> Document:
+    return {**document, "tags": dict(tags)}
 
 
 def with_traffic(document: Document, traffic: Traffic) -> Document:

@@ -56,10 +56,15 @@ def roll_back(
 
 def _ask_back(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     wish = {"wanted": rollout.recorded, "asked_at": now, "operation": None}
-    action = SetTraffic(
+    returning = rollout.model_copy(update=wish)
+    return Decision(with_rollout(head, returning), why, (way_back(rollout),))
+
+
+def way_back(rollout: Rollout) -> SetTraffic:
+    """The request that restores the recorded map, whatever is found."""
+    return SetTraffic(
         endpoint=rollout.endpoint, traffic=rollout.recorded, expect=None, canary=rollout.canary
     )
-    return Decision(with_rollout(head, rollout.model_copy(update=wish)), why, (action,))
 
 
 def accepted(head: Head, rollout: Rollout, event: TrafficAccepted, now: datetime) -> Decision:

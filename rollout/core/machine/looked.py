@@ -13,6 +13,7 @@ from rollout.core.machine.decision import Decision, entered, hold, stay, with_ro
 from rollout.core.machine.onward import onward, over_budget, room_has_come
 from rollout.core.machine.others import (
     STALE,
+    aborted_at_azure,
     baseline_changed,
     canary_changed,
     canary_gone,
@@ -347,9 +348,22 @@ def _after(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decisi
     return back.watch(head, rollout, event, now)
 
 
-_WRONG: tuple[Concern, ...] = (canary_gone, foreign_map, canary_changed, baseline_changed)
+_WRONG: tuple[Concern, ...] = (
+    aborted_at_azure,
+    canary_gone,
+    foreign_map,
+    canary_changed,
+    baseline_changed,
+)
 CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
-    Phase.PREPARING: (foreign_map, _deadline, _ready, _never_ready, _waiting_for_it),
+    Phase.PREPARING: (
+        aborted_at_azure,
+        foreign_map,
+        _deadline,
+        _ready,
+        _never_ready,
+        _waiting_for_it,
+    ),
     Phase.SMOKING: (*_WRONG, _deadline, _smoke_runs),
     Phase.SHIFTING: (*_WRONG, _guards_failed, _deadline, _arrived, _not_yet),
     Phase.MEASURING: (
@@ -365,6 +379,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _undecided,
     ),
     Phase.HOLDING: (
+        aborted_at_azure,
         canary_gone,
         _map_is_back,
         foreign_map,
@@ -380,7 +395,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _still_held,
     ),
     Phase.APPROVING: (*_WRONG, _guards_failed, _nobody_answered, _deadline, _still_asking),
-    Phase.RETIRING: (canary_gone, foreign_map, _retired),
+    Phase.RETIRING: (aborted_at_azure, canary_gone, foreign_map, _retired),
     Phase.ROLLING_BACK: (_way_back,),
     Phase.ROLLED_BACK: (_after,),
 }

@@ -9,7 +9,7 @@ from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, stay, with_rollout
 from rollout.core.machine.stages import enter_stage, go_on, goal
-from rollout.core.rollout import HoldCause, Phase, Rollout, StageClock
+from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout, StageClock
 from rollout.core.traffic import Traffic
 
 STALE = timedelta(seconds=60)
@@ -33,6 +33,19 @@ def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> D
     if canary.state is Provisioning.FAILED:
         return back.roll_back(head, rollout, f"Azure says that {rollout.canary} has failed", now)
     return None
+
+
+def aborted_at_azure(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+    """A person gave the traffic back while there was no controller: agree, and say who."""
+    mark = event.view.aborted
+    if mark is None or mark.rollout_id != rollout.id:
+        return None
+    found = event.view.traffic
+    seen = with_map(rollout, found)
+    if found.live and not found.reaches(rollout.canary):  # the map a person chose is left alone
+        seen = seen.model_copy(update={"recorded": found})
+    why = f"aborted at Azure by {mark.who}" + (f": {mark.why}" if mark.why else "")
+    return back.roll_back(head, seen, why, now, Outcome.ABORTED, mark.who)
 
 
 def foreign_map(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:

@@ -107,7 +107,11 @@ def ask_for(head: Head, rollout: Rollout, wish: Traffic, now: datetime, why: str
         clock=rollout.clock.stopped(now),
     )
     action = SetTraffic(
-        endpoint=rollout.endpoint, traffic=wish, expect=rollout.observed, canary=rollout.canary
+        endpoint=rollout.endpoint,
+        traffic=wish,
+        expect=rollout.observed,
+        canary=rollout.canary,
+        way_back=rollout.way_back,
     )
     return Decision(with_rollout(head, asked), why, (action,))
 

@@ -1,0 +1,230 @@
+"""Nothing stands between a decided rollback and its request: each trouble alone, and in pairs."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+
+from rollout.core.events import AbortRequested
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.rollout import Outcome, Phase
+from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure
+from rollout.errors import Unavailable
+from rollout.ports import Held, Message
+from tests.fakes import FakeStore
+from tests.simulation.world import POLICY, World
+
+BLUE = Traffic.all_to("blue")
+ABORT = AbortRequested(id="abort", who="anna", why="complaints")
+APPROVED = POLICY.replace(
+    "  - bake:", "  - approval: {by: [ml-leads], deadline_minutes: 240}\n  - bake:"
+)
+
+
+class FullDisk(FakeStore):
+    """Takes so many saves more, and then none; what was saved can be read."""
+
+    saves_left: int | None = None
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        if self.saves_left is not None:
+            if not self.saves_left:
+                raise Unavailable("database or disk is full; make room on the disk")
+            self.saves_left -= 1
+        return super().save(held, head, entry)
+
+
+def _metrics_down(world: World) -> None:
+    world.azure.faults.metrics_down = 1.0
+
+
+def _queue_down(world: World) -> None:
+    def down(message: Message) -> None:
+        raise Unavailable(f"no connection to the namespace: {message.id}")
+
+    world.queue.send = down  # type: ignore[method-assign]
+
+
+def _approval_pending(world: World) -> None:
+    world.run(minutes=60)
+    assert world.phase is Phase.APPROVING
+
+
+def _policy_broken(world: World) -> None:
+    world.policies.text = "stages: [{canary: {wait: 5}}]"
+
+
+def _policies_away(world: World) -> None:
+    def away() -> list[object]:
+        raise Unavailable("the container of policies does not answer")
+
+    world.policies.list = away  # type: ignore[assignment,method-assign]
+
+
+def _store_full_after_the_decision(world: World) -> None:
+    assert isinstance(world.store, FullDisk)
+    world.store.saves_left = 1
+
+
+Trouble = Callable[[World], None]
+TROUBLES: Mapping[str, Trouble] = {
+    "approval pending": _approval_pending,
+    "metrics down": _metrics_down,
+    "queue down": _queue_down,
+    "policy broken": _policy_broken,
+    "policies away": _policies_away,
+    "store full after the decision": _store_full_after_the_decision,
+}
+SETS = [*combinations(TROUBLES, 1), *combinations(TROUBLES, 2)]
+
+
+def troubled(names: tuple[str, ...]) -> World:
+    world = World(policy=APPROVED, store=FullDisk())
+    world.start()
+    world.run(minutes=12)
+    for name in names:
+        TROUBLES[name](world)
+    return world
+
+
+@pytest.mark.parametrize("names", SETS, ids=" and ".join)
+def test_an_abort_is_sent_within_its_request(names: tuple[str, ...]) -> None:
+    world = troubled(names)
+    before = len(world.azure.writes)
+
+    decision = world.tell(ABORT)
+
+    assert decision.taken
+    assert [(one.traffic, one.at) for one in world.azure.writes[before:]] == [
+        (BLUE, world.clock.now())
+    ]
+
+
+@pytest.mark.parametrize("names", SETS, ids=" and ".join)
+def test_an_alert_is_sent_within_its_request(names: tuple[str, ...]) -> None:
+    world = troubled(names)
+
+    assert world.tell(world.alert()).taken
+
+    assert (world.azure.writes[-1].traffic, world.azure.writes[-1].at) == (BLUE, world.clock.now())
+
+
+@pytest.mark.parametrize("names", SETS, ids=" and ".join)
+def test_while_azure_is_busy_it_is_asked_until_it_takes_it(names: tuple[str, ...]) -> None:
+    """Without a queue the sweep asks: once a minute in place of every five seconds."""
+    world = troubled(names)
+    busy_until = world.clock.now() + timedelta(minutes=3)
+    world.azure.faults.busy = 1.0
+
+    world.tell(ABORT)
+    world.at(3, lambda: setattr(world.azure.faults, "busy", 0.0))
+    world.run(minutes=6)
+
+    back = world.azure.writes[-1]
+    assert (back.traffic, back.expect) == (BLUE, None)
+    slow = {"queue down", "store full after the decision"} & set(names)
+    patience = timedelta(seconds=65) if slow else timedelta(seconds=5)
+    assert back.at - busy_until <= patience
+
+
+def test_a_bad_canary_is_found_and_rolled_back_without_a_queue() -> None:
+    world = troubled(("queue down",))
+    world.azure.deployments["green"].error_rate = lambda _: 0.3
+
+    world.run(minutes=30)
+
+    assert world.phase is Phase.ROLLED_BACK
+    assert world.azure.traffic == BLUE
+
+
+def test_an_abort_that_cannot_be_saved_is_not_said_to_be_decided() -> None:
+    world = troubled(())
+    assert isinstance(world.store, FullDisk)
+    world.store.saves_left = 0
+    before = len(world.azure.writes)
+
+    with pytest.raises(Unavailable, match="disk is full"):
+        world.tell(ABORT)
+
+    assert len(world.azure.writes) == before
+    world.store.saves_left = None
+    assert world.tell(ABORT).taken
+
+
+# -- aborted at Azure, by `rollout abort --direct` -----------------------------------------------
+
+
+def _abort_at_azure(world: World, traffic: Traffic = BLUE) -> None:
+    assert world.azure.way_back is not None
+    rollout_id = world.azure.way_back.rollout_id
+    world.azure.aborted = AbortedAtAzure(rollout_id=rollout_id, who="anna", why="it is night")
+    world.azure.set_by_hand(traffic)
+
+
+def test_the_first_step_leaves_the_way_back_at_azure() -> None:
+    world = troubled(())
+
+    left = world.azure.way_back
+
+    assert left == world.rollout.way_back
+    assert left.traffic == BLUE
+
+
+@pytest.mark.parametrize("rule", ["hold", "adopt", "roll_back"])
+def test_the_controller_agrees_with_an_abort_at_azure(rule: str) -> None:
+    world = World(policy=f"{POLICY}on_foreign_change: {rule}\n")
+    world.start()
+    world.run(minutes=12)
+    before = len(world.azure.writes)
+
+    _abort_at_azure(world)
+    rollout = world.run(minutes=30)
+
+    assert rollout.outcome is Outcome.ABORTED
+    assert rollout.rollback
+    assert (rollout.rollback.who, rollout.rollback.why) == (
+        "anna",
+        "aborted at Azure by anna: it is night",
+    )
+    assert world.azure.writes[before:] == []
+
+
+def test_the_map_a_person_chose_is_left_alone() -> None:
+    world = World()
+    world.azure.deployments["red"] = world.azure.deployments["blue"].__class__()
+    world.start()
+    world.run(minutes=12)
+    before = len(world.azure.writes)
+
+    _abort_at_azure(world, Traffic.all_to("red"))
+
+    assert world.run(minutes=30).outcome is Outcome.ABORTED
+    assert world.azure.writes[before:] == []
+
+
+def test_a_step_that_was_owed_when_the_controller_died_is_not_taken_after_the_abort() -> None:
+    world = troubled(())
+    world.azure.faults.busy = 1.0
+    world.run(minutes=30)
+    assert any(debt.action.type == "set_traffic" for debt in world.head.owed)
+    world.azure.faults.busy = 0.0
+    before = len(world.azure.writes)
+
+    _abort_at_azure(world, world.rollout.observed.with_canary("green", "blue", 0))
+
+    assert world.run(minutes=30).outcome is Outcome.ABORTED
+    assert [one for one in world.azure.writes[before:] if one.traffic.reaches("green")] == []
+
+
+def test_what_an_earlier_rollout_left_at_azure_means_nothing_to_the_next() -> None:
+    world = troubled(())
+    _abort_at_azure(world)
+    world.run(minutes=30)
+
+    world.start()
+
+    assert world.run(minutes=5).phase is not Phase.ROLLED_BACK
+    assert world.run(minutes=20).canary == "green"
+    assert world.azure.aborted is None

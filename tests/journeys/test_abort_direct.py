@@ -1,0 +1,64 @@
+"""With the controller killed, a person gives the traffic back, and it agrees when it is there."""
+
+import json
+
+import pytest
+
+from tests.journeys.conftest import StageMaker
+from tests.journeys.policies import STEADY
+from tests.journeys.scripts import BETTER
+from tests.journeys.stage import Stage, live
+
+pytestmark = pytest.mark.journey
+
+FIRST, START = live(blue=80, green=20), live(blue=100)
+
+
+def _killed_on_the_way(a_stage: StageMaker) -> Stage:
+    stage = a_stage(STEADY, green=BETTER)
+    assert stage.start("green").status_code == 201
+    stage.eventually(lambda: stage.at("canary 20 %"))
+    stage.controller.kill()
+    return stage
+
+
+def test_an_abort_without_a_controller_is_what_it_finds_when_it_is_back(
+    a_stage: StageMaker,
+) -> None:
+    stage = _killed_on_the_way(a_stage)
+    emulator = stage.emulator
+    ref = "/".join((emulator.subscription, emulator.resource_group, emulator.workspace, stage.name))
+    asked = ("abort", "--direct", ref, "--why", "it is night", "--as", "berta", "--json")
+
+    lost = stage.controller.cli("abort", stage.name)
+    done = stage.controller.cli(*asked, ROLLOUT_ARM_URL=emulator.url)
+    writes = stage.writes
+    stage.controller.start()
+    stage.eventually(stage.outcome)
+
+    assert lost.returncode == 5
+    assert "rollout abort --direct" in lost.stderr
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["now"] == {"live": {"blue": 100}, "mirror": {}}
+    assert writes == [FIRST, START]
+    assert stage.writes == writes
+    assert stage.outcome() == "aborted"
+    assert stage.view["rollback"]["why"] == "aborted at Azure by berta: it is night"
+    assert stage.map == START
+
+
+def test_an_endpoint_that_tells_no_way_back_asks_for_one(a_stage: StageMaker) -> None:
+    stage = a_stage(STEADY, up=False, green=BETTER)
+    arm_id = f"{stage.emulator.workspace_id}/onlineEndpoints/{stage.name}"
+    at = {"ROLLOUT_ARM_URL": stage.emulator.url}
+
+    nothing = stage.controller.cli("abort", "--direct", arm_id, **at)
+    nobody = stage.controller.cli("abort", "--direct", arm_id, "--to", "red", **at)
+    done = stage.controller.cli("abort", "--direct", arm_id, "--to", "green", **at)
+
+    assert (nothing.returncode, nobody.returncode) == (4, 4)
+    assert "tells no way back" in nothing.stderr
+    assert "--to DEPLOYMENT; there are: blue, green" in nothing.stderr
+    assert "has no deployment red" in nobody.stderr
+    assert done.returncode == 0, done.stderr
+    assert stage.map == live(green=100)
