@@ -71,6 +71,28 @@ class EventsTaken(Frozen):
     validationResponse: str | None = None  # noqa: N815 - Event Grid's own word
 
 
+class AuditView(Frozen):
+    """Whether an endpoint's history is as it was written."""
+
+    endpoint: str
+    key: str
+    written: int = Field(description="entries the endpoint has written")
+    last: str | None = Field(description="the hash of the last entry; keep it elsewhere")
+    entries: int = Field(description="entries found")
+    unchained: int = Field(description="entries of before there were hashes")
+    faults: tuple[str, ...] = Field(description="what was changed, is missing, or was cut off")
+
+
+class AuditPage(Frozen):
+    """Entries of all rollouts of one endpoint, as they are hashed."""
+
+    endpoint: str
+    key: str
+    written: int
+    last: str | None
+    entries: tuple[HistoryEntry, ...]
+
+
 class DecidedRollout(Decided):
     rollout: RolloutView
 

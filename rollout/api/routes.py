@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rollout.api import (
     alerts,
     answers,
+    audit,
     callers,
     hooks,
     installation,
@@ -121,6 +122,9 @@ ROUTES: tuple[Route, ...] = (
           {201: keys.DecidedRotation}, body=keys.RotateBody, once=True),
     Route("command_keys", "POST", "keys/{ref}/{verb}", keys.command,
           {200: keys.DecidedRotation}, body=keys.KeyCommandBody, once=True),
+    Route("audit_endpoint", "GET", "audits/{ref}", audit.audited, {200: answers.AuditView}),
+    Route("audit_entries", "GET", "audits/{ref}/entries", audit.page,
+          {200: answers.AuditPage}, query=(_AFTER,)),
     Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList}),
     Route("check_policy", "POST", "policies/check", policies.checked,
           {200: answers.PolicyCheck}, body=CheckBody),

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from rollout.cli.audit import audit
+from rollout.cli.backup import backup, restore
 from rollout.cli.context_commands import context
 from rollout.cli.dead_letters import dead_letters
 from rollout.cli.doctor import doctor
@@ -38,6 +40,7 @@ SECTIONS = {
     "Decide": ORDERS,
     "Keys": (keys,),
     "Set up": (policy, context, settings, doctor, dead_letters),
+    "Keep": (audit, backup, restore),
 }
 
 

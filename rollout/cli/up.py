@@ -145,7 +145,7 @@ def up(session: Session, /, port: int, as_json: bool, **given: Any) -> None:  # 
     with _explaining(data):
         environment["ROLLOUT_API_TOKEN"] = _token(data / "token")
     settings = _settings(environment)
-    _refuse_second(data / "url")
+    refuse_second(data / "url")
     _refuse_busy(port)
 
     ready: list[str] = []
@@ -187,7 +187,7 @@ def _token(path: Path) -> str:
     return token
 
 
-def _refuse_second(url_file: Path) -> None:
+def refuse_second(url_file: Path) -> None:
     """Two controllers over one folder would surprise whoever started the second."""
     try:
         url = checked_url(url_file.read_text().strip())

@@ -53,6 +53,7 @@ class Head(Frozen):
         default_factory=dict, description="fingerprints of the deployments at the last start"
     )
     entries: int = Field(0, description="history entries written so far")
+    last_link: str | None = Field(None, description="the hash of the last history entry")
 
     @property
     def phase(self) -> Phase:
@@ -85,6 +86,9 @@ class HistoryEntry(Frozen):
     why: str
     actions: tuple[str, ...] = ()
     numbers: dict[str, Any] = Field(default_factory=dict)
+    previous: str | None = Field(
+        None, description="the hash of the entry before; of the endpoint's key for the first"
+    )
 
 
 class Wake(Frozen):

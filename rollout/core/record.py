@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from rollout.analysis.pace import allowed
 from rollout.analysis.report import Finding, Report
 from rollout.core.actions import Action, SetTraffic
+from rollout.core.chain import first_link, link
 from rollout.core.events import (
     AlertNotice,
     Beginning,
@@ -44,7 +45,7 @@ def record(
     if not _is_told(before, decision):
         return row, new, None
     entry = _entry(before, decision, event, now)
-    return row.model_copy(update={"entries": entry.number}), new, entry
+    return row.model_copy(update={"entries": entry.number, "last_link": link(entry)}), new, entry
 
 
 def _after(
@@ -190,6 +191,7 @@ def _entry(before: Head, decision: Decision, event: Event, now: datetime) -> His
         why=decision.why[:WHY_MAX],
         actions=tuple(str(action) for action in decision.actions),
         numbers={**_numbers(event, rollout, now), **_way_back(before.rollout, rollout)},
+        previous=before.last_link or first_link(before.endpoint.key),
     )
 
 

@@ -45,7 +45,7 @@ def test_an_older_file_is_brought_up_to_date_and_keeps_its_rows(
     with closing(SqliteStore(path)) as store:
         assert store.load(an_endpoint()) == kept
 
-    assert pragma(path, "user_version") == (2,)
+    assert pragma(path, "user_version") == (len(newer),)
 
 
 def test_a_migration_that_fails_leaves_the_old_schema(

@@ -706,7 +706,7 @@ def test_an_abort_that_cannot_be_saved_names_the_ways_that_need_no_store(
     answer = caller.command("abort")
 
     assert answer.status == 503
-    detail = _read(answer)["detail"]
+    detail = read(answer)["detail"]
     assert detail.startswith("the disk is full. The abort is not decided; if it cannot wait, run: ")
     assert "rollout abort --direct s/g/w/churn; or az ml online-endpoint update" in detail
     assert '--traffic "blue=100 green=0"' in detail

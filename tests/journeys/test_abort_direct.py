@@ -26,12 +26,12 @@ def test_an_abort_without_a_controller_is_what_it_finds_when_it_is_back(
     a_stage: StageMaker,
 ) -> None:
     stage = _killed_on_the_way(a_stage)
-    emulator = stage.emulator
-    ref = "/".join((emulator.subscription, emulator.resource_group, emulator.workspace, stage.name))
+    at = stage.emulator
+    ref = f"{at.subscription}/{at.resource_group}/{at.workspace}/{stage.name}"
     asked = ("abort", "--direct", ref, "--why", "it is night", "--as", "berta", "--json")
 
     lost = stage.controller.cli("abort", stage.name)
-    done = stage.controller.cli(*asked, ROLLOUT_ARM_URL=emulator.url)
+    done = stage.controller.cli(*asked, ROLLOUT_ARM_URL=at.url)
     writes = stage.writes
     stage.controller.start()
     stage.eventually(stage.outcome)
@@ -50,11 +50,11 @@ def test_an_abort_without_a_controller_is_what_it_finds_when_it_is_back(
 def test_an_endpoint_that_tells_no_way_back_asks_for_one(a_stage: StageMaker) -> None:
     stage = a_stage(STEADY, up=False, green=BETTER)
     arm_id = f"{stage.emulator.workspace_id}/onlineEndpoints/{stage.name}"
-    at = {"ROLLOUT_ARM_URL": stage.emulator.url}
+    direct = ("abort", "--direct", arm_id, "--arm-url", stage.emulator.url)
 
-    nothing = stage.controller.cli("abort", "--direct", arm_id, **at)
-    nobody = stage.controller.cli("abort", "--direct", arm_id, "--to", "red", **at)
-    done = stage.controller.cli("abort", "--direct", arm_id, "--to", "green", **at)
+    nothing = stage.controller.cli(*direct)
+    nobody = stage.controller.cli(*direct, "--to", "red")
+    done = stage.controller.cli(*direct, "--to", "green")
 
     assert (nothing.returncode, nobody.returncode) == (4, 4)
     assert "tells no way back" in nothing.stderr

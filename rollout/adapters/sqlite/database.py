@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from rollout.adapters.sqlite.schema import MIGRATIONS
+from rollout.adapters.sqlite.schema import MIGRATIONS, statements
 from rollout.errors import Unavailable
 
 BUSY = timedelta(seconds=10)
@@ -118,7 +118,7 @@ class Database:
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         for version in range(self._version(), len(MIGRATIONS)):
-            for statement in MIGRATIONS[version].split(";"):
+            for statement in statements(MIGRATIONS[version]):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {version + 1}")
 

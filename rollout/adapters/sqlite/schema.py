@@ -1,5 +1,8 @@
 """The tables, and how each version of them is made from the one before."""
 
+import sqlite3
+from collections.abc import Iterator
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE heads (
@@ -72,5 +75,23 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (key, source, hour)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TRIGGER history_is_not_changed BEFORE UPDATE ON history
+    BEGIN SELECT RAISE(ABORT, 'a history entry is never changed'); END;
+    CREATE TRIGGER history_is_not_removed BEFORE DELETE ON history
+    BEGIN SELECT RAISE(ABORT, 'a history entry is never removed'); END;
+    """,
 )
-"""Statements end with a semicolon and hold no other; how many scripts there are is the version."""
+"""How many scripts there are is the version."""
+
+
+def statements(script: str) -> Iterator[str]:
+    """One after another; a trigger holds semicolons of its own."""
+    begun = ""
+    for part in script.split(";")[:-1]:
+        begun += part + ";"
+        if sqlite3.complete_statement(begun):
+            yield begun
+            begun = ""
+    if begun.strip():
+        yield begun

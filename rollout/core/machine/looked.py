@@ -13,7 +13,7 @@ from rollout.core.machine.decision import Decision, entered, hold, stay, with_ro
 from rollout.core.machine.onward import onward, over_budget, room_has_come
 from rollout.core.machine.others import (
     STALE,
-    aborted_at_azure,
+    aborted,
     baseline_changed,
     canary_changed,
     canary_gone,
@@ -348,16 +348,10 @@ def _after(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decisi
     return back.watch(head, rollout, event, now)
 
 
-_WRONG: tuple[Concern, ...] = (
-    aborted_at_azure,
-    canary_gone,
-    foreign_map,
-    canary_changed,
-    baseline_changed,
-)
+_WRONG: tuple[Concern, ...] = (aborted, canary_gone, foreign_map, canary_changed, baseline_changed)
 CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
     Phase.PREPARING: (
-        aborted_at_azure,
+        aborted,
         foreign_map,
         _deadline,
         _ready,
@@ -379,7 +373,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _undecided,
     ),
     Phase.HOLDING: (
-        aborted_at_azure,
+        aborted,
         canary_gone,
         _map_is_back,
         foreign_map,
@@ -395,7 +389,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _still_held,
     ),
     Phase.APPROVING: (*_WRONG, _guards_failed, _nobody_answered, _deadline, _still_asking),
-    Phase.RETIRING: (aborted_at_azure, canary_gone, foreign_map, _retired),
+    Phase.RETIRING: (aborted, canary_gone, foreign_map, _retired),
     Phase.ROLLING_BACK: (_way_back,),
     Phase.ROLLED_BACK: (_after,),
 }

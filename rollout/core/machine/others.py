@@ -35,7 +35,7 @@ def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> D
     return None
 
 
-def aborted_at_azure(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+def aborted(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """A person gave the traffic back while there was no controller: agree, and say who."""
     mark = event.view.aborted
     if mark is None or mark.rollout_id != rollout.id:
