@@ -115,6 +115,14 @@ def rotate_keys(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("keys/{ref}/{verb}", methods=["POST"])
 def command_keys(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_keys", req)
+@app.route("audits/{ref}", methods=["GET"])
+def audit_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("audit_endpoint", req)
+
+
+@app.route("audits/{ref}/entries", methods=["GET"])
+def audit_entries(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("audit_entries", req)
 
 
 @app.route("policies", methods=["GET"])

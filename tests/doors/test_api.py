@@ -22,6 +22,7 @@ from rollout.inbox import BYTES_MAX, COMMANDS
 from rollout.ports import Message
 from rollout.rehearsal.recording import parse_recording
 from tests.doors.callers import DOCUMENT, ROOT, TOKEN, Caller, a_caller, read
+from tests.fakes import FakeStore
 from tests.simulation.world import CHURN, POLICY, World
 
 BROKEN = "match: {endpoint: churn}\nstagse: []\n"
@@ -726,3 +727,27 @@ def test_an_abort_where_nothing_can_be_read_names_the_way_without_a_controller(
         503,
         True,
     )
+
+
+def test_an_audit_names_what_was_changed_in_the_store(caller: Caller) -> None:
+    caller.start()
+    caller.world.run(minutes=12)
+
+    whole = read(caller.ask("audit_endpoint", ref="churn"))
+    page = read(caller.ask("audit_entries", ref="churn", query={"after": "2"}))
+    store = caller.world.store
+    assert isinstance(store, FakeStore)
+    third = store.entries[CHURN.key][3]
+    store.entries[CHURN.key][3] = third.model_copy(update={"who": "nobody"})
+    changed = read(caller.ask("audit_endpoint", ref="churn"))
+
+    assert (whole["faults"], whole["unchained"]) == ([], 0)
+    assert whole["entries"] == whole["written"] > 3
+    assert next(entry["number"] for entry in page["entries"]) == 3
+    assert changed["faults"] == ["entry 3 was changed: entry 4 knows another"]
+
+
+def test_where_nothing_was_rolled_out_there_is_nothing_to_audit(caller: Caller) -> None:
+    answer = caller.ask("audit_endpoint", ref="churn")
+
+    assert answer.status == 404

@@ -8,6 +8,7 @@ import pytest
 from rollout import marks
 from rollout.adapters.azure.storage.store import TableStore
 from rollout.adapters.sqlite.store import SqliteStore
+from rollout.core.chain import link
 from rollout.core.head import Head
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, Unknown
@@ -105,6 +106,15 @@ def test_an_entry_number_is_used_once(store: Store) -> None:
 
     assert store.load(an_endpoint()) == held
     assert store.history(an_endpoint().key) == [an_entry(1, "first")]
+
+
+@pytest.mark.parametrize("minutes", [1, 3000])
+def test_an_entry_keeps_its_hash(minutes: int, store: Store) -> None:
+    numbers = {"b": [index / 7 for index in range(minutes)], "a": {"d": None, "c": "é"}}
+    entry = an_entry(1).model_copy(update={"numbers": numbers, "previous": "0" * 64})
+    store.save(store.load(an_endpoint()), a_head(), entry)
+
+    assert [link(one) for one in store.history(an_endpoint().key)] == [link(entry)]
 
 
 def test_endpoints_do_not_see_each_other(store: Store) -> None:
