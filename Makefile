@@ -5,6 +5,7 @@
 PYTHON ?= $(shell sh tools/find-python.sh)
 FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
 BIN := .venv/bin
+NOT_SCANNED := ':!tests/payloads' ':!tests/histories' ':!*/package-lock.json' ':!*.svg' ':!*.png'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:  ## what there is to type
@@ -21,6 +22,9 @@ check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast te
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rollout emulator function_app.py
+	git ls-files -z -- . $(NOT_SCANNED) | xargs -0 $(BIN)/detect-secrets-hook --no-verify
+	$(BIN)/python -m tools.advisories
 	$(BIN)/pytest -n 2 tests/core tests/house $(if $(K),-k "$(K)")
 
 sim: .venv/dev.done  ## storms: make sim SEEDS=10000

@@ -37,7 +37,7 @@ _PARENT_SECONDS = 0.1
 async def serve(options: Options) -> int:
     """Run until told to stop; the exit code is 1 when the warden was lost."""
     parent, stop = os.getppid(), asyncio.Event()
-    sockets = Path(tempfile.mkdtemp(prefix="emu-", dir="/tmp"))
+    sockets = Path(tempfile.mkdtemp(prefix="emu-", dir="/tmp"))  # nosec B108 - short, made anew
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         processes = await Processes.open(sockets, stop.set)
@@ -125,7 +125,7 @@ async def _stop_fleets(control: Control) -> None:
 
 def _random(options: Options, stream: int) -> Random:
     """Independent streams, so that mirroring does not disturb routing."""
-    return Random() if options.seed is None else Random(options.seed * 16 + stream)  # noqa: S311
+    return Random() if options.seed is None else Random(options.seed * 16 + stream)  # noqa: S311 # nosec B311
 
 
 def _tls(options: Options) -> ssl.SSLContext | None:

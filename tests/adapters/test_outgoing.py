@@ -61,7 +61,7 @@ def test_an_address_is_public_or_not(address: str, public: bool) -> None:
         ("https://[::1]/x", "not a public address"),
         ("https://localhost:8443/x", "not a public address"),
         ("https://2130706433/x", "not a public address"),
-        ("https://user:word@example.com/x", "may be asked"),
+        ("https://user:word@example.com/x", "may be asked"),  # pragma: allowlist secret
         ("https:///x", "may be asked"),
         ("https://example.com:port/x", "not a URL"),
         ("https://example.com/a b", "may be asked"),

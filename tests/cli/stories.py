@@ -70,7 +70,7 @@ def a_view(**changes: Any) -> Json:
         canary="green",
         baseline="blue",
         policy="churn",
-        policy_version="3f2a91c04d7e",
+        policy_version="3f2a91c04d7e",  # pragma: allowlist secret
         phase=Phase.MEASURING,
         outcome=None,
         stages=stages(3),

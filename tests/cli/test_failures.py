@@ -130,7 +130,10 @@ def test_the_token_does_not_follow_a_redirect(canned: Canned, shell: Shell) -> N
     ("url", "told"),
     [
         ("http://rollout.example.net", "use https"),
-        ("https://anna:secret@rollout.example.net", "holds a name or a password"),
+        (
+            "https://anna:secret@rollout.example.net",
+            "holds a name or a password",
+        ),  # pragma: allowlist secret
         ("ftp://host", "is not an address"),
     ],
 )

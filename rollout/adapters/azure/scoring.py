@@ -43,7 +43,7 @@ _TOKEN = TypeAdapter(_Token)
 @dataclass(frozen=True, slots=True)
 class _Access:
     uri: str
-    secret: "_Bearer"
+    secret: "_Bearer"  # pragma: allowlist secret
     until: float
 
 
