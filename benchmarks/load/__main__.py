@@ -72,7 +72,7 @@ def _events(folder: Path, sizes: list[int]) -> Iterator[str]:
 
 _PARTS = {
     "decide": ("machine/decide.py", "decide"),
-    "judge": ("analysis/judge.py", "judge"),
+    "judge the minutes": ("measuring/verdict.py", "judged"),
     "record: the entry and its hash": ("core/record.py", "record"),
     "load the head row": ("sqlite/store.py", "_load"),
     "save in one transaction": ("sqlite/store.py", "save"),
