@@ -115,6 +115,8 @@ def rotate_keys(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("keys/{ref}/{verb}", methods=["POST"])
 def command_keys(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_keys", req)
+
+
 @app.route("audits/{ref}", methods=["GET"])
 def audit_endpoint(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("audit_endpoint", req)

@@ -31,7 +31,7 @@ class KeyLane:
     """
 
     def __init__(
-        self, store: Store, clock: Clock, ring: KeyRing, send: Callable[[Head], None]
+        self, store: Store, clock: Clock, ring: KeyRing, send: Callable[[Head], object]
     ) -> None:
         """`send` sends the row's own wake-up."""
         self._store = store

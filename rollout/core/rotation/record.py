@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.record import due
@@ -22,7 +23,7 @@ def record_keys(
     if not _is_told(before, decision):
         return row, None
     entry = _entry(before, decision, event, now)
-    return row.model_copy(update={"entries": entry.number}), entry
+    return row.model_copy(update={"entries": entry.number, "last_link": link(entry)}), entry
 
 
 def _due_of_rollout(head: Head, now: datetime) -> datetime | None:
@@ -59,4 +60,5 @@ def _entry(before: Head, decision: KeyDecision, event: KeyEvent, now: datetime) 
         why=decision.why,
         actions=(str(decision.action),) if decision.action else (),
         numbers={"version": rotation.version} if rotation.version else {},
+        previous=before.last_link or first_link(before.endpoint.key),
     )
