@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from rollout.once import Once
-from rollout.settings import LOOPBACK, Identity, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,11 +39,14 @@ if TYPE_CHECKING:
     from rollout.keys.rotations import Rotations
     from rollout.measuring import Sources
     from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
+    from rollout.settings import Identity, Settings
 
 
 @Once
 def settings() -> Settings:
     """Raises Malformed that names each wrong setting."""
+    from rollout.settings import Settings
+
     return Settings.load()
 
 
@@ -356,6 +358,7 @@ def doctor() -> Doctor:
 def _credential() -> TokenCredential:
     """One for all of Azure, so that its tokens are asked for once."""
     from rollout.adapters.azure import identity
+    from rollout.settings import Identity
 
     known = settings()
     ways: Mapping[Identity, Callable[[], TokenCredential]] = {
@@ -371,6 +374,7 @@ def endpoints_alone(arm_url: str) -> ArmEndpoints:
     from rollout.adapters.azure import identity
     from rollout.adapters.azure.arm import ArmEndpoints
     from rollout.adapters.azure.pipeline import ArmClient
+    from rollout.settings import LOOPBACK
 
     here = urlsplit(arm_url).hostname in LOOPBACK
     credential = identity.EmulatorCredential() if here else identity.developer()

@@ -18,7 +18,8 @@ from tests.functions.runtime import functions_python
 HEAVY = (
     *("azure.core", "azure.data", "azure.identity", "azure.keyvault", "azure.monitor"),
     *("azure.servicebus", "azure.storage", "cryptography", "jwt", "msal", "requests", "sqlite3"),
-    *("rollout.adapters", "rollout.analysis.judge", "rollout.api", "rollout.engine"),
+    *("pydantic", "rollout.adapters", "rollout.analysis", "rollout.api", "rollout.core"),
+    *("rollout.engine", "rollout.inbox", "rollout.settings"),
 )
 """Modules that one door or another needs, each imported by what needs it."""
 
