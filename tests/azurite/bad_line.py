@@ -92,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection of a client, each request of it passed on by one of ours."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes
     line: BadLine
     netloc: str
 
