@@ -100,10 +100,15 @@ def hurry() -> None:
     looked.GRACE = GRACE
 
 
-if __name__ == "__main__":
-    reaper = Reaper(Path(sys.argv.pop(1)), frozenset(sys.argv.pop(1).split(",")))
+def make_mortal(places: Path, phases: str) -> None:
+    """Let this process die at every place, once, and be in a hurry."""
+    reaper = Reaper(places, frozenset(phases.split(",")))
     hurry()
     reaper.listen()
-    for kind_, name_ in MORTAL:
-        reaper.watch(kind_, name_)
+    for kind, name in MORTAL:
+        reaper.watch(kind, name)
+
+
+if __name__ == "__main__":
+    make_mortal(Path(sys.argv.pop(1)), sys.argv.pop(1))
     main()

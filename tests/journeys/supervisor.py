@@ -1,4 +1,4 @@
-"""Who starts a controller again whenever it has died: at every place where it can, once."""
+"""A controller that dies at every place where it can, once, and is alive again at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,26 +8,18 @@ import requests
 
 from tests.journeys.conftest import StageMaker
 from tests.journeys.stage import Stage
+from tests.journeys.undying import deaths_of
 
 
 @dataclass
 class Supervisor:
-    """Starts a controller again whenever it has died."""
+    """Watches it, and knows what it died of."""
 
     stage: Stage
     places: Path
-    deaths: int = 0
 
     def until(self, look: Callable[[], bool], seconds: float) -> None:
-        self.stage.eventually(lambda: self._revive() and look(), seconds)
-
-    def _revive(self) -> bool:
-        """Whether it lives; if not, it is started."""
-        if not self.stage.controller.dead:
-            return True
-        self.deaths += 1
-        self.stage.controller.launch()
-        return False
+        self.stage.eventually(lambda: self._goes_on() and look(), seconds)
 
     def until_it_lived_through(self, last: str) -> None:
         """Until it has died at that place too, and stands again."""
@@ -36,6 +28,10 @@ class Supervisor:
     @property
     def died_at(self) -> list[str]:
         return self.places.read_text().splitlines()
+
+    @property
+    def deaths(self) -> int:
+        return len(deaths_of(self.places).read_text().splitlines())
 
     def starts(self, deployment: str) -> bool:
         """Ask for the rollout, with the same key however often it takes."""
@@ -46,10 +42,15 @@ class Supervisor:
         assert answer.status_code == 201, answer.text
         return True
 
+    def _goes_on(self) -> bool:
+        controller = self.stage.controller
+        assert not controller.dead, f"not killed, and ended: {controller.log[-2000:]}"
+        return True
+
 
 def supervised(
     a_stage: StageMaker, folder: Path, policy: str, phases: str, green: str
 ) -> Supervisor:
     places = folder / "places"
-    launcher = ("tests.journeys.mortal", str(places), phases)
+    launcher = ("tests.journeys.undying", str(places), phases)
     return Supervisor(a_stage(policy, launcher=launcher, green=green), places)
