@@ -71,9 +71,12 @@ class Server(Handler):
 
     # -- connections and links -------------------------------------------------------------------
 
+    def on_connection_bound(self, event: Any) -> None:
+        """A connection is one from its first byte on: a cut must not forget who says hello."""
+        self.connections.append(event.connection)
+
     def on_connection_remote_open(self, event: Any) -> None:
         event.connection.open()
-        self.connections.append(event.connection)
 
     def on_connection_remote_close(self, event: Any) -> None:
         event.connection.close()

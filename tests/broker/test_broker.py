@@ -1,5 +1,6 @@
 """The broker over the wire, asked by Microsoft's own SDK."""
 
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from azure.servicebus.exceptions import (
 )
 
 from tests.broker import Broker
+from tests.broker.reactor import HOST
 
 HOUR = timedelta(hours=1)
 ANY: Any = NEXT_AVAILABLE_SESSION
@@ -141,3 +143,17 @@ def test_its_state_outlives_a_stop(bench: Bench) -> None:
     bench.client.get_queue_sender("steps").__enter__()
 
     assert bench.broker.connections == 1
+
+
+def test_a_stop_also_cuts_whoever_has_not_opened_its_connection_yet() -> None:
+    """Else a client waits for the rest of the answer for ever."""
+    broker = Broker()
+    broker.start()
+    with socket.create_connection((HOST, broker.port), timeout=10) as half:
+        half.sendall(b"AMQP\x03\x01\x00\x00")
+        assert half.recv(1) == b"A"
+
+        broker.stop()
+
+        while half.recv(1000):
+            pass
