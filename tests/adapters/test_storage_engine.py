@@ -10,11 +10,13 @@ from rollout.adapters.azure.storage.store import TableStore
 from rollout.core.events import PauseRequested, ResumeRequested
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
+from tests.azurite.bad_line import BadLine, Fault
 from tests.simulation.promises import Promises
 from tests.simulation.world import CHURN, World
 
 MINUTE = timedelta(minutes=1)
 EVENTS = 12
+BUSY = 15
 SHORT = """
 schema: 1
 match: {endpoint: churn}
@@ -69,6 +71,28 @@ def test_workers_that_die_anywhere_break_no_promise(account: Account) -> None:
 
     promises.at_the_end(good=True)
     assert world.deaths.died
+
+
+def test_tables_that_are_busy_for_a_while_cost_only_time(
+    account: Account, watched: TableStore, line: BadLine
+) -> None:
+    """A step that has no state comes again later, and what was decided is decided once."""
+    world = World(seed=3, policy=SHORT, store=watched)
+    for deployment in world.azure.deployments.values():
+        deployment.error_rate = lambda _: 0.0
+    world.start()
+    world.run(minutes=2)
+    busy = Fault(lambda _sent: True, 503, {"Retry-After": "20"}, times=BUSY)
+    line.faults.append(busy)
+
+    ended = world.run(minutes=25)
+
+    history = TableStore(account).history(CHURN.key)
+    assert busy.times == 0
+    assert ended.phase is Phase.PROMOTED
+    assert world.azure.traffic == Traffic.all_to("green")
+    assert [entry.number for entry in history] == list(range(1, world.head.entries + 1))
+    assert len({entry.event_id for entry in history}) == len(history)
 
 
 @pytest.mark.parametrize("jump", [timedelta(hours=-3), timedelta(hours=1)], ids=["back", "on"])

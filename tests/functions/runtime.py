@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -86,6 +86,10 @@ class IndexingFailed(Exception):
     """The runtime said no: on Azure the app would have no function at all."""
 
 
+class WorkerEnded(ConnectionError):
+    """The process is gone, and with it all that ran in it."""
+
+
 @dataclass
 class Runtime:
     """One worker process; any number of threads may invoke."""
@@ -95,6 +99,7 @@ class Runtime:
     _waiting: dict[int, "Future[JSON]"] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _lock: Lock = field(default_factory=Lock)
+    _ended: bool = False
 
     @cached_property
     def functions(self) -> Mapping[str, Indexed]:
@@ -115,24 +120,34 @@ class Runtime:
         for line in self.process.stdout:
             answer = json.loads(line)
             self._waiting.pop(answer["number"]).set_result(answer)
+        with self._lock:
+            self._ended = True
         for left in self._waiting.values():
-            left.set_exception(ConnectionError(f"the worker ended: {self.told()[-2000:]}"))
+            left.set_exception(WorkerEnded())
 
     def invoke(self, name: str, inputs: JSON, metadata: JSON) -> Invoked:
         asked: Future[JSON] = Future()
         function = self.functions[name].id
         with self._lock:
+            if self._ended:
+                raise WorkerEnded
             number = next(self._numbers)
             self._waiting[number] = asked
             line = {"number": number, "function": function, "inputs": inputs, "metadata": metadata}
-            assert self.process.stdin is not None
-            self.process.stdin.write(json.dumps(line) + "\n")
-            self.process.stdin.flush()
+            self._write(json.dumps(line) + "\n")
         told = asked.result(INVOCATION_SECONDS)
         http = told.get("http")
         if http:
             http = Answer(http["status"], http["headers"], base64.b64decode(http["body"]))
         return Invoked(told["ok"], told["error"], http)
+
+    def _write(self, line: str) -> None:
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(line)
+            self.process.stdin.flush()
+        except BrokenPipeError as gone:
+            raise WorkerEnded from gone
 
     # -- as each trigger does it -----------------------------------------------------------------
 
@@ -173,11 +188,17 @@ class Runtime:
     def _argument(self, name: str) -> str:
         return str(self.functions[name].trigger["name"])
 
+    def kill(self) -> None:
+        """Kill it as `kill -9` does: what runs never ends, and whoever waits for it is told."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self) -> None:
         """As the platform does: no more is asked, and what runs is finished."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):  # what a dead one has not read
+            self.process.stdin.close()
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -193,7 +214,7 @@ def running_runtime(folder: Path, log: Path, **settings: str) -> Iterator[Runtim
     """The runtime on that folder, whose only settings of ours are these."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("ROLLOUT_")}
     kept.pop("PYTHONPATH", None)
-    with log.open("w+") as said:
+    with log.open("a+") as said:
         runtime = Runtime(
             subprocess.Popen(
                 [str(functions_python()), "-P", str(WORKER)],

@@ -23,6 +23,14 @@ stages:
 
 UNMIRRORED = CAREFUL.replace("- mirror", "# - mirror")
 
+SHORT = f"""
+schema: 1
+match: {{endpoint: "*"}}
+stages:
+  - canary: {{weight: 50, shortest_minutes: 2, longest_minutes: 30}}
+{GUARDS}"""
+"""One share, and then all traffic."""
+
 STEADY = f"""
 schema: 1
 match: {{endpoint: "*"}}

@@ -1,38 +1,27 @@
 """A rollout that nobody typed: started by a signed payload of GitHub, stopped by an alert."""
 
-import hashlib
-import hmac
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import requests
 
 from tests.doors.payloads import payload
+from tests.journeys.announcing import BY_GITHUB, announced_by_github
 from tests.journeys.conftest import StageMaker
-from tests.journeys.controller import GITHUB_SECRET
 from tests.journeys.policies import STEADY
 from tests.journeys.scripts import BETTER
 from tests.journeys.stage import Stage, live
 
 pytestmark = pytest.mark.journey
 
-START_ON = """
-start_on:
-  - github_deployment_status: {repository: contoso/churn, environment: production}
-    endpoint: "{payload.endpoint}"
-    deployment: "{payload.deployment}"
-"""
-
 
 def test_started_by_github_and_stopped_by_an_alert(
     a_stage: StageMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stage = a_stage(STEADY + START_ON, green=BETTER)
+    stage = a_stage(STEADY + BY_GITHUB, green=BETTER)
     with stage.visited(10) as users:
-        foreign = _announced(stage, "guessed")
-        begun = [_announced(stage, GITHUB_SECRET) for _ in range(2)]
+        foreign = announced_by_github(stage, "guessed")
+        begun = [announced_by_github(stage) for _ in range(2)]
         stage.eventually(lambda: stage.at("canary 20 %"))
         fired_at = datetime.now(UTC)
         answer = stage.controller.ask("POST", "alerts", _alert(stage, fired_at))
@@ -46,22 +35,6 @@ def test_started_by_github_and_stopped_by_an_alert(
     assert stage.writes == [live(blue=80, green=20), live(blue=100)]
     assert not users.failed
     _assert_in_order(stage, fired_at, capsys)
-
-
-def _announced(stage: Stage, secret: str) -> requests.Response:
-    """As GitHub sends it: the body's signature under the webhook's secret."""
-    told = payload("github/deployment_status")
-    told["deployment"]["payload"] = {"endpoint": stage.name, "deployment": "green"}
-    body = json.dumps(told).encode()
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {
-        "Content-Type": "application/json",
-        "X-GitHub-Event": "deployment_status",
-        "X-GitHub-Delivery": f"{stage.name}-1",
-        "X-Hub-Signature-256": f"sha256={signature}",
-    }
-    url = f"{stage.controller.url}/api/hooks/github"
-    return requests.post(url, data=body, headers=headers, timeout=30)
 
 
 def _alert(stage: Stage, fired_at: datetime) -> Any:

@@ -1,14 +1,14 @@
 """Plays the platform's host: doors as the runtime tells them, invocations in the runtime's process.
 
-HTTP, timers and the pump of messages are those of the local host; what they call is not our code
-in this process but a function in a worker that runs what is deployed. `Storage` is the seam: what
-the app is told of its storage, and the receiving side of its queue.
+HTTP and timers are those of the local host, messages come by Microsoft's SDK; what they call is not
+our code in this process but a function in a worker that runs what is deployed.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import Queue as Mailbox
 from threading import Thread
@@ -17,10 +17,11 @@ from typing import Any, cast
 import azure.functions as func
 
 from rollout.adapters.clock import SystemClock
-from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.host import Host, HostSettings
-from rollout.host.pump import Receiver
-from tests.functions.runtime import Indexed, Invoked, Runtime, raw, running_runtime
+from tests.broker.pump import Delivered, Pump
+from tests.functions.runtime import Indexed, Invoked, raw, running_runtime
+from tests.platform.instance import Instance
+from tests.platform.storage import Storage
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -34,7 +35,7 @@ class InvocationFailed(Exception):
 class RemoteFunction:
     """A function as the runtime has indexed it; a call of it is an invocation."""
 
-    runtime: Runtime
+    instance: Instance
     indexed: Indexed
 
     def get_function_name(self) -> str:
@@ -50,14 +51,13 @@ class RemoteFunction:
         match given:
             case func.HttpRequest():
                 return _response(self._ask(given))
-            case func.ServiceBusMessage():
-                _checked(self._take(given))
             case func.TimerRequest():
-                _checked(self.runtime.tick(self.indexed.name, past_due=given.past_due))
+                name, late = self.indexed.name, given.past_due
+                _checked(self.instance.runtime.tick(name, past_due=late))
         return None
 
     def _ask(self, asked: func.HttpRequest) -> Invoked:
-        return self.runtime.ask(
+        return self.instance.runtime.ask(
             self.indexed.name,
             asked.method,
             asked.url,
@@ -67,14 +67,28 @@ class RemoteFunction:
             headers=dict(asked.headers.items()),
         )
 
-    def _take(self, message: func.ServiceBusMessage) -> Invoked:
-        return self.runtime.message(
+
+@dataclass(frozen=True, slots=True)
+class QueueFunction:
+    """A function to which a queue is bound."""
+
+    instance: Instance
+    indexed: Indexed
+    queue: str
+
+    @property
+    def has_sessions(self) -> bool:
+        return bool(self.indexed.trigger.get("isSessionsEnabled"))
+
+    def take(self, body: bytes, about: Delivered) -> None:
+        invoked = self.instance.runtime.message(
             self.indexed.name,
-            raw(message.get_body()),
-            MessageId=message.message_id,
-            SessionId=message.session_id,
-            DeliveryCount=message.delivery_count,
+            raw(body),
+            MessageId=about.id,
+            SessionId=about.session,
+            DeliveryCount=about.count,
         )
+        _checked(invoked)
 
 
 def _checked(invoked: Invoked) -> Invoked:
@@ -91,51 +105,73 @@ def _response(invoked: Invoked) -> func.HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class RemoteApp:
-    """What the local host asks of a function app."""
+    """What the local host asks of a function app; its queues are the pumps' part."""
 
-    runtime: Runtime
+    instance: Instance
 
     def get_functions(self) -> list[RemoteFunction]:
-        return [RemoteFunction(self.runtime, one) for one in self.runtime.functions.values()]
+        return [RemoteFunction(self.instance, one) for one in self._indexed if not _queue_of(one)]
+
+    def queue_functions(self, known: HostSettings) -> list[QueueFunction]:
+        bound = [(one, _queue_of(one)) for one in self._indexed]
+        return [
+            QueueFunction(self.instance, one, known.names[name.strip("%")])
+            for one, name in bound
+            if name
+        ]
+
+    @property
+    def _indexed(self) -> list[Indexed]:
+        return list(self.instance.runtime.functions.values())
+
+
+def _queue_of(function: Indexed) -> str | None:
+    return cast("str | None", function.trigger.get("queueName"))
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
-    """Where the app keeps its state and its messages."""
+class Platform:
+    """One app that is served: where it answers, and the instance it runs on."""
 
-    settings: Mapping[str, str]
-    receiver: Receiver
-    close: Callable[[], None]
-
-
-def embedded(data: Path, clock: SystemClock) -> Storage:
-    """The store and the queue of one machine, shared with the worker's process."""
-    queue = SqliteQueue(data / "rollout.db", clock)
-    return Storage({"ROLLOUT_DATA": str(data)}, queue, queue.close)
+    url: str
+    instance: Instance
+    pumps: list[Pump]
 
 
 @contextmanager
 def running_platform(
     package: Path, log: Path, storage: Storage, clock: SystemClock, **settings: str
-) -> Iterator[str]:
-    """Serve the deployed package, and tell where."""
-    with running_runtime(package, log, **{**storage.settings, **settings}) as runtime:
-        known = HostSettings.read(package / "host.json")
-        app = cast("Any", RemoteApp(runtime))
-        host = Host(app, storage.receiver, clock, known)
-        ready: Mailbox[str | BaseException] = Mailbox()
-        thread = Thread(target=_run, args=(host, ready))
-        thread.start()
-        try:
-            found = ready.get(timeout=READY_SECONDS)
-            if isinstance(found, BaseException):
-                raise found
-            yield found
-        finally:
-            host.stop()
-            thread.join(STOP_SECONDS)
-            storage.close()
-            assert not thread.is_alive(), "the platform did not end"
+) -> Iterator[Platform]:
+    """Serve the deployed package."""
+    own = {**storage.settings, **settings}
+    known = HostSettings.read(package / "host.json")
+    with ExitStack() as stack:
+        begin = partial(running_runtime, package, log, **own)
+        instance = stack.enter_context(Instance(begin))
+        app = RemoteApp(instance)
+        url = stack.enter_context(_serving(app, clock, known))
+        pumps = [storage.pump(one, known.sessions) for one in app.queue_functions(known)]
+        stack.callback(_stop, pumps)
+        yield Platform(url, instance, pumps)
+
+
+@contextmanager
+def _serving(app: RemoteApp, clock: SystemClock, known: HostSettings) -> Iterator[str]:
+    """HTTP and timers."""
+    no_queue: Any = None
+    host = Host(cast("Any", app), no_queue, clock, known)
+    ready: Mailbox[str | BaseException] = Mailbox()
+    thread = Thread(target=_run, args=(host, ready))
+    thread.start()
+    try:
+        found = ready.get(timeout=READY_SECONDS)
+        if isinstance(found, BaseException):
+            raise found
+        yield found
+    finally:
+        host.stop()
+        thread.join(STOP_SECONDS)
+        assert not thread.is_alive(), "the platform did not end"
 
 
 def _run(host: Host, ready: "Mailbox[str | BaseException]") -> None:
@@ -144,3 +180,10 @@ def _run(host: Host, ready: "Mailbox[str | BaseException]") -> None:
     except BaseException as error:
         ready.put(error)
         raise
+
+
+def _stop(pumps: list[Pump]) -> None:
+    for pump in pumps:
+        pump.ask_to_stop()
+    for pump in pumps:
+        pump.stop()
