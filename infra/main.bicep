@@ -35,6 +35,9 @@ param apiAppObjectId string = ''
 @description('Identifier URI of that application, such as api://rollout.')
 param apiAppIdUri string = ''
 
+@description('Client id of that application; callers sign in for it.')
+param apiAppClientId string = ''
+
 @description('Who is written to when the controller itself is not well; nobody where empty.')
 param alertEmail string = ''
 
@@ -142,6 +145,7 @@ module app 'modules/app.bicep' = {
     telemetryConnection: monitoring.outputs.telemetryConnection
     apiTokenUri: vault.outputs.apiTokenUri
     keyVaultUri: vault.outputs.uri
+    apiAudiences: empty(apiAppIdUri) ? '' : '${apiAppIdUri},${apiAppClientId}'
     instanceMemoryMB: instanceMemoryMB
   }
 }

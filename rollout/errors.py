@@ -27,6 +27,10 @@ class Denied(RolloutError):
         self.challenge = challenge
 
 
+class Forbidden(RolloutError):
+    """Who asks is known, and may not: refused at the door; names the role that is missing."""
+
+
 class Conflict(RolloutError):
     """Another worker wrote first: load again, decide again."""
 

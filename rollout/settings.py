@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from rollout.core.alert_labels import AlertLabels
+from rollout.core.callers import LocalToken, parse_tokens
 from rollout.core.endpoint import WorkspaceId
 from rollout.core.frozen import Frozen
 from rollout.errors import Malformed
@@ -23,9 +24,12 @@ CLIENTS_OWN = frozenset(
 )
 """Variables of the command line and of the tests, which are no settings of a controller."""
 INSTALLATION_SECRET_MIN = 16
+TOKENS_FILE = "tokens"
+"""In the folder of the embedded store: the digests of local tokens."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+_TENANT = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 
@@ -40,7 +44,24 @@ class Identity(StrEnum):
 class Settings(Frozen):
     """What an installation is told from outside, each by the variable ROLLOUT_<NAME>."""
 
-    api_token: SecretStr = Field(description="what callers of the HTTP API must show")
+    api_token: SecretStr | None = Field(
+        None, description="the installation's own token: an admin who says who they are; or none"
+    )
+    tokens: tuple[LocalToken, ...] = Field(
+        (), description="of named callers, NAME:ROLE:SHA256 by comma: rollout token new"
+    )
+    entra_tenant: str | None = Field(
+        None, description="id of the tenant of Entra ID whose access tokens are taken"
+    )
+    entra_audience: tuple[str, ...] = Field(
+        (), description="of those tokens, by comma: api://..., and the application's client id"
+    )
+    entra_authority: str = Field(
+        "https://login.microsoftonline.com", description="where Entra ID publishes its keys"
+    )
+    requests_per_minute: int = Field(
+        3000, ge=60, description="of one caller, on each instance; more are answered 429"
+    )
     github_secret: SecretStr | None = Field(None, description="of GitHub's webhook")
     github_secret_next: SecretStr | None = Field(
         None, description="a second one that counts as well, while they change"
@@ -128,6 +149,43 @@ class Settings(Frozen):
         if isinstance(value, str):
             return tuple(WorkspaceId.parse(part) for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("tokens", mode="before")
+    @classmethod
+    def _entries(cls, value: object) -> object:
+        try:
+            return parse_tokens(value) if isinstance(value, str) else value
+        except Malformed as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("entra_audience", mode="before")
+    @classmethod
+    def _audiences(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("entra_authority")
+    @classmethod
+    def _keys_come_over_https(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise ValueError(f"{url} must be https: whoever changes the keys on the way gets in")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _someone_gets_in(self) -> Self:
+        if self.entra_audience and not _TENANT.fullmatch(self.entra_tenant or ""):
+            raise ValueError(
+                "entra_audience needs entra_tenant, the id of one tenant, such as"
+                " 00000000-0000-0000-0000-000000000000"
+            )
+        if self.api_token is None and not self.tokens and not self.entra_audience:
+            raise ValueError(
+                "nobody could get in: set ROLLOUT_API_TOKEN, ROLLOUT_TOKENS or"
+                " ROLLOUT_ENTRA_AUDIENCE"
+            )
+        return self
 
     @field_validator("storage")
     @classmethod

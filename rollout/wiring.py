@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from rollout.adapters.azure.arm import ArmEndpoints
+    from rollout.adapters.azure.entra import EntraTokens
     from rollout.adapters.azure.logs import LogMetrics, LogsClient
     from rollout.adapters.azure.monitor import MonitorMetrics
     from rollout.adapters.azure.pipeline import ArmClient
@@ -311,8 +312,10 @@ def arrivals() -> Arrivals:
 
 @Once
 def api() -> Api:
+    from rollout.adapters.token_file import TokenFile
     from rollout.api import Api
     from rollout.rehearsal.memory import Memory
+    from rollout.settings import TOKENS_FILE
 
     read = sources()
     return Api(
@@ -327,7 +330,18 @@ def api() -> Api:
         memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
         doctor=doctor(),
         telemetry=telemetry(),
+        tokens=TokenFile(settings().data / TOKENS_FILE).tokens,
+        entra=_entra(),
     )
+
+
+def _entra() -> EntraTokens | None:
+    known = settings()
+    if not known.entra_audience:
+        return None
+    from rollout.adapters.azure.entra import EntraTokens, Trust
+
+    return EntraTokens(Trust(str(known.entra_tenant), known.entra_audience, known.entra_authority))
 
 
 @Once

@@ -15,11 +15,14 @@ param eventsQueue string
 param telemetryConnection string
 param apiTokenUri string
 param keyVaultUri string
+param apiAudiences string
 param instanceMemoryMB int
 
 var settings = {
   // What the controller itself reads.
   ROLLOUT_API_TOKEN: '@Microsoft.KeyVault(SecretUri=${apiTokenUri})'
+  ROLLOUT_ENTRA_TENANT: subscription().tenantId
+  ROLLOUT_ENTRA_AUDIENCE: apiAudiences
   ROLLOUT_WORKSPACES: workspaceId
   ROLLOUT_INSTALLATION: installation
   ROLLOUT_IDENTITY: 'managed'

@@ -6,15 +6,15 @@ import hashlib
 import hmac
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import SecretStr
 
 from rollout.api.exchange import Request
+from rollout.core.callers import NOBODY, Caller, LocalToken, Role, digest
 from rollout.errors import Denied
 from rollout.settings import PREFIX, Settings
-
-Check = Callable[[Settings, Request], None]
-"""Raises Denied where the caller has not shown that it may."""
 
 TOKEN_HEADER = "x-rollout-token"  # noqa: S105 # nosec B105 - the header's name
 SECRET_HEADER = "x-rollout-secret"  # noqa: S105 # nosec B105 # pragma: allowlist secret
@@ -23,34 +23,51 @@ HANDSHAKE_HEADER = "aeg-event-type"
 HANDSHAKE = "subscriptionvalidation"
 
 
-def anyone(_settings: Settings, _request: Request) -> None:
+class EntraReader(Protocol):
+    """Reads an access token of Entra ID; raises Denied, or Unavailable."""
+
+    def read(self, token: str) -> Caller: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """What the doors know of those who may come in."""
+
+    settings: Settings
+    tokens: Callable[[], tuple[LocalToken, ...]] = tuple
+    entra: EntraReader | None = None
+
+
+Check = Callable[[Locks, Request], Caller]
+"""Who asks; raises Denied where the caller has not shown it."""
+
+
+def anyone(_locks: Locks, _request: Request) -> Caller:
     """Nothing here is secret, and nothing is changed."""
+    return NOBODY
 
 
-def token(settings: Settings, request: Request) -> None:
-    """`Authorization: Bearer TOKEN`, with this controller's token."""
-    if not _is_token(settings, _bearer(request)):
-        raise Denied("send the header Authorization: Bearer TOKEN, with this controller's token")
+def token(locks: Locks, request: Request) -> Caller:
+    """`Authorization: Bearer TOKEN`: a token of this controller, or an access token of Entra ID."""
+    return _holder(locks, _bearer(request), "send the header Authorization: Bearer TOKEN")
 
 
-def event_grid(settings: Settings, request: Request) -> None:
+def event_grid(locks: Locks, request: Request) -> Caller:
     """The token, which a subscription sends as a secret header; the handshake brings none yet."""
     if is_handshake(request):
-        return
+        return Caller("Event Grid", frozenset({Role.OPERATOR}))
     shown = request.headers.get(TOKEN_HEADER, "") or _bearer(request)
-    if not _is_token(settings, shown):
-        raise Denied(
-            "let the event subscription send this controller's token: a delivery property"
-            " X-Rollout-Token, static and secret (or Authorization: Bearer TOKEN)"
-        )
+    how = "let the event subscription send a token: a delivery property X-Rollout-Token,"
+    return _holder(locks, shown, f"{how} static and secret (or Authorization: Bearer TOKEN)")
 
 
 def is_handshake(request: Request) -> bool:
     return request.headers.get(HANDSHAKE_HEADER, "").lower() == HANDSHAKE
 
 
-def github(settings: Settings, request: Request) -> None:
+def github(locks: Locks, request: Request) -> Caller:
     """The HMAC of the raw body by the webhook: `X-Hub-Signature-256`."""
+    settings = locks.settings
     secrets = list(_known(settings.github_secret, settings.github_secret_next))
     _check_configured(secrets, "github_secret")
     shown = request.headers.get(SIGNATURE_HEADER, "")
@@ -59,10 +76,12 @@ def github(settings: Settings, request: Request) -> None:
     right = [_same(shown, f"sha256={_signature(one, request.body)}") for one in secrets]
     if not any(right):
         raise Denied("X-Hub-Signature-256 is not that of this body under our secret", _HMAC)
+    return Caller("GitHub", frozenset({Role.OPERATOR}))
 
 
-def azure_devops(settings: Settings, request: Request) -> None:
+def azure_devops(locks: Locks, request: Request) -> Caller:
     """The service hook's secret: as the password of basic auth, or in a header of its own."""
+    settings = locks.settings
     secrets = list(_known(settings.azure_devops_secret, settings.azure_devops_secret_next))
     _check_configured(secrets, "azure_devops_secret")
     shown = request.headers.get(SECRET_HEADER) or _password(request)
@@ -73,9 +92,31 @@ def azure_devops(settings: Settings, request: Request) -> None:
             " or in the HTTP header X-Rollout-Secret",
             'Basic realm="rollout"',
         )
+    return Caller("Azure DevOps", frozenset({Role.OPERATOR}))
 
 
 _HMAC = "HMAC-SHA256"
+
+
+def _holder(locks: Locks, shown: str, how: str) -> Caller:
+    """Whose token that is; raises Denied with the remedy."""
+    if locks.entra and _is_jwt(shown):
+        return locks.entra.read(shown)
+    found = [one for one in _named(locks) if _same_digest(digest(shown), one.sha256)]
+    if shown and found:
+        return Caller(found[0].name, frozenset({found[0].role}))
+    if shown and any(_same(shown, one) for one in _known(locks.settings.api_token)):
+        return Caller(None, frozenset({Role.ADMIN}))
+    kinds = "this controller's" + (", or an access token of Entra ID" if locks.entra else "")
+    raise Denied(f"{how}; the token is {kinds}")
+
+
+def _is_jwt(shown: str) -> bool:
+    return shown.startswith("eyJ") and shown.count(".") == 2
+
+
+def _named(locks: Locks) -> tuple[LocalToken, ...]:
+    return (*locks.settings.tokens, *locks.tokens())
 
 
 def _signature(secret: str, body: bytes) -> str:
@@ -94,11 +135,6 @@ def _check_configured(secrets: list[str], setting: str) -> None:
         raise Denied(f"this door is closed until the controller has {PREFIX}{setting.upper()}")
 
 
-def _is_token(settings: Settings, shown: str) -> bool:
-    known = settings.api_token.get_secret_value()
-    return _same(shown, known) and bool(known)
-
-
 def _bearer(request: Request) -> str:
     scheme, _, shown = request.headers.get("authorization", "").partition(" ")
     return shown.strip() if scheme.lower() == "bearer" else ""
@@ -115,8 +151,8 @@ def _password(request: Request) -> str:
 
 def _same(shown: str, known: str) -> bool:
     """Compared in one time, whatever their lengths."""
-    return hmac.compare_digest(_digest(shown), _digest(known))
+    return _same_digest(digest(shown), digest(known))
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+def _same_digest(one: str, other: str) -> bool:
+    return hmac.compare_digest(one, other)

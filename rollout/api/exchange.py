@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from rollout.core.callers import NOBODY, Caller
 from rollout.errors import Malformed
+from rollout.inbox import BYTES_MAX, TooLarge
 
 JSON = "application/json"
 KEY_HEADER = "idempotency-key"
+ADDRESS_HEADER = "x-forwarded-for"
+WORD_MAX = 2000
 
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")
 
@@ -24,6 +28,14 @@ class Request:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    caller: Caller = NOBODY
+
+    @property
+    def address(self) -> str | None:
+        """Whence it came, as the last server before us saw it; None where nobody tells."""
+        last = self.headers.get(ADDRESS_HEADER, "").rpartition(",")[2].strip()
+        host = last.rpartition(":")[0] if last.count(":") == 1 or last.startswith("[") else last
+        return host.strip("[]")[:64] or None
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """A whole number of the query; raises Malformed."""
@@ -52,6 +64,35 @@ class Response:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def guarded(self) -> "Response":
+        """With the headers that keep browsers from doing more than is meant."""
+        html = self.headers.get("Content-Type", "").startswith("text/html")
+        return replace(self, headers={**_GUARDS, **(_PAGE_GUARDS if html else {}), **self.headers})
+
+
+_GUARDS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+_PAGE_GUARDS: Mapping[str, str] = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline';"
+    " script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'self';"
+    " frame-ancestors 'none'; base-uri 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def within_bounds(request: Request) -> None:
+    """Raises TooLarge or Malformed for what no route takes, before anything else is looked at."""
+    if len(request.body) > BYTES_MAX:
+        size = len(request.body)
+        raise TooLarge(f"the body has {size} bytes; at most {BYTES_MAX}: send less at once")
+    for name, text in (*request.path.items(), *request.query.items()):
+        if len(text) > WORD_MAX or not text.isprintable():
+            raise Malformed(f"{name[:50]!r}: it is one line of at most {WORD_MAX} characters")
 
 
 def answer(

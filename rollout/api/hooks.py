@@ -1,5 +1,7 @@
 """The doors of CI and of Event Grid: what they announce starts what the policies say."""
 
+from datetime import datetime, timedelta
+
 from rollout.api.answers import Decided, EventsTaken
 from rollout.api.callers import is_handshake
 from rollout.api.exchange import Request, Response, answer
@@ -11,13 +13,28 @@ from rollout.inbox import Handshake, read_azure_devops, read_events, read_github
 
 ORIGIN_HEADER = "webhook-request-origin"
 EVENTS_PER_MINUTE = "120"
+AGE_MAX = timedelta(days=3)
+"""So long GitHub lets people send a delivery again."""
+SKEW_MAX = timedelta(minutes=5)
 
 
 def github(parts: Parts, request: Request) -> Response:
     """Take a webhook of GitHub: start what a policy says, or say why nothing starts."""
     event = request.headers.get("x-github-event", "")
     delivery = request.headers.get("x-github-delivery", "")
-    return _begun(parts, read_github(event, delivery, request.body))
+    news = read_github(event, delivery, request.body)
+    if isinstance(news, News) and news.at:
+        _check_age(news.at, parts.clock.now())
+    return _begun(parts, news)
+
+
+def _check_age(at: datetime, now: datetime) -> None:
+    """A signature has no end of its own: raises Malformed for what was signed too long ago."""
+    if not -SKEW_MAX <= now - at <= AGE_MAX:
+        raise Malformed(
+            f"it happened at {at.isoformat()}, and now it is {now.isoformat()}: a delivery is taken"
+            f" for {AGE_MAX.days} days; run the workflow again"
+        )
 
 
 def azure_devops(parts: Parts, request: Request) -> Response:

@@ -13,7 +13,7 @@ from rollout.core.rotation.decision import KeyDecision
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.errors import Conflict, Unknown
 from rollout.inbox import CommandBody, endpoint_name, read_body
-from rollout.inbox.bodies import Who, Why
+from rollout.inbox.bodies import WHO_TOLD, Who, Why
 from rollout.keys.rotations import Wish
 from rollout.keys.views import KeysStatus, RotationView, rotation_view
 
@@ -37,7 +37,7 @@ class RotateBody(_Body):
     )
     forced: bool = Field(default=False, description="also between the steps of a rollout")
     in_use: _InUse = Field(None, description="the key that clients have, where no secret tells")
-    who: Who = Field(description="who asks, kept in the history")
+    who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
 
 
@@ -88,7 +88,8 @@ def rotate(parts: Parts, request: Request) -> Response:
     """Rotate both keys of an endpoint, or say why not."""
     body = read_body(request.body, RotateBody)
     endpoint = _endpoint(parts, request)
-    wish = Wish(**body.model_dump())
+    who, why = request.caller.signs(body.who, body.why)
+    wish = Wish(**{**body.model_dump(), "who": who, "why": why})
     decision = parts.keys.rotate(endpoint, parts.event_id(request, "rotate"), wish)
     return _decided(parts, endpoint, decision, 201)
 
@@ -100,12 +101,13 @@ def command(parts: Parts, request: Request) -> Response:
         known = ", ".join(KEY_COMMANDS)
         raise Unknown(f"there is no command {name[:50]!r} for keys; there are: {known}")
     body = read_body(request.body, KeyCommandBody)
+    who, why = request.caller.signs(body.who, body.why)
     endpoint = _endpoint(parts, request)
     event_id = parts.event_id(request, f"keys-{name}")
     if name == ABORT:
-        decision = parts.keys.abort(endpoint, event_id, body.who, body.why)
+        decision = parts.keys.abort(endpoint, event_id, who, why)
     else:
-        decision = parts.keys.resume(endpoint, event_id, body.who, body.why, body.in_use)
+        decision = parts.keys.resume(endpoint, event_id, who, why, body.in_use)
     return _decided(parts, endpoint, decision, 200)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,10 @@ TITLE = "rollout"
 ABOUT = """\
 Progressive delivery for models on Azure Machine Learning endpoints.
 
-Where a route asks for it, send `Authorization: Bearer TOKEN`. A body has at most 256 KiB and is
+Where a route asks for it, send `Authorization: Bearer TOKEN`: a token of this controller, or an
+access token of Entra ID. `x-least-role` is the role that a route needs, `x-least-role-of` that of
+single commands; 401 says that the caller is not known, 403 which role is missing, 429 after how
+many seconds to ask again. A body has at most 256 KiB and is
 nested at most 32 deep. Times are ISO 8601 in UTC. Every no is a problem (RFC 9457) whose `detail`
 tells the place and the remedy.
 """
@@ -61,6 +64,8 @@ class Operation:
     query: tuple[Query, ...] = ()
     takes_key: bool = False
     security: str | None = "token"
+    least: str | None = None
+    stricter: Mapping[str, str] = field(default_factory=dict)
 
 
 _References = Mapping[Any, Schema]
@@ -122,6 +127,10 @@ def _operation(one: Operation, words: Mapping[str, Schema], references: _Referen
             "content": _content(references[_PROBLEM], PROBLEM_JSON),
         },
     }
+    if one.least:
+        told["x-least-role"] = one.least
+    if one.stricter:
+        told["x-least-role-of"] = dict(one.stricter)
     if one.security != "token":
         told["security"] = [{one.security: []}] if one.security else []
     return told

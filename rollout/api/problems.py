@@ -9,9 +9,12 @@ from datetime import timedelta
 
 from rollout.api.answers import Problem
 from rollout.api.exchange import Response
+from rollout.api.limits import TooMany
+from rollout.core.callers import TOKEN_PREFIX
 from rollout.errors import (
     Conflict,
     Denied,
+    Forbidden,
     Malformed,
     PolicyError,
     Refused,
@@ -43,6 +46,8 @@ _KINDS: tuple[tuple[type[RolloutError], _Kind], ...] = (
     (TooLarge,    _Kind(413, "too-large",   "The request is too large")),
     (Malformed,   _Kind(400, "malformed",   "The request is not what this takes")),
     (Denied,      _Kind(401, "denied",      "The caller is not known")),
+    (Forbidden,   _Kind(403, "forbidden",   "The caller may not")),
+    (TooMany,     _Kind(429, "too-many",    "The caller asks too often")),
     (Unknown,     _Kind(404, "unknown",     "Nothing has that name")),
     (Conflict,    _Kind(409, "conflict",    "It means nothing as things are now")),
     (PolicyError, _Kind(422, "policy",      "A policy must be mended")),
@@ -64,7 +69,7 @@ def problem_of(error: RolloutError, secret: str) -> Response:
 def _headers(error: RolloutError) -> dict[str, str]:
     if isinstance(error, Denied):
         return {"WWW-Authenticate": error.challenge}
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany):
         seconds = (error.after or RETRY_AFTER).total_seconds()
         return {"Retry-After": str(max(1, math.ceil(seconds)))}
     return {}
@@ -92,6 +97,7 @@ def _problem(
     return Response(kind.status, written, {"Content-Type": PROBLEM_JSON, **headers})
 
 
+_TOKENS = re.compile(rf"eyJ[\w-]{{8,}}\.[\w.-]+|{TOKEN_PREFIX}[\w-]{{40,}}")
 _SECRETS = re.compile(
     r"(?i)(bearer\s+|sig=|accountkey=|sharedaccesskey=|(?:secret|password|token)\W{1,4})[^\s&;,\"']+"
 )
@@ -100,4 +106,4 @@ _SECRETS = re.compile(
 def without_secrets(text: str, secret: str) -> str:
     """The text with the token, and whatever looks like a key, blotted out."""
     known = text.replace(secret, "***") if secret else text
-    return _SECRETS.sub(r"\1***", known)
+    return _SECRETS.sub(r"\1***", _TOKENS.sub("***", known))

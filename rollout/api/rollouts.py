@@ -11,6 +11,7 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.back import way_back
 from rollout.core.machine.decision import Decision
+from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
@@ -33,6 +34,8 @@ _ENGINES: Mapping[str, Callable[[Decider, EndpointId, str, str, str], Decision]]
 ASKED = (*COMMANDS, *_ENGINES)
 """Every command; the engine looks at the endpoint before it decides some of them."""
 ABORT = "abort"
+OVERRULING = ("approve", "reject", "skip", "promote", "release")
+"""Commands that stand for people's yes or no, or go on without what was measured."""
 
 _ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
 
@@ -43,7 +46,7 @@ _ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
 def start(parts: Parts, request: Request) -> Response:
     """Start to roll out a deployment, or say why not."""
     body = read_body(request.body, StartBody)
-    order = body.order(parts.engine.resolve(endpoint_name(body.endpoint)))
+    order = body.order(parts.engine.resolve(endpoint_name(body.endpoint)), request.caller)
     decision = parts.engine.start(order, parts.event_id(request, "start"))
     return started(parts, order, decision)
 
@@ -175,17 +178,26 @@ def _ways_back(parts: Parts, ref: str) -> str:
 
 
 def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> Response:
+    who, why = request.caller.signs(body.who, body.why)
     head, rollout = _find(parts, request.path["ref"])
     event_id = parts.event_id(request, f"{name}:{rollout.id}")
     if head.rollout is None or head.rollout.id != rollout.id:
         latest = head.rollout.id if head.rollout else "none"
         raise Conflict(f"{rollout.id} is over; the endpoint's latest rollout is {latest}")
     if name in _ENGINES:
-        decision = _ENGINES[name](parts.engine, head.endpoint, event_id, body.who, body.why)
+        decision = _ENGINES[name](parts.engine, head.endpoint, event_id, who, why)
     else:
-        event = COMMANDS[name](id=event_id, who=body.who, why=body.why)
+        event = COMMANDS[name](id=event_id, who=who, why=why, groups=_asked(rollout, request))
         decision = parts.engine.handle(head.endpoint, event)
     return _decided(parts, decision)
+
+
+def _asked(rollout: Rollout, request: Request) -> tuple[str, ...]:
+    """The caller's groups that the rollout's approvals name."""
+    stages = [one.by for one in rollout.stages if isinstance(one, Approval)]
+    asked = rollout.asked.by if rollout.asked else ()
+    named = {*asked, *(name for by in stages for name in by)}
+    return tuple(sorted(named & request.caller.groups))
 
 
 def _decided(parts: Parts, decision: Decision) -> Response:

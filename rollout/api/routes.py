@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
@@ -21,6 +21,7 @@ from rollout.api import (
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
+from rollout.core.callers import Role
 from rollout.doctor import Report
 from rollout.inbox import (
     AlertmanagerGroup,
@@ -41,7 +42,11 @@ Handler = Callable[[Parts, Request], Response]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One thing that may be asked; its name is also that of the function on Azure."""
+    """One thing that may be asked; its name is also that of the function on Azure.
+
+    `least` is the role that it needs; where none is written, it is for admins alone. `stricter`
+    are those of single commands. What is hurried may give traffic back: no limit makes it wait.
+    """
 
     name: str
     method: str
@@ -52,6 +57,13 @@ class Route:
     query: tuple[Query, ...] = ()
     once: bool = False
     check: callers.Check = callers.token
+    least: Role | None = Role.ADMIN
+    stricter: Mapping[str, Role] = field(default_factory=dict)
+    hurried: bool = False
+
+    def least_for(self, request: Request) -> Role | None:
+        """The least role that may ask this; None: everybody may."""
+        return self.stricter.get(request.path.get("command", ""), self.least)
 
     @property
     def operation(self) -> Operation:
@@ -66,6 +78,8 @@ class Route:
             query=self.query,
             takes_key=self.once,
             security=None if self.check is callers.anyone else self.check.__name__,
+            least=self.least,
+            stricter=self.stricter,
         )
 
 
@@ -83,6 +97,7 @@ _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
 _OBJECT = answers.AnyObject
 _TAKEN = answers.QueuedOrDecided
 _TEXT = {"type": "string"}
+_STRICTER = dict.fromkeys(rollouts.OVERRULING, Role.APPROVER)
 _WORDS: Mapping[str, Schema] = {
     "ref": {
         "description": "A rollout's id; or an endpoint, `churn` or `workspace~churn`, for its live"
@@ -99,57 +114,70 @@ _WORDS: Mapping[str, Schema] = {
 # fmt: off
 ROUTES: tuple[Route, ...] = (
     Route("health", "GET", "health", installation.health, {200: answers.Health},
-          check=callers.anyone),
+          check=callers.anyone, least=None, hurried=True),
     Route("openapi", "GET", "openapi.json", openapi_json, {200: _OBJECT},
-          check=callers.anyone),
-    Route("about", "GET", "about", installation.about, {200: answers.About}),
-    Route("doctor", "GET", "doctor", installation.doctor, {200: Report}),
+          check=callers.anyone, least=None),
+    Route("about", "GET", "about", installation.about, {200: answers.About}, least=Role.READER),
+    Route("doctor", "GET", "doctor", installation.doctor, {200: Report}, least=Role.READER),
     Route("start_rollout", "POST", "rollouts", rollouts.start,
-          {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True),
+          {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True, least=Role.OPERATOR),
     Route("list_rollouts", "GET", "rollouts", rollouts.listed,
-          {200: answers.RolloutList}, query=(_STATE, _LIMIT)),
-    Route("show_rollout", "GET", "rollouts/{ref}", rollouts.shown, {200: RolloutView}),
+          {200: answers.RolloutList}, query=(_STATE, _LIMIT), least=Role.READER),
+    Route("show_rollout", "GET", "rollouts/{ref}", rollouts.shown, {200: RolloutView},
+          least=Role.READER),
     Route("rollout_history", "GET", "rollouts/{ref}/history", rollouts.history,
-          {200: answers.History}, query=(_AFTER,)),
-    Route("rollout_minutes", "GET", "rollouts/{ref}/minutes", rollouts.minutes, {200: Recording}),
+          {200: answers.History}, query=(_AFTER,), least=Role.READER),
+    Route("rollout_minutes", "GET", "rollouts/{ref}/minutes", rollouts.minutes, {200: Recording},
+          least=Role.READER),
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
-          {200: answers.DecidedRollout}, body=CommandBody, once=True),
-    Route("list_keys", "GET", "keys", keys.listed, {200: keys.KeysList}),
-    Route("show_keys", "GET", "keys/{ref}", keys.shown, {200: KeysStatus}),
+          {200: answers.DecidedRollout}, body=CommandBody, once=True,
+          least=Role.OPERATOR, stricter=_STRICTER, hurried=True),
+    Route("list_keys", "GET", "keys", keys.listed, {200: keys.KeysList}, least=Role.READER),
+    Route("show_keys", "GET", "keys/{ref}", keys.shown, {200: KeysStatus},
+          least=Role.READER),
     Route("keys_history", "GET", "keys/{ref}/history", keys.history,
-          {200: answers.History}, query=(_AFTER,)),
+          {200: answers.History}, query=(_AFTER,), least=Role.READER),
     Route("rotate_keys", "POST", "keys/{ref}/rotate", keys.rotate,
-          {201: keys.DecidedRotation}, body=keys.RotateBody, once=True),
+          {201: keys.DecidedRotation}, body=keys.RotateBody, once=True,
+          least=Role.OPERATOR),
     Route("command_keys", "POST", "keys/{ref}/{verb}", keys.command,
-          {200: keys.DecidedRotation}, body=keys.KeyCommandBody, once=True),
-    Route("audit_endpoint", "GET", "audits/{ref}", audit.audited, {200: answers.AuditView}),
+          {200: keys.DecidedRotation}, body=keys.KeyCommandBody, once=True,
+          least=Role.OPERATOR),
+    Route("audit_endpoint", "GET", "audits/{ref}", audit.audited, {200: answers.AuditView},
+          least=Role.READER),
     Route("audit_entries", "GET", "audits/{ref}/entries", audit.page,
-          {200: answers.AuditPage}, query=(_AFTER,)),
-    Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList}),
+          {200: answers.AuditPage}, query=(_AFTER,), least=Role.READER),
+    Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList},
+          least=Role.READER),
     Route("check_policy", "POST", "policies/check", policies.checked,
-          {200: answers.PolicyCheck}, body=CheckBody),
-    Route("policy_schema", "GET", "policies/schema", policies.schema, {200: _OBJECT}),
-    Route("show_policy", "GET", "policies/{name}", policies.shown, {200: answers.PolicyView}),
+          {200: answers.PolicyCheck}, body=CheckBody, least=Role.READER),
+    Route("policy_schema", "GET", "policies/schema", policies.schema, {200: _OBJECT},
+          least=Role.READER),
+    Route("show_policy", "GET", "policies/{name}", policies.shown, {200: answers.PolicyView},
+          least=Role.READER),
     Route("push_policy", "PUT", "policies/{name}", policies.pushed,
-          {200: answers.PolicyView}, body=PushBody),
-    Route("remove_policy", "DELETE", "policies/{name}", policies.removed, {204: None}),
-    Route("plan_rollout", "POST", "plans", plans.planned, {200: PlanView}, body=PlanBody),
+          {200: answers.PolicyView}, body=PushBody, least=Role.ADMIN),
+    Route("remove_policy", "DELETE", "policies/{name}", policies.removed, {204: None},
+          least=Role.ADMIN),
+    Route("plan_rollout", "POST", "plans", plans.planned, {200: PlanView}, body=PlanBody,
+          least=Role.READER),
     Route("take_alert", "POST", "alerts", alerts.azure_monitor,
-          {202: answers.Decided}, body=CommonAlert),
+          {202: answers.Decided}, body=CommonAlert, least=Role.ALERTER, hurried=True),
     Route("take_alertmanager", "POST", "alerts/alertmanager", alerts.alertmanager,
-          {202: answers.Decided}, body=AlertmanagerGroup),
+          {202: answers.Decided}, body=AlertmanagerGroup, least=Role.ALERTER, hurried=True),
     Route("take_github", "POST", "hooks/github", hooks.github,
-          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.github),
+          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.github, least=Role.OPERATOR),
     Route("take_azure_devops", "POST", "hooks/azure-devops", hooks.azure_devops,
-          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.azure_devops),
+          {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.azure_devops,
+          least=Role.OPERATOR),
     Route("take_events", "POST", "hooks/event-grid", hooks.event_grid,
-          {200: answers.EventsTaken}, check=callers.event_grid),
+          {200: answers.EventsTaken}, check=callers.event_grid, least=Role.OPERATOR),
     Route("event_grid_origin", "OPTIONS", "hooks/event-grid", hooks.event_grid_origin,
-          {200: None}, check=callers.anyone),
+          {200: None}, check=callers.anyone, least=None),
     Route("list_dead_letters", "GET", "dead-letters", installation.dead_letters,
-          {200: answers.DeadLetterList}),
+          {200: answers.DeadLetterList}, least=Role.READER),
     Route("resend_dead_letter", "POST", "dead-letters/{queue}/{id}/resend", installation.resend,
-          {204: None}),
+          {204: None}, least=Role.OPERATOR),
 )
 # fmt: on
 BY_NAME: Mapping[str, Route] = {route.name: route for route in ROUTES}

@@ -21,6 +21,7 @@ from rollout.cli.policies import policy
 from rollout.cli.replay import minutes, replay
 from rollout.cli.rollouts import get, list_rollouts, start
 from rollout.cli.settings import settings
+from rollout.cli.tokens import token
 from rollout.cli.up import up
 from rollout.cli.watch import watch
 
@@ -39,7 +40,7 @@ SECTIONS = {
     "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,
     "Keys": (keys,),
-    "Set up": (policy, context, settings, doctor, dead_letters),
+    "Set up": (policy, context, token, settings, doctor, dead_letters),
     "Keep": (audit, backup, restore),
 }
 

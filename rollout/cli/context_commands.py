@@ -63,12 +63,14 @@ def use(session: Session, name: str, as_json: bool) -> None:
     epilog="""\b
 Examples:
   rollout context add production https://rollout.example.net --token-file ~/.rollout-token --use
-  rollout context add ci https://rollout.example.net --token-env ROLLOUT_CI_TOKEN"""
+  rollout context add ci https://rollout.example.net --token-env ROLLOUT_CI_TOKEN
+  rollout context add team https://rollout.example.net --entra api://rollout --use"""
 )
 @click.argument("name")
 @click.argument("url")
 @click.option("--token-file", type=click.Path(path_type=Path), help="A file that holds the token.")
 @click.option("--token-env", metavar="VARIABLE", help="A variable that holds the token.")
+@click.option("--entra", metavar="APPLICATION", help="Take tokens by your sign-in to Azure.")
 @click.option("--use", "used", is_flag=True, help="Use it from now on.")
 @json_option
 @click.pass_obj
@@ -86,11 +88,15 @@ def add(session: Session, /, name: str, used: bool, as_json: bool, **where: Any)
     _save(session, after, f"added {name}: {made.url}, token from {made.token_from}", as_json)
 
 
-def _context(url: str, token_file: Path | None, token_env: str | None) -> Context:
-    if (token_file is None) == (token_env is None):
-        raise Failure("where is its token?", remedy="give --token-file or --token-env, one of them")
+def _context(
+    url: str, token_file: Path | None, token_env: str | None, entra: str | None
+) -> Context:
+    if [token_file, token_env, entra].count(None) != 2:
+        raise Failure(
+            "where is its token?", remedy="give --token-file, --token-env or --entra, one of them"
+        )
     file = token_file.expanduser().absolute() if token_file else None
-    return Context(url=checked_url(url), token_file=file, token_env=token_env)
+    return Context(url=checked_url(url), token_file=file, token_env=token_env, entra=entra)
 
 
 @context.command(epilog="\b\nExamples:\n  rollout context remove production")

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -12,6 +12,7 @@ import click
 from pydantic import Field, ValidationError, model_validator
 
 from rollout.cli.endings import Failure, Unreachable
+from rollout.core.callers import TOKEN_PREFIX
 from rollout.core.frozen import Frozen
 from rollout.settings import LOOPBACK
 
@@ -21,20 +22,23 @@ _ADD = "rollout context add NAME URL --token-file FILE --use"
 
 
 class Context(Frozen):
-    """Where a controller answers, and where its token is kept; never the token itself."""
+    """Where a controller answers, and where its token is from; never the token itself."""
 
     url: str
     token_file: Path | None = None
     token_env: str | None = None
+    entra: str | None = Field(None, description="the API's application: api://... or client id")
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
-        if (self.token_file is None) == (self.token_env is None):
-            raise ValueError("a context has a token file or a token variable")
+        if [self.token_file, self.token_env, self.entra].count(None) != 2:
+            raise ValueError("a context has a token file, a token variable, or Entra's application")
         return self
 
     @property
     def token_from(self) -> str:
+        if self.entra:
+            return f"your sign-in to Azure, for {self.entra}"
         return f"file {self.token_file}" if self.token_file else f"variable {self.token_env}"
 
 
@@ -51,8 +55,10 @@ class Place:
 
     name: str
     url: str
-    token: str = field(repr=False)
+    token: Callable[[], str] = field(repr=False)
     token_from: str
+    named: bool = False
+    """Whether the token itself proves who asks."""
 
     def __str__(self) -> str:
         return f"{self.name}, {self.url}"
@@ -129,10 +135,10 @@ def _by_environment(environment: Mapping[str, str], folder: Path) -> Place:
     url = checked_url(environment["ROLLOUT_URL"])
     token = environment.get("ROLLOUT_TOKEN")
     if token:
-        return Place("ROLLOUT_URL", url, token, "ROLLOUT_TOKEN")
+        return _held("ROLLOUT_URL", url, token, "ROLLOUT_TOKEN")
     data = _data(environment, folder)
     if urlsplit(url).hostname in LOOPBACK and (data / "token").exists():
-        return Place("ROLLOUT_URL", url, read_token(data / "token"), str(data / "token"))
+        return _held("ROLLOUT_URL", url, read_token(data / "token"), str(data / "token"))
     raise Failure(
         "ROLLOUT_URL is set, but no token",
         where="the environment",
@@ -156,10 +162,13 @@ def _local(environment: Mapping[str, str], folder: Path) -> Place:
         ) from error
     token = environment.get("ROLLOUT_TOKEN")
     source = "ROLLOUT_TOKEN" if token else str(data / "token")
-    return Place(LOCAL, checked_url(url), token or read_token(data / "token"), source)
+    return _held(LOCAL, checked_url(url), token or read_token(data / "token"), source)
 
 
 def _named(name: str, context: Context, environment: Mapping[str, str]) -> Place:
+    if context.entra:
+        signed_in = _signed_in(context.entra, context.token_from)
+        return Place(name, checked_url(context.url), signed_in, context.token_from, named=True)
     if context.token_file:
         token = read_token(context.token_file.expanduser())
     else:
@@ -169,7 +178,33 @@ def _named(name: str, context: Context, environment: Mapping[str, str]) -> Place
             f"context {name} has no token: the {context.token_from} is empty or not set",
             remedy="set it, or add the context again with --token-file",
         )
-    return Place(name, checked_url(context.url), token, context.token_from)
+    return _held(name, checked_url(context.url), token, context.token_from)
+
+
+def _held(name: str, url: str, token: str, source: str) -> Place:
+    return Place(name, url, lambda: token, source, named=token.startswith(TOKEN_PREFIX))
+
+
+def _signed_in(application: str, source: str) -> Callable[[], str]:
+    """Access tokens of Entra ID for whoever has signed in here; renewed before they expire."""
+    from azure.core.exceptions import ClientAuthenticationError  # noqa: PLC0415 - not everywhere
+
+    from rollout.adapters.azure import identity  # noqa: PLC0415 - the same
+
+    credential = identity.developer()
+
+    def token() -> str:
+        try:
+            return credential.get_token(f"{application}/.default").token
+        except ClientAuthenticationError as error:
+            raise Failure(
+                f"nobody has signed in to Azure here for {application}",
+                where=source,
+                remedy=f"az login --scope {application}/.default; and see that this application"
+                " lets the Azure CLI in",
+            ) from error
+
+    return token
 
 
 def read_token(path: Path) -> str:

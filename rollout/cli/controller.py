@@ -32,11 +32,11 @@ _REMEDIES: Mapping[int, str] = {
 class _Bearer(AuthBase):
     """Shows the token; as an `auth` object no .netrc overrules it."""
 
-    def __init__(self, token: str) -> None:
+    def __init__(self, token: Callable[[], str]) -> None:
         self._token = token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self._token()}"
         return request
 
 
@@ -147,7 +147,9 @@ class Controller:
             what = f"the controller cannot answer now: {detail}"
             return Unreachable(what, where=where, remedy="try again in a minute")
         remedy = _REMEDIES.get(status, "")
-        if status in {401, 403}:
+        if status == 403 and problem.get("type") == "urn:rollout:problem:forbidden":
+            remedy = f"ask whoever runs this controller for that role; see {self.place.token_from}"
+        elif status in {401, 403}:
             remedy = (
                 f"see that the token is this controller's; it came from {self.place.token_from}"
             )

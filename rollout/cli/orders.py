@@ -37,7 +37,7 @@ _ORDERS: Mapping[str, _Order] = {
 def _command(name: str, order: _Order) -> click.Command:
     @click.argument("ref")
     @changes
-    def ordered(talk: Talk, ref: str, who: str, why: str, key: str) -> None:
+    def ordered(talk: Talk, ref: str, who: str | None, why: str, key: str) -> None:
         path = f"rollouts/{in_path(ref)}/{name}"
         answer = talk.controller.change("POST", path, {"who": who, "why": why}, key)
         view = talk.controller.view(answer.body.get("rollout"))

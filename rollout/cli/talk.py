@@ -12,7 +12,7 @@ import click
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rollout.cli.contexts import find_place
+from rollout.cli.contexts import Place, find_place
 from rollout.cli.controller import Controller
 from rollout.cli.endings import Failure
 from rollout.cli.session import Session
@@ -86,7 +86,10 @@ markdown_option = click.option(
 )
 why_option = click.option("--why", default="", help="The reason, kept in the history.")
 who_option = click.option(
-    "--as", "who", metavar="WHO", help="Who asks; by default the user of this machine."
+    "--as",
+    "who",
+    metavar="WHO",
+    help="Who asks, by default this machine's user; on whose behalf, where the token has a name.",
 )
 key_option = click.option(
     "--idempotency-key", "key", help="Repeats with the same key are taken once; by default random."
@@ -129,9 +132,19 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def changing(talk: Talk, who: str | None, key: str | None, **given: Any) -> Any:  # noqa: ANN401
         talk.name_controller()
-        return command(talk, who=who or user(), key=key or secrets.token_hex(16), **given)
+        return command(
+            talk,
+            who=who or _asking(talk.controller.place),
+            key=key or secrets.token_hex(16),
+            **given,
+        )
 
     return changing
+
+
+def _asking(place: Place) -> str | None:
+    """The user of this machine, where the token does not say who asks."""
+    return None if place.named else user()
 
 
 def user() -> str:

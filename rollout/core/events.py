@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from rollout.analysis.capacity import Load
 from rollout.analysis.report import Report
 from rollout.core.alerts import AlertSeverity
+from rollout.core.callers import WHO_MAX, WHY_MAX
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
@@ -16,7 +17,7 @@ from rollout.core.rollout import Order
 from rollout.core.source import SourceFacts
 from rollout.core.traffic import Traffic
 
-Text = Annotated[str, StringConstraints(max_length=2000)]
+Text = Annotated[str, StringConstraints(max_length=WHO_MAX + WHY_MAX + 20)]
 
 
 class Event(Frozen):
@@ -138,6 +139,11 @@ class Command(Event):
 
     who: Text
     why: Text = ""
+    groups: tuple[str, ...] = Field((), description="other names of theirs that approvals ask for")
+
+    def is_one_of(self, people: tuple[str, ...]) -> bool:
+        """Whether they are among those people; where nobody is named, everybody is."""
+        return not people or not {self.who, *self.groups}.isdisjoint(people)
 
 
 class PauseRequested(Command):

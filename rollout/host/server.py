@@ -41,7 +41,7 @@ def _handler(door: HttpDoor, threads: Executor) -> _Handler:
         asked = func.HttpRequest(
             request.method,
             str(request.url),
-            headers=request.headers,
+            headers={**request.headers, "X-Forwarded-For": request.remote or ""},
             params=dict(request.query),
             route_params=dict(request.match_info),
             body=await request.read(),

@@ -14,6 +14,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, from_json
 
+from rollout.core.callers import WHO_MAX, WHY_MAX, Caller
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AbortRequested,
@@ -42,11 +43,15 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 EndpointText = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
-Who = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_ONE_LINE)]
+Who = Annotated[str, StringConstraints(min_length=1, max_length=WHO_MAX, pattern=_ONE_LINE)]
 Rule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ONE_LINE)]
-Why = Annotated[str, StringConstraints(max_length=2000, pattern=_LINES)]
+Why = Annotated[str, StringConstraints(max_length=WHY_MAX, pattern=_LINES)]
 
 _Model = TypeVar("_Model", bound=BaseModel)
+WHO_TOLD = (
+    "who asks, where the token names nobody; otherwise on whose behalf, kept in the history beside"
+    " the name that the token proves"
+)
 
 
 class TooLarge(Malformed):
@@ -71,17 +76,19 @@ class StartBody(_Body):
     despite_alerts: Annotated[tuple[Rule, ...], Field(max_length=20, strict=False)] = Field(
         (), description="names of alert rules that are to be overlooked"
     )
-    who: Who = Field(description="who asks, kept in the history")
+    who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
 
-    def order(self, endpoint: EndpointId) -> Order:
-        return Order(endpoint=endpoint, **self.model_dump(exclude={"endpoint"}))
+    def order(self, endpoint: EndpointId, caller: Caller) -> Order:
+        who, why = caller.signs(self.who, self.why)
+        told = self.model_dump(exclude={"endpoint", "who", "why"})
+        return Order(endpoint=endpoint, who=who, why=why, **told)
 
 
 class CommandBody(_Body):
     """Who asks, and why."""
 
-    who: Who = Field(description="who asks, kept in the history")
+    who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
 
 

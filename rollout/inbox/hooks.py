@@ -1,8 +1,10 @@
 """Webhooks of GitHub and Azure DevOps become news with the values that rules may ask for."""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -33,12 +35,15 @@ def read_github(event: str, delivery: str, body: bytes) -> News | str:
     payload = _payload(body)
     repository = _at(payload, "repository", "full_name")
     who = _at(payload, "sender", "login") or "someone"
+    checked_id(delivery, "X-GitHub-Delivery")
+    signed = hashlib.sha256(body).hexdigest()  # the header's id is not: a replay could change it
     return News(
-        id=f"github:{checked_id(delivery, 'X-GitHub-Delivery')}",
+        id=f"github:{signed[:32]}",
         source=source,
         values=_texts([("repository", repository), *read(payload)]),
         who=one_line(f"{who} (GitHub)", 100),
         why=one_line(f"{event} of {repository or 'no repository'}", 200),
+        at=_signed_at(payload, event),
     )
 
 
@@ -60,6 +65,16 @@ def read_azure_devops(body: bytes) -> News | str:
         who=one_line(str(who), 100),
         why=one_line(str(_at(payload, "message", "text") or event), 200),
     )
+
+
+def _signed_at(payload: Payload, event: str) -> datetime | None:
+    """When it happened, as the signed body tells."""
+    told = _part(payload, event)
+    text = told.get("updated_at") or told.get("created_at")
+    with suppress(ValueError, TypeError):
+        at = datetime.fromisoformat(text)  # type: ignore[arg-type]
+        return at.astimezone(UTC) if at.tzinfo else None
+    return None
 
 
 def checked_id(text: str, place: str) -> str:

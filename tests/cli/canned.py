@@ -33,6 +33,7 @@ class Canned:
     replies: dict[tuple[str, str], deque[Reply]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     port: int = 0
+    token: str = TOKEN
     is_healthy: bool = False
     _server: ThreadingHTTPServer | None = None
 
@@ -108,7 +109,7 @@ def _handler(canned: Canned) -> type[BaseHTTPRequestHandler]:
             if parts.path == "/api/health" and canned.is_healthy:
                 self._send(200, {"status": "ok"})
                 return
-            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            if self.headers.get("Authorization") != f"Bearer {canned.token}":
                 self._send(401, {"title": "Unauthorized", "detail": "the token is not right"})
                 return
             length = int(self.headers.get("Content-Length") or 0)

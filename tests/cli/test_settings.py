@@ -1,6 +1,7 @@
 """`rollout settings`: every setting with its source, secrets masked, and typos named."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,18 @@ def test_what_is_missing_is_shown_as_missing_and_refused(shell: Shell) -> None:
     done = shell.run("settings")
 
     assert done.exit_code == 4
-    line = next(line for line in done.stdout.splitlines() if "ROLLOUT_API_TOKEN" in line)
+    line = next(line for line in done.stdout.splitlines() if "ROLLOUT_WORKSPACES" in line)
     assert "missing" in line
-    assert "ROLLOUT_API_TOKEN (what callers of the HTTP API must show): is not set" in done.stderr
+    assert re.search(r"ROLLOUT_WORKSPACES \(.*\): is not set", done.stderr)
+
+
+def test_an_installation_into_which_nobody_could_get_is_refused(shell: Shell) -> None:
+    shell.environment["ROLLOUT_WORKSPACES"] = WORKSPACE
+
+    done = shell.run("settings")
+
+    assert done.exit_code == 4
+    assert "nobody could get in: set ROLLOUT_API_TOKEN" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from rollout.api import callers
+from rollout.api.callers import Locks
 from rollout.api.exchange import Request
 from rollout.arrivals import RETRIES_MAX
 from rollout.core.actions import CreateDeployment
@@ -98,9 +99,9 @@ def test_the_signature_is_that_of_githubs_own_example() -> None:
     digest = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
     headers = {"x-hub-signature-256": f"sha256={digest}"}
 
-    callers.github(settings, Request("POST", headers=headers, body=b"Hello, World!"))
+    callers.github(Locks(settings), Request("POST", headers=headers, body=b"Hello, World!"))
     with pytest.raises(Denied):
-        callers.github(settings, Request("POST", headers=headers, body=b"Hello, World?"))
+        callers.github(Locks(settings), Request("POST", headers=headers, body=b"Hello, World?"))
 
 
 @pytest.mark.parametrize("secret", [SECRET, NEXT])
@@ -161,6 +162,25 @@ def test_the_same_delivery_starts_once(caller: Caller) -> None:
     assert (first.status, again.status) == (201, 201)
     assert read(first)["id"] == read(again)["id"]
     assert caller.world.head.generation == 1
+
+
+def test_a_recorded_delivery_starts_nothing_again_under_another_id(caller: Caller) -> None:
+    signed(caller, "workflow_run", a_run())
+    replayed = signed(caller, "workflow_run", a_run(), delivery="d-2")
+
+    assert replayed.status == 201
+    assert caller.world.head.generation == 1
+
+
+@pytest.mark.parametrize("days", [4, -1])
+def test_a_delivery_of_another_time_starts_nothing(caller: Caller, days: int) -> None:
+    at = NOON - timedelta(days=days)
+
+    answer = signed(caller, "workflow_run", a_run(updated_at=at.isoformat()))
+
+    assert answer.status == 400
+    assert "taken for 3 days" in read(answer)["detail"]
+    assert caller.world.phase is Phase.IDLE
 
 
 def test_the_name_may_come_from_the_deployments_payload(caller: Caller) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from rollout import inbox
 from rollout.core.alerts import AlertSeverity
+from rollout.core.callers import Caller
 from rollout.core.events import AlertFired, AlertResolved
 from rollout.core.head import Wake
 from rollout.core.rollout import Order
@@ -65,7 +66,7 @@ ACTIVITY = {"operationName": "Microsoft.MachineLearningServices/…/write", "cla
 def test_a_start_becomes_an_order() -> None:
     body = read_body(_start(policy="careful", why="release 41"), StartBody)
 
-    assert body.order(an_endpoint()) == Order(
+    assert body.order(an_endpoint(), Caller(None)) == Order(
         endpoint=an_endpoint(), deployment="green", policy="careful", who="ci", why="release 41"
     )
 
@@ -99,10 +100,11 @@ def test_a_wrong_start_is_told_where_and_what_to_do(body: bytes, told: str) -> N
 
 def test_everything_wrong_is_told_at_once() -> None:
     with pytest.raises(Malformed) as caught:
-        read_body(b'{"why": 1, "x": 2}', CommandBody)
+        read_body(b'{"why": 1, "x": 2}', StartBody)
 
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
-        "who",
+        "endpoint",
+        "deployment",
         "why",
         "x",
     ]

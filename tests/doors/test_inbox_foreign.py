@@ -176,9 +176,18 @@ def test_the_events_of_github_bring_their_values(
     news = read_github(event, "d-1", raw(payload(f"github/{event}")))
 
     assert isinstance(news, News)
-    assert (news.id, news.source, news.who) == ("github:d-1", source, "anna (GitHub)")
+    assert (news.source, news.who) == (source, "anna (GitHub)")
     assert news.values.items() >= some.items()
     assert all(takes(source, name) for name in news.values)
+
+
+def test_another_delivery_of_the_same_body_is_the_same_news() -> None:
+    body = raw(payload("github/workflow_run"))
+
+    first, again = (read_github("workflow_run", name, body) for name in ("d-1", "d-2"))
+
+    assert isinstance(first, News)
+    assert first == again
 
 
 def test_what_is_empty_is_not_a_value() -> None:

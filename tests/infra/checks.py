@@ -19,6 +19,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "azure_devops_secret_next": "only while secrets change",  # pragma: allowlist secret
     "clock_speed": "time on Azure cannot be hurried",
     "data": "the embedded store is for one machine",
+    "entra_authority": "Azure's public cloud",
     # pragma: allowlist nextline secret
     "github_secret": "the door is closed until a person opens it (the how-to)",
     "github_secret_next": "only while secrets change",  # pragma: allowlist secret
@@ -35,9 +36,11 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "policies": "the folder in the package",
     "prometheus_token": "there is no Prometheus unless a person names one",
     "prometheus_url": "there is no Prometheus unless a person names one",
+    "requests_per_minute": "far above what people and CI need",
     "storage_suffix": "Azure's public cloud",
     "secret_file": "secrets are in the vault",
     "telemetry": "the exporter's package is a choice: it makes a cold start slower",
+    "tokens": "callers have Entra ID there; one by one a person adds tokens (the how-to)",
     "write_verb": "the verb that is no preview",
 }
 """Settings that a deployment leaves alone, and why."""

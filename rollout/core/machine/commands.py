@@ -95,7 +95,7 @@ def _lacking(rollout: Rollout, event: Command, place: int) -> str | None:
     """Why one person's word is not enough to pass over an approval, or nothing."""
     stage = _approval(rollout, place)
     assert stage is not None, place
-    if stage.by and event.who not in stage.by:
+    if not event.is_one_of(stage.by):
         people = ", ".join(stage.by)
         return f"an approval by {people} lies on the way; {event.who} may not pass over it"
     here = place == rollout.stage and rollout.asked is not None
@@ -124,7 +124,7 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
     """Count a yes; with enough of them the rollout goes on."""
     asked = rollout.asked
     assert asked is not None, rollout.phase
-    if asked.by and event.who not in asked.by:
+    if not event.is_one_of(asked.by):
         return refuse(head, f"{event.who} may not approve; ask {', '.join(asked.by)}")
     if event.who in asked.approved_by:
         return refuse(head, f"{event.who} has approved already; {asked.quorum} are needed")
@@ -139,7 +139,7 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
 def reject(head: Head, rollout: Rollout, event: ApprovalRefused, now: datetime) -> Decision:
     asked = rollout.asked
     assert asked is not None, rollout.phase
-    if asked.by and event.who not in asked.by:
+    if not event.is_one_of(asked.by):
         return refuse(head, f"{event.who} may not reject; ask {', '.join(asked.by)}, or abort")
     return back.roll_back(head, rollout, _said(event, "rejected"), now, who=event.who)
 
