@@ -1,6 +1,6 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fix setup run docs clean python-is-there node-is-there compiler-is-there
+.PHONY: help demo test check sim fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
@@ -30,6 +30,10 @@ check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast te
 sim: .venv/dev.done  ## storms: make sim SEEDS=10000
 	SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n 2 tests/simulation
 
+fuzz: .venv/dev.done  ## the inbox and the policy parser under a fuzzer: make fuzz SECONDS=60
+	$(BIN)/python -m tests.fuzz.seeds .fuzz/seeds
+	$(BIN)/python -m tests.fuzz.fuzz_inbox .fuzz/seeds -max_total_time=$(or $(SECONDS),60) -artifact_prefix=.fuzz/ -print_final_stats=1
+
 fix: .venv/dev.done  ## mend what tools can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -43,7 +47,7 @@ docs: .venv/dev.done  ## draw the reference pages from the code
 	$(BIN)/python -m tools.reference
 
 clean:  ## remove what the targets made
-	rm -rf .venv .venv-scoring .venv-sdk .venv-functions .demo .rollout tools/azurite/node_modules
+	rm -rf .fuzz .venv .venv-scoring .venv-sdk .venv-functions .demo .rollout tools/azurite/node_modules
 
 # -- environments: scoring processes, Microsoft's SDKs and its Functions runtime have their own ----
 

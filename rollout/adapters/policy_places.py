@@ -1,21 +1,18 @@
 """Policies in two places: what is deployed with the app, and what people push; their rules."""
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from rollout.core.policy_paths import SUFFIXES, check_attachment, check_name, check_path, is_name
 from rollout.errors import Malformed, PolicyError, Unknown
 from rollout.ports import PolicyFile
 
 POLICY_BYTES_MAX = 256 * 1024
 ATTACHMENT_BYTES_MAX = 4 * 1024 * 1024
-SUFFIXES = (".yaml", ".yml", ".json")
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._-]*(/[A-Za-z0-9_][A-Za-z0-9 ._-]*)*")
 
 
 class Place(Protocol):
@@ -60,11 +57,7 @@ class PolicyPlaces:
         return self._read(name, *files[name])
 
     def push(self, name: str, text: str) -> None:
-        if not _NAME.fullmatch(name) or name.endswith(SUFFIXES):
-            raise Malformed(
-                f"{name!r} cannot be a policy's name; use up to 64 letters, digits, '.', '_', '-',"
-                " without an ending such as .yaml"
-            )
+        check_name(name)
         self._write(f"{name}.yaml", _encoded(name, text), POLICY_BYTES_MAX)
         for file in _policies(self._pushed)[name]:
             if not file.endswith(".yaml"):
@@ -79,7 +72,7 @@ class PolicyPlaces:
             self._pushed.remove(file)
 
     def attachment(self, path: str) -> bytes:
-        _check_path(path)
+        check_path(path)
         for place in (self._pushed, self._deployed):
             content = place.read(path, ATTACHMENT_BYTES_MAX)
             if content is not None:
@@ -87,9 +80,7 @@ class PolicyPlaces:
         raise Unknown(f"there is no file {path} beside the policies; push it, or mend the path")
 
     def attach(self, path: str, content: bytes) -> None:
-        _check_path(path)
-        if "/" not in path and path.endswith(SUFFIXES):
-            raise Malformed(f"{path}: would be read as a policy; put it into a folder")
+        check_attachment(path)
         self._write(path, content, ATTACHMENT_BYTES_MAX)
 
     def _files(self) -> Mapping[str, tuple[Place, Sequence[str]]]:
@@ -136,16 +127,9 @@ def _policies(place: Place) -> defaultdict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for file in sorted(place.names()):
         name, dot, ending = file.rpartition(".")
-        if f"{dot}{ending}" in SUFFIXES and _NAME.fullmatch(name):
+        if f"{dot}{ending}" in SUFFIXES and is_name(name):
             found[name].append(file)
     return found
-
-
-def _check_path(path: str) -> None:
-    if not _PATH.fullmatch(path):
-        raise Malformed(
-            f"{path!r} is not a path below the policies; write it like smoke/churn.jsonl"
-        )
 
 
 def _encoded(name: str, text: str) -> bytes:

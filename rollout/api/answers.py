@@ -139,5 +139,9 @@ class DeadLetterList(Frozen):
     dead_letters: tuple[DeadLetterView, ...]
 
 
+class AnyEvents(RootModel[dict[str, Any] | list[dict[str, Any]]]):
+    """One event of Event Grid or a list of them, in its own schema or as CloudEvents 1.0."""
+
+
 class AnyObject(RootModel[dict[str, Any]]):
     """A JSON object of another standard."""

@@ -45,7 +45,7 @@ _KEY: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One optional word of the query, and its schema."""
+    """One word of the query, which is optional, or one header, which is not; and its schema."""
 
     name: str
     schema: Schema
@@ -62,6 +62,7 @@ class Operation:
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
+    headers: tuple[Query, ...] = ()
     takes_key: bool = False
     security: str | None = "token"
     least: str | None = None
@@ -111,6 +112,7 @@ def _models(operations: Sequence[Operation]) -> set[tuple[type[BaseModel], JsonS
 def _operation(one: Operation, words: Mapping[str, Schema], references: _References) -> Schema:
     told: Schema = {"operationId": one.name, "summary": one.summary}
     parameters = [*_path_parameters(one.path, words), *map(_query_parameter, one.query)]
+    parameters += map(_header_parameter, one.headers)
     if one.takes_key:
         parameters.append(_KEY)
     if parameters:
@@ -145,6 +147,10 @@ def _path_parameters(path: str, words: Mapping[str, Schema]) -> list[Schema]:
 
 def _query_parameter(query: Query) -> Schema:
     return {"name": query.name, "in": "query", "required": False, "schema": query.schema}
+
+
+def _header_parameter(header: Query) -> Schema:
+    return {"name": header.name, "in": "header", "required": True, "schema": header.schema}
 
 
 def _answer(status: int, model: type[BaseModel] | None, references: _References) -> Schema:

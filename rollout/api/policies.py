@@ -9,6 +9,7 @@ from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy
+from rollout.core.policy_paths import check_attachment, check_name
 from rollout.core.rotation.policy_text import (
     Document,
     document_warnings,
@@ -39,7 +40,10 @@ def pushed(parts: Parts, request: Request) -> Response:
     name = request.path["name"]
     if name in RESERVED:
         raise Malformed(f"{name!r} is a word of this API; give the policy another name")
+    check_name(name)
     body = read_body(request.body, PushBody)
+    for path in body.attachments:
+        check_attachment(path)
     policy = parse_document(body.text, name)
     for path in set(files_named(policy)) & set(body.attachments):
         parse_smoke(body.attachments[path], path)

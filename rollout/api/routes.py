@@ -55,6 +55,7 @@ class Route:
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
+    headers: tuple[Query, ...] = ()
     once: bool = False
     check: callers.Check = callers.token
     least: Role | None = Role.ADMIN
@@ -76,6 +77,7 @@ class Route:
             answers=self.answers,
             body=self.body,
             query=self.query,
+            headers=self.headers,
             takes_key=self.once,
             security=None if self.check is callers.anyone else self.check.__name__,
             least=self.least,
@@ -96,19 +98,24 @@ _LIMIT = Query(
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
 _OBJECT = answers.AnyObject
 _TAKEN = answers.QueuedOrDecided
-_TEXT = {"type": "string"}
+_ORIGIN = Query(
+    hooks.ORIGIN_HEADER, {"type": "string", "maxLength": 100, "pattern": "^eventgrid\\.[\\w.-]*$"}
+)
+_NAMED = {"type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"}
+_REF = {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.~-]*$"}
+_ID = {"type": "string", "maxLength": 300, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.:~-]*$"}
 _STRICTER = dict.fromkeys(rollouts.OVERRULING, Role.APPROVER)
 _WORDS: Mapping[str, Schema] = {
     "ref": {
         "description": "A rollout's id; or an endpoint, `churn` or `workspace~churn`, for its live"
         " or last rollout.",
-        "schema": _TEXT,
+        "schema": _REF,
     },
     "command": {"schema": {"enum": list(rollouts.ASKED)}},
     "verb": {"schema": {"enum": list(keys.KEY_COMMANDS)}},
-    "name": {"description": "The policy's name.", "schema": _TEXT},
-    "queue": {"schema": _TEXT},
-    "id": {"schema": _TEXT},
+    "name": {"description": "The policy's name.", "schema": _NAMED},
+    "queue": {"schema": _NAMED},
+    "id": {"schema": _ID},
 }
 
 # fmt: off
@@ -171,9 +178,10 @@ ROUTES: tuple[Route, ...] = (
           {201: RolloutView, 202: _TAKEN}, body=_OBJECT, check=callers.azure_devops,
           least=Role.OPERATOR),
     Route("take_events", "POST", "hooks/event-grid", hooks.event_grid,
-          {200: answers.EventsTaken}, check=callers.event_grid, least=Role.OPERATOR),
+          {200: answers.EventsTaken}, body=answers.AnyEvents, check=callers.event_grid,
+          least=Role.OPERATOR),
     Route("event_grid_origin", "OPTIONS", "hooks/event-grid", hooks.event_grid_origin,
-          {200: None}, check=callers.anyone, least=None),
+          {200: None}, headers=(_ORIGIN,), check=callers.anyone, least=None),
     Route("list_dead_letters", "GET", "dead-letters", installation.dead_letters,
           {200: answers.DeadLetterList}, least=Role.READER),
     Route("resend_dead_letter", "POST", "dead-letters/{queue}/{id}/resend", installation.resend,

@@ -5,13 +5,13 @@ from contextlib import suppress
 from datetime import UTC
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from rollout.core.alert_labels import AlertLabels
 from rollout.core.alerts import RULE_MAX, AlertSeverity
 from rollout.core.events import AlertFired, AlertNotice, AlertResolved
 from rollout.errors import Malformed
-from rollout.inbox.alerts import Alert, Foreign, alert_key, notice_id
+from rollout.inbox.alerts import Alert, Foreign, Moment, alert_key, notice_id
 from rollout.inbox.bodies import endpoint_name, one_line, read_body
 
 ALERTS_AT_ONCE_MAX = 200
@@ -24,7 +24,7 @@ class AlertmanagerAlert(Foreign):
 
     status: Literal["firing", "resolved"]
     labels: Mapping[str, str]
-    starts_at: AwareDatetime
+    starts_at: Moment
     fingerprint: str = ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from rollout.core.alerts import DEPLOYMENTS_MAX, RULE_MAX, AlertSeverity
@@ -23,6 +23,16 @@ _WINDOW_STARTS = ("windowStartTime", "SearchIntervalStartTimeUtc")
 _DEPLOYMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
+def _only_text(value: object) -> object:
+    """A number is no time: nobody could tell of which unit."""
+    if isinstance(value, int | float):
+        raise ValueError("a time is a text, such as 2026-03-02T12:00:00Z")  # noqa: TRY004
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+
+
 class Foreign(BaseModel):
     """A part of a message that is not ours: what we do not know in it is left alone."""
 
@@ -35,7 +45,7 @@ class AlertEssentials(Foreign):
     severity: AlertSeverity
     monitor_condition: str
     alert_target_ids: tuple[str, ...] = Field(alias="alertTargetIDs")
-    fired_date_time: AwareDatetime
+    fired_date_time: Moment
 
 
 class AlertData(Foreign):

@@ -1,6 +1,7 @@
 """What clients of our own API send: bodies and commands, checked where they come in."""
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, TypeVar
@@ -41,7 +42,12 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
-EndpointText = Annotated[str, StringConstraints(min_length=1, max_length=600)]
+_ENDPOINT_TEXT = r"((/[A-Za-z0-9_.()-]+)+/|[A-Za-z0-9_.-]+/)?[A-Za-z0-9][A-Za-z0-9_-]{0,254}"
+EndpointText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=600),
+    Field(json_schema_extra={"pattern": f"^({_ENDPOINT_TEXT})$"}),
+]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=WHO_MAX, pattern=_ONE_LINE)]
 Rule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ONE_LINE)]
@@ -139,7 +145,7 @@ def endpoint_name(text: str) -> str:
     return text
 
 
-_ENDPOINT = re.compile(r"((/[\w.()-]+)+/|[\w.-]+/)?[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
+_ENDPOINT = re.compile(_ENDPOINT_TEXT)
 
 
 def read_wake(body: bytes) -> Wake:
@@ -179,7 +185,25 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - JSON
         raise Malformed(f"the body is not JSON in UTF-8: {error}") from error
     if any(depth > DEPTH_MAX for depth in _depths(value, 1)):
         raise Malformed(f"the body is nested more than {DEPTH_MAX} deep; send a flatter one")
+    _check_keys(body)
     return value
+
+
+def _check_keys(body: bytes) -> None:
+    """Of two values under one key readers take different ones: raises Malformed; so for digits."""
+    try:
+        json.loads(body, object_pairs_hook=_once_each)
+    except ValueError as error:
+        raise Malformed(f"the body has a number with too many digits: {error}") from error
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f"{twice[:50]!r}: given twice in one object; send it once")
+    return found
 
 
 def _depths(value: object, depth: int) -> Iterator[int]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import ValidationError
 
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.core.news import News
 from rollout.core.start_on import Source
 from rollout.errors import Malformed
-from rollout.inbox.alerts import Foreign
+from rollout.inbox.alerts import Foreign, Moment
 from rollout.inbox.bodies import one_line, read_json
 from rollout.keys.near_expiry import NEAR_EXPIRY, NearExpiry, read_near_expiry
 
@@ -41,7 +41,7 @@ class _EventGridEvent(Foreign):
     event_type: str
     subject: str = ""
     topic: str = ""
-    event_time: AwareDatetime | None = None
+    event_time: Moment | None = None
     data: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
 
@@ -50,7 +50,7 @@ class _CloudEvent(Foreign):
     type: str
     source: str = ""
     subject: str = ""
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     data: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
 
     def in_own_schema(self) -> _EventGridEvent:
