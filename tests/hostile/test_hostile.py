@@ -253,3 +253,21 @@ def test_no_preflight_opens_a_door_for_a_foreign_page(url: str) -> None:
 def test_the_corpus_is_whole() -> None:
     assert len(CORPUS) >= 60
     assert all(len(content) < 1_000_000 for content in CORPUS.values())
+
+
+def test_a_forged_address_does_not_hide_whence_a_guess_comes(tmp_path: Path) -> None:
+    guarded = Guarded(tmp_path)
+    guarded.caller.api = replace(guarded.caller.api, strangers=Buckets(60))
+
+    with served(guarded.caller.api, tmp_path) as url:
+        statuses = [
+            _raw(
+                url,
+                b"GET /api/about HTTP/1.1\r\nHost: 127.0.0.1\r\nx-forwarded-for: 10.0.0.%d\r\n\r\n"
+                % number,
+            )[0]
+            for number in range(62)
+        ]
+
+    assert statuses[:60] == [401] * 60
+    assert 429 in statuses[60:]
