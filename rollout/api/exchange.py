@@ -14,6 +14,7 @@ from rollout.inbox import BYTES_MAX, TooLarge
 JSON = "application/json"
 KEY_HEADER = "idempotency-key"
 ADDRESS_HEADER = "x-forwarded-for"
+PATH_WORD_MAX = 255
 WORD_MAX = 2000
 
 _KEY = re.compile(r"[\x21-\x7e]{1,64}")
@@ -90,9 +91,10 @@ def within_bounds(request: Request) -> None:
     if len(request.body) > BYTES_MAX:
         size = len(request.body)
         raise TooLarge(f"the body has {size} bytes; at most {BYTES_MAX}: send less at once")
-    for name, text in (*request.path.items(), *request.query.items()):
-        if len(text) > WORD_MAX or not text.isprintable():
-            raise Malformed(f"{name[:50]!r}: it is one line of at most {WORD_MAX} characters")
+    for words, longest in ((request.path, PATH_WORD_MAX), (request.query, WORD_MAX)):
+        for name, text in words.items():
+            if len(text) > longest or not text.isprintable():
+                raise Malformed(f"{name[:50]!r}: it is one line of at most {longest} characters")
 
 
 def answer(

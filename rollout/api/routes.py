@@ -18,7 +18,7 @@ from rollout.api import (
     policies,
     rollouts,
 )
-from rollout.api.exchange import Request, Response, answer
+from rollout.api.exchange import PATH_WORD_MAX, Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
 from rollout.core.callers import Role
@@ -102,8 +102,8 @@ _ORIGIN = Query(
     hooks.ORIGIN_HEADER, {"type": "string", "maxLength": 100, "pattern": "^eventgrid\\.[\\w.-]*$"}
 )
 _NAMED = {"type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*$"}
-_REF = {"type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.~-]*$"}
-_ID = {"type": "string", "maxLength": 300, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.:~-]*$"}
+_REF = {"type": "string", "maxLength": PATH_WORD_MAX, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.~-]*$"}
+_ID = {"type": "string", "maxLength": PATH_WORD_MAX, "pattern": "^[A-Za-z0-9][A-Za-z0-9_.:~-]*$"}
 _STRICTER = dict.fromkeys(rollouts.OVERRULING, Role.APPROVER)
 _WORDS: Mapping[str, Schema] = {
     "ref": {

@@ -76,7 +76,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
     return Guarded(tmp_path_factory.mktemp("hostile"))
 
 
-PATH = {"ref": "churn", "name": "churn", "command": "pause", "queue": "steps", "id": "x"}
+PATH = {
+    "ref": "churn",
+    "name": "churn",
+    "command": "pause",
+    "verb": "abort",
+    "queue": "steps",
+    "id": "x",
+}
 
 
 @pytest.mark.parametrize("name", CORPUS)

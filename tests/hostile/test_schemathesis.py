@@ -27,6 +27,7 @@ ENTRY = LocalToken.of("anna", Role.ADMIN, TOKEN)
 # Event Grid.
 EXCUSED = {
     "PUT /api/policies/{name}": [positive_data_acceptance],
+    "POST /api/keys/{ref}/rotate": [positive_data_acceptance],
     "POST /api/rollouts": [positive_data_acceptance],
     "POST /api/hooks/event-grid": [positive_data_acceptance],
     "POST /api/plans": [positive_data_acceptance],

@@ -23,7 +23,10 @@ def _comparisons(tree: ast.AST) -> Iterator[tuple[int, str]]:
         sides = [node.left, *node.comparators]
         if any(isinstance(side, ast.Constant) for side in sides):
             continue
-        for name in (name for side in sides for name in _names(side)):
+        names = [name for side in sides for name in _names(side)]
+        if "name" in names:  # a secret's name is none
+            continue
+        for name in names:
             if SECRET.search(name) or TOKEN.search(name):
                 yield node.lineno, name
 

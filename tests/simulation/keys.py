@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from rollout.core.endpoint import EndpointId, Provisioning, WorkspaceId
 from rollout.core.rotation.state import KeyName
-from rollout.errors import Unavailable
+from rollout.errors import Unavailable, Unknown
 from rollout.key_ports import KeyPair, NotTaken
 from rollout.ports import Accepted, Answer
 from tests.fakes import FakeClock
@@ -82,7 +82,8 @@ class SimulatedKeys:
         return [self.id] if workspace == self.id.in_workspace else []
 
     def read(self, endpoint: EndpointId) -> KeyPair:
-        assert endpoint == self.id
+        if endpoint != self.id:
+            raise Unknown(f"there is no endpoint {endpoint}")
         self._may_fail(self.faults.throttled, "429 TooManyRequests")
         state = Provisioning.UPDATING if self.is_busy else Provisioning.SUCCEEDED
         keys: Mapping[KeyName, SecretStr] = {
