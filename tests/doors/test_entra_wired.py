@@ -8,6 +8,7 @@ import pytest
 from rollout import wiring
 from rollout.api import Request
 from rollout.core.callers import LocalToken, Role
+from rollout.once import Once
 from tests.doors.entra import AUDIENCE, TENANT, Entra, running
 from tests.simulation.world import CHURN
 
@@ -36,7 +37,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, entra: Entra) -> Iter
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ROLLOUT_API_TOKEN", raising=False)
     (tmp_path / "tokens").write_text(f"{LocalToken.of('anna', Role.READER, FILED)}\n")
-    parts = [part for part in vars(wiring).values() if isinstance(part, wiring._Once)]
+    parts = [part for part in vars(wiring).values() if isinstance(part, Once)]
     for part in parts:
         part.cache_clear()
     yield
