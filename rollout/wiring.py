@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from rollout.once import Once
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from pydantic import SecretStr
 
-    from rollout.adapters.azure.arm import ArmEndpoints
     from rollout.adapters.azure.entra import EntraTokens
     from rollout.adapters.azure.logs import LogMetrics, LogsClient
     from rollout.adapters.azure.monitor import MonitorMetrics
@@ -194,9 +192,10 @@ def engine() -> Engine:
 
     from rollout.adapters.azure.scoring import HttpScoring
     from rollout.looks import Looks
+    from rollout.telling import tell_log
     from rollout.watched import WatchedEffects, WatchedEngine, WatchedStore, watched
 
-    _log()
+    tell_log(settings())
     known, read, told = settings(), sources(), telemetry()
     seen = replace(
         read,
@@ -276,31 +275,10 @@ def _installation_secret() -> SecretStr:
 
 @Once
 def telemetry() -> Telemetry:
-    """Where spans and metrics go; nothing of OpenTelemetry is imported unless it is asked for."""
-    from rollout.errors import Malformed
-    from rollout.signals import Silent
+    """Where spans and metrics go."""
+    from rollout.telling import telemetry_of
 
-    if settings().telemetry == "off":
-        return Silent()
-    try:
-        from rollout.adapters import open_telemetry
-    except ImportError as missing:
-        raise Malformed(
-            f"ROLLOUT_TELEMETRY is opentelemetry, and {missing.name} is not installed:"
-            " pip install 'rollout[telemetry]'"
-        ) from missing
-    open_telemetry.export()
-    return open_telemetry.OpenTelemetry()
-
-
-@Once
-def _log() -> None:
-    from rollout.adapters.logs_out import Blotter, JsonLines, Lines, configure
-
-    known = settings()
-    blot = Blotter(known.secret_texts)
-    formatter = JsonLines(blot) if known.log_format == "json" else Lines(blot)
-    configure(formatter, known.log_level)
+    return telemetry_of(settings())
 
 
 @Once
@@ -381,18 +359,6 @@ def _credential() -> TokenCredential:
         Identity.EMULATOR: identity.EmulatorCredential,
     }
     return ways[known.identity]()
-
-
-def endpoints_alone(arm_url: str) -> ArmEndpoints:
-    """The endpoints without a controller's settings: in the name of whoever sits here."""
-    from rollout.adapters.azure import identity
-    from rollout.adapters.azure.arm import ArmEndpoints
-    from rollout.adapters.azure.pipeline import ArmClient
-    from rollout.settings import LOOPBACK
-
-    here = urlsplit(arm_url).hostname in LOOPBACK
-    credential = identity.EmulatorCredential() if here else identity.developer()
-    return ArmEndpoints(ArmClient(arm_url, credential))
 
 
 @Once

@@ -8,7 +8,7 @@ from rollout.cli.controller import in_path
 from rollout.cli.direct import WentBack, find_endpoint, give_back
 from rollout.cli.endings import Failure, Unreachable
 from rollout.cli.glance import told_of
-from rollout.cli.talk import MayTalk, key_option, may_talk, user, who_option, why_option
+from rollout.cli.talk import MayTalk, asking, key_option, may_talk, user, who_option, why_option
 
 ARM_URL = "https://management.azure.com"
 
@@ -57,15 +57,16 @@ def abort(  # noqa: PLR0913 - options
     if direct:
         _directly(talk, ref, to, arm_url, who or user(), why)
     else:
-        _by_controller(talk, ref, who or user(), why, key or secrets.token_hex(16))
+        _by_controller(talk, ref, who, why, key or secrets.token_hex(16))
 
 
-def _by_controller(talk: MayTalk, ref: str, who: str, why: str, key: str) -> None:
+def _by_controller(talk: MayTalk, ref: str, who: str | None, why: str, key: str) -> None:
     try:
         talking = talk.begin()
         talking.name_controller()
         path = f"rollouts/{in_path(ref)}/abort"
-        answer = talking.controller.change("POST", path, {"who": who, "why": why}, key)
+        body = {"who": who or asking(talking.controller.place), "why": why}
+        answer = talking.controller.change("POST", path, body, key)
     except Unreachable as silent:
         way = "if it cannot wait: rollout abort --direct S/RG/W/ENDPOINT"
         remedy = f"{silent.remedy}; {way}" if silent.remedy else way
@@ -75,12 +76,12 @@ def _by_controller(talk: MayTalk, ref: str, who: str, why: str, key: str) -> Non
 
 
 def _directly(talk: MayTalk, ref: str, to: str | None, arm_url: str, who: str, why: str) -> None:
-    from rollout import wiring  # noqa: PLC0415 - only who goes to Azure pays for its imports
+    from rollout.alone import endpoints_alone  # noqa: PLC0415 - only who goes to Azure pays for its imports
     from rollout.errors import RolloutError  # noqa: PLC0415
 
     endpoint = find_endpoint(ref, talk.session.environment)
     try:
-        azure = wiring.endpoints_alone(arm_url)
+        azure = endpoints_alone(arm_url)
     except RolloutError as error:
         raise Failure(str(error), where="--arm-url") from error
     done = give_back(azure, talk.session, endpoint, to, who, why)

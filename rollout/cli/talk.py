@@ -134,7 +134,7 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
         talk.name_controller()
         return command(
             talk,
-            who=who or _asking(talk.controller.place),
+            who=who or asking(talk.controller.place),
             key=key or secrets.token_hex(16),
             **given,
         )
@@ -142,7 +142,7 @@ def changes(command: Callable[..., Any]) -> Callable[..., Any]:
     return changing
 
 
-def _asking(place: Place) -> str | None:
+def asking(place: Place) -> str | None:
     """The user of this machine, where the token does not say who asks."""
     return None if place.named else user()
 

@@ -97,7 +97,7 @@ def test_every_part_of_the_wiring_is_made_once() -> None:
         if not any(isinstance(one, ast.Name) and one.id == "Once" for one in part.decorator_list)
     ]
 
-    assert plain == ["endpoints_alone", "_database"]  # the first is for a person, who names an ARM
+    assert plain == ["_database"]
 
 
 # -- nothing blocks a loop that others share ---------------------------------------------------
