@@ -313,6 +313,7 @@ def api() -> Api:
     )
 
 
+@Once
 def _entra() -> EntraTokens | None:
     known = settings()
     if not known.entra_audience:
