@@ -115,6 +115,7 @@ def policies() -> PolicyFiles:
 def sources() -> Sources:
     """What looks and plans read from."""
     from rollout.adapters.azure.arm import ArmEndpoints
+    from rollout.adapters.azure.scoring import PROBE_MAX, HttpScoring
     from rollout.measuring import Sources
 
     return Sources(
@@ -125,6 +126,7 @@ def sources() -> Sources:
         clock=clock(),
         logs=_log_metrics(),
         custom=_custom_guards(),
+        scoring=HttpScoring(_arm(), answer_max=PROBE_MAX),
     )
 
 

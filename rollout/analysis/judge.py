@@ -68,13 +68,14 @@ def judge_since(
 ) -> Report:
     """Judge what counts from a time on, without forgetting what failed before it.
 
-    A guard fails on all the minutes, or on those since then; it passes only with those.
+    A guard fails on all the minutes, or on those since then; it passes only with those. Pairs count
+    all along: what both arms answer to the same request does not hang on the share.
     """
     whole = _whole(samples)
     here = _since(whole, since)
     own = {name: _samples_since(one, since) for name, one in custom.items()}
     findings = [_found(case) for case in _cases(here, guards, terms, own)]
-    everything = (here.minutes, here.pairs, own) == (whole.minutes, whole.pairs, custom)
+    everything = (here.minutes, own) == (whole.minutes, custom)
     if not everything:
         for place, case in enumerate(_cases(whole, guards, terms, custom)):
             if _found(replace(case, brief=True)).verdict is Verdict.FAIL:
@@ -92,8 +93,7 @@ def _whole(samples: Samples) -> Ground:
 
 def _since(ground: Ground, since: datetime) -> Ground:
     minutes = [one for one in ground.minutes if one.at >= since]
-    pairs = [one for one in ground.pairs if one.at >= since]
-    return Ground(minutes, ground.history, pairs, ground.usual_scores)
+    return Ground(minutes, ground.history, ground.pairs, ground.usual_scores)
 
 
 def _samples_since(samples: Samples, since: datetime) -> Samples:

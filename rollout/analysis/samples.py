@@ -1,7 +1,7 @@
 """What was counted, minute by minute, in the two arms."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf, isfinite
 
@@ -30,8 +30,8 @@ class Counts:
 
     ``bins`` is the 10 % log-histogram of the total duration, where the source has rows: bin k holds
     the answers that took from 5 ms x 1.1^k up to 5 ms x 1.1^(k+1). ``value`` is what a custom guard
-    was told in place of counts, and ``said`` the words that came with it. Raises ValueError for a
-    count that is negative or not a number.
+    was told in place of counts, and ``said`` the words that came with it. ``probed`` goes with the
+    counts of requests of our own. Raises ValueError for a count that is negative or not a number.
     """
 
     statuses: Mapping[int, int] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class Counts:
     bins: Mapping[int, int] | None = None
     value: float | None = None
     said: str | None = None
+    probed: "Probed | None" = None
 
     def __post_init__(self) -> None:
         for counted in (self.statuses, self.bins or {}):
@@ -117,6 +118,54 @@ class Pairs:
     @property
     def scored_by_baseline(self) -> int:
         return sum(self.baseline_scores.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A request that the arms answered differently, by its name, and what each answered."""
+
+    request: str
+    canary: str
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What requests of our own showed in one minute of their numbering.
+
+    `sent` of them were spent, with or without two answers to compare; `of` is a mark of the file
+    that they come from. `kept` is a sample of the disagreements.
+    """
+
+    pairs: Pairs
+    of: str
+    sent: int = 0
+    kept: tuple[Disagreement, ...] = ()
+
+    def without_one(self) -> "Probed":
+        """With one request more that was answered by one arm at most."""
+        return replace(self, sent=self.sent + 1)
+
+    def with_one(
+        self,
+        difference: float | None,
+        turned: tuple[bool, bool],
+        kept: tuple[Disagreement, ...],
+        *,
+        differs: bool,
+    ) -> "Probed":
+        """With one request more that both arms answered."""
+        up, down = turned
+        known = self.pairs
+        pairs = replace(
+            known,
+            compared=known.compared + 1,
+            disagreeing=known.disagreeing + differs,
+            differences=(*known.differences, *([] if difference is None else [difference])),
+            up=known.up + up,
+            down=known.down + down,
+        )
+        return replace(self, pairs=pairs, sent=self.sent + 1, kept=kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from rollout.analysis.report import Guard, Severity
+from rollout.core.agreement import Agreement, check_answers
 from rollout.core.alerts import OnAlert
 from rollout.core.frozen import Frozen
 from rollout.core.guards import DEFAULT_GUARDS, check_guards
@@ -264,6 +265,11 @@ class Policy(Frozen):
     ready_within_minutes: SomeMinutes = 30
     stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)]
     guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
+    agreement: Agreement | None = Field(
+        None,
+        description="what to send to both deployments for guards on answers",
+        validate_default=True,
+    )
     source: Literal["auto", "metrics", "logs"] = Field(
         "auto", description="where the numbers come from; auto: logs where they arrive in time"
     )
@@ -308,6 +314,12 @@ class Policy(Frozen):
                 "every guard only watches; without one that can fail or hold none pass"
             )
         return guards
+
+    @field_validator("agreement")
+    @classmethod
+    def _judged(cls, agreement: Agreement | None, info: ValidationInfo) -> Agreement | None:
+        check_answers(agreement, info.data.get("guards"))
+        return agreement
 
     @field_validator("stages")
     @classmethod

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from rollout.analysis.report import Guard, Severity
+from rollout.analysis.report import ANSWERS, Guard, Severity
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
 from rollout.core.policy import Policy
@@ -85,7 +85,8 @@ def _of_kubernetes(policy: Policy, view: EndpointView, facts: SourceFacts) -> Ch
     if policy.source != "metrics" and facts.logs_heard:
         return Choice(Source.LOGS, "numbers from logs: a Kubernetes endpoint has no metrics")
     counting = [guard for guard in policy.guards if guard.severity is not Severity.WATCH]
-    unmeasured = [guard for guard in counting if not guard.custom]
+    own = [guard for guard in counting if guard.custom or guard.metric in ANSWERS]
+    unmeasured = [guard for guard in counting if guard not in own]
     if not unmeasured:
         names = _titles(counting)
         return Choice(Source.GUARDS, f"numbers from the policy's own guards alone: {names}")

@@ -15,6 +15,7 @@ from rollout.core.source import NO_LOGS, Source, SourceFacts
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.measuring.custom import Asked, CustomMinutes, untold
 from rollout.measuring.minutes import Series, counted, floor, heard
+from rollout.measuring.prober import Prober, Probes, unprobed, with_probes
 from rollout.measuring.verdict import judged, load
 from rollout.ports import (
     Clock,
@@ -24,6 +25,7 @@ from rollout.ports import (
     Minutes,
     PolicyFiles,
     Samples,
+    Scoring,
 )
 
 CHOICE_MINUTES = 30
@@ -43,6 +45,7 @@ class Sources:
     clock: Clock
     logs: Metrics | None = None
     custom: CustomGuards | None = None
+    scoring: Scoring | None = None
 
 
 class Measuring:
@@ -51,12 +54,13 @@ class Measuring:
     def __init__(self, sources: Sources) -> None:
         self._from = sources
         self._custom = CustomMinutes(sources.custom, sources.samples, sources.clock)
+        self._prober = Prober(sources.scoring, sources.policies, sources.samples, sources.clock)
 
     # -- the choice of a source ------------------------------------------------------------------
 
     def facts(self, view: EndpointView, policy: Policy) -> SourceFacts:
         """What a start needs to know of the sources; nothing is read where nothing is chosen."""
-        cannot = tuple(self._custom.missing(policy.guards))
+        cannot = (*self._custom.missing(policy.guards), *self._prober.missing(policy))
         logs = self._from.logs
         chosen = policy.source == "auto" or not view.managed
         if logs is None or cannot or not chosen or policy.source == "metrics":
@@ -108,28 +112,32 @@ class Measuring:
     def take(self, rollout: Rollout, view: EndpointView) -> Mapping[str, Any]:
         """Read what is new and judge all of it: fields of `Looked`.
 
-        Custom guards are asked last, and not at all where the others have given it back already.
+        Custom guards and the prober are asked last, and not at all where the others have given it
+        back already.
         """
         read, until = self._minutes(rollout)
+        probes = self._prober.known(rollout)
         found = counted(rollout, read, until) if until else Counted()
         taken: dict[str, Any] = {
             "load": load(rollout, read),
             "readable_until": until,
             "heard_until": heard(found, rollout.minute),
         }
-        if not any(guard.custom for guard in rollout.policy.guards):
-            return {**taken, "report": judged(rollout, found, {}, managed=view.managed)}
-        alone = judged(rollout, found, {}, managed=view.managed)
+        alone = judged(rollout, with_probes(found, rollout, probes), {}, managed=view.managed)
+        names = [guard.title for guard in rollout.policy.guards if guard.custom]
         if _gives_back(alone):
-            names = [guard.title for guard in rollout.policy.guards if guard.custom]
             asked = Asked(untold=dict.fromkeys(names, NOT_ASKED))
             return {**taken, "report": untold(alone, asked)}
+        if not names and rollout.policy.agreement is None:
+            return {**taken, "report": alone}
         asked = self._custom.ask(rollout)
+        probes = self._prober.ask(rollout, probes)
+        found = with_probes(found, rollout, probes)
         report = judged(rollout, found, asked.samples, managed=view.managed)
         return {
             **taken,
-            "report": untold(report, asked),
-            **_watermarks(rollout, until, asked, taken),
+            "report": unprobed(untold(report, asked), probes),
+            **_watermarks(rollout, until, asked, probes, taken),
         }
 
     def _minutes(self, rollout: Rollout) -> tuple[Minutes, datetime | None]:
@@ -162,12 +170,18 @@ def _gives_back(report: Report) -> bool:
 
 
 def _watermarks(
-    rollout: Rollout, until: datetime | None, asked: Asked, taken: Mapping[str, Any]
+    rollout: Rollout,
+    until: datetime | None,
+    asked: Asked,
+    probes: Probes,
+    taken: Mapping[str, Any],
 ) -> Mapping[str, datetime | None]:
     """All that counts must have come so far; without a source the guards are what is heard."""
-    ends = [one for one in (until, asked.readable_until) if one]
     alone = rollout.source is Source.GUARDS
+    last = probes.last(rollout) if alone else None
+    ends = [one for one in (until, asked.readable_until) if one]
+    told = [one for one in (asked.heard_until, last) if one]
     return {
-        "readable_until": min(ends, default=None),
-        "heard_until": asked.heard_until if alone else taken["heard_until"],
+        "readable_until": min(ends, default=last),
+        "heard_until": max(told, default=None) if alone else taken["heard_until"],
     }

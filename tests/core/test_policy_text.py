@@ -146,7 +146,8 @@ def test_guards_on_answers_take_a_tolerance_or_nothing(guard: dict[str, Any], to
         a_policy(guards=[guard])
 
     fit = [{"metric": "disagreement_rate", "at_most": 0.01}, {"metric": "class_flips"}]
-    assert len(a_policy(guards=fit).guards) == 2
+    agreement = {"requests": "samples/churn.jsonl", "compare": {"label": {"positive": 1}}}
+    assert len(a_policy(guards=fit, agreement=agreement).guards) == 2
 
 
 METRICS = ", ".join(Metric)

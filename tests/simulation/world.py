@@ -18,7 +18,7 @@ from rollout.engine import STEPS_QUEUE, Engine
 from rollout.errors import RolloutError
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import CustomGuards, Metrics, PolicyFile, Store
+from rollout.ports import CustomGuards, Metrics, PolicyFile, Scoring, Store
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 
@@ -86,11 +86,15 @@ class Deaths:
 
 @dataclass
 class FakePolicies:
-    """One policy, and its smoke requests."""
+    """One policy, and the requests beside it: for smoke stages, and to compare answers."""
 
     text: str = POLICY
     smoke: bytes = b'{"body": {"rows": [1]}}\n'
+<<<<<<< HEAD
     template: bytes = b""
+=======
+    recorded: bytes = b""
+>>>>>>> f689554 (Recorded requests go to both deployments by header, and guards judge whether the answers agree)
 
     def list(self) -> list[PolicyFile]:
         return [PolicyFile("churn", self.text)]
@@ -99,7 +103,11 @@ class FakePolicies:
         return PolicyFile(name, self.text)
 
     def attachment(self, path: str) -> bytes:
+<<<<<<< HEAD
         return self.smoke if path.endswith("jsonl") else self.template
+=======
+        return self.recorded if path.startswith("samples/") else self.smoke
+>>>>>>> f689554 (Recorded requests go to both deployments by header, and guards judge whether the answers agree)
 
     def push(self, name: str, text: str) -> None:
         self.text = text or name
@@ -136,11 +144,17 @@ class World:
         self.doubled_messages = 0.0
         self.logs: Metrics | None = None
         self.custom: CustomGuards | None = None
+        self.scoring: Scoring | None = None
         self.engine = self.new_worker()
 
-    def equipped(self, logs: Metrics | None = None, custom: CustomGuards | None = None) -> None:
-        """The installation can read logs, or ask guards of one's own."""
-        self.logs, self.custom = logs, custom
+    def equipped(
+        self,
+        logs: Metrics | None = None,
+        custom: CustomGuards | None = None,
+        scoring: Scoring | None = None,
+    ) -> None:
+        """The installation can read logs, ask guards of one's own, or send recorded requests."""
+        self.logs, self.custom, self.scoring = logs, custom, scoring
         self.engine = self.new_worker()
 
     def new_worker(self) -> Engine:
@@ -161,6 +175,7 @@ class World:
             clock=self.clock,
             logs=self.logs,
             custom=self.custom,
+            scoring=self.scoring,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")

@@ -23,6 +23,8 @@ from rollout.ports import Answer
 
 DATA_PLANE_SCOPE = "https://ml.azure.com/.default"
 ANSWER_MAX = timedelta(seconds=190)  # the platform itself gives up after 180
+PROBE_MAX = timedelta(seconds=5)
+"""A look is not kept waiting by a deployment that does not answer the prober."""
 
 _ACTIONS = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
 _REASON = ("ms-azureml-model-error-statuscode", "ms-azureml-model-error-reason")

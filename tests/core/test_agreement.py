@@ -1,0 +1,77 @@
+"""The policy key `agreement`, and the recorded requests it names."""
+
+import pytest
+
+from rollout.core.agreement import REQUESTS_MAX, Label, parse_requests
+from rollout.core.policy import Policy
+from rollout.core.policy_text import parse_policy
+from rollout.errors import PolicyError
+from tests.builders import a_policy
+
+REQUESTS = "{requests: samples/churn.jsonl, compare: {label: {path: digits.0}}}"
+DISAGREE = "{metric: disagreement_rate, at_most: 0.05}"
+TEXT = "match: {endpoint: churn}\nstages: [{mirror: {percent: 20}}]\n"
+
+
+def test_a_policy_with_agreement_is_read_as_it_was_written() -> None:
+    policy = parse_policy(f"{TEXT}agreement: {REQUESTS}\nguards: [{DISAGREE}]", "churn")
+
+    assert policy.agreement is not None
+    assert policy.agreement.compare.how == Label(path="digits.0")
+    assert (policy.agreement.per_minute, policy.agreement.keep) == (60, 20)
+    assert not policy.agreement.keep_answers
+    assert Policy.model_validate_json(policy.text()) == policy
+
+
+def test_a_policy_without_agreement_has_the_version_it_had() -> None:
+    assert "agreement" not in a_policy().text()
+
+
+# fmt: off
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (f"guards: [{DISAGREE}]", "agreement: guards[0]: disagreement_rate compares answers"),
+        (f"agreement: {REQUESTS}", "agreement: no guard judges it; add {metric: disagreement_rate"),
+        (f"agreement: {REQUESTS}\nguards: [{{metric: score_drift}}]", "needs scores: write"),
+        (f"agreement: {REQUESTS}\nguards: [{{metric: class_flips}}]", "needs a class that is a yes"),
+        (f"agreement: {REQUESTS}\nguards: [{{metric: score_histogram}}]", "has no source yet"),
+        (f"agreement: {{requests: a, compare: {{}}}}\nguards: [{DISAGREE}]", "exactly one way"),
+        (f"agreement: {{requests: a, compare: {{label: {{path: a..b}}}}}}\nguards: [{DISAGREE}]",
+         "agreement.compare.label.path"),
+        (f"agreement: {{requests: a, per_minute: 500}}\nguards: [{DISAGREE}]",
+         "agreement.per_minute"),
+        (f"agreement: {{requests: a, kep: 5}}\nguards: [{DISAGREE}]", "agreement.kep"),
+    ],
+)
+# fmt: on
+def test_what_could_never_be_measured_is_refused(lines: str, told: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parse_policy(TEXT + lines, "churn")
+
+    assert told in str(refused.value)
+
+
+def test_requests_have_the_names_that_people_find_them_by() -> None:
+    found = parse_requests(b'{"body": [1]}\n\n{"id": "r7", "body": {"x": 2}}\n', "a.jsonl")
+
+    assert [(one.id, one.content) for one in found] == [("line 1", b"[1]"), ("r7", b'{"x": 2}')]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\n", "a.jsonl: no recorded requests"),
+        (b'{"body": 1}\n{"boddy": 1}\n', "a.jsonl:2: "),
+        (b"{", "a.jsonl:1: "),
+        (b'{"body": 1, "status": 200}', "known keys: id, body"),
+        (b'{"id": "a", "body": 1}\n{"id": "a", "body": 2}', "a.jsonl:2: id 'a' is that of line 1"),
+        (b'{"body": 1}\n' * (REQUESTS_MAX + 1), f"at most {REQUESTS_MAX}"),
+        (b"\xff", "not UTF-8 at byte 0"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_with_its_line(content: bytes, told: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parse_requests(content, "a.jsonl")
+
+    assert told in str(refused.value)
