@@ -89,6 +89,11 @@ def rollout_minutes(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("rollout_minutes", req)
 
 
+@app.route("rollouts/{ref}/disagreements", methods=["GET"])
+def rollout_disagreements(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("rollout_disagreements", req)
+
+
 @app.route("rollouts/{ref}/{command}", methods=["POST"])
 def command_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_rollout", req)

@@ -93,6 +93,26 @@ class AuditPage(Frozen):
     entries: tuple[HistoryEntry, ...]
 
 
+class AnsweredApart(Frozen):
+    """A recorded request that the deployments answered differently."""
+
+    request: str = Field(description="its id in the file, or its line")
+    canary: str = Field(description="what it answered; or a hash of it, as the policy says")
+    baseline: str
+
+
+class Disagreements(Frozen):
+    """How often the answers to recorded requests differed, and a sample of where."""
+
+    rollout: str
+    requests: str | None = Field(description="the file that they come from; none: none were sent")
+    sent: int
+    compared: int = Field(description="answered by both deployments")
+    differing: int
+    answers_kept: bool = Field(description="false: only hashes of the answers are kept")
+    disagreements: tuple[AnsweredApart, ...] = Field(description="as many as the policy keeps")
+
+
 class DecidedRollout(Decided):
     rollout: RolloutView
 

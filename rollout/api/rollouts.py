@@ -2,8 +2,16 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
-from rollout.api.answers import DecidedRollout, History, Queued, RolloutList
+from rollout.api.answers import (
+    AnsweredApart,
+    DecidedRollout,
+    Disagreements,
+    History,
+    Queued,
+    RolloutList,
+)
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Decider, Parts
 from rollout.api.problems import Impossible
@@ -109,6 +117,24 @@ def minutes(parts: Parts, request: Request) -> Response:
     """Show what was counted in one rollout, minute by minute: what a replay reads."""
     _, rollout = _find(parts, request.path["ref"])
     return answer(parts.memory.recording(rollout))
+
+
+def disagreements(parts: Parts, request: Request) -> Response:
+    """Show where the answers to recorded requests differed in one rollout."""
+    _, rollout = _find(parts, request.path["ref"])
+    agreement, probes = rollout.policy.agreement, parts.memory.probes(rollout)
+    pairs = probes.pairs(rollout.canary)
+    kept = probes.kept(rollout.canary, agreement.keep if agreement else 0)
+    told = Disagreements(
+        rollout=rollout.id,
+        requests=agreement.requests if agreement else None,
+        sent=probes.sent(rollout.canary),
+        compared=sum(one.compared for one in pairs),
+        differing=sum(one.disagreeing for one in pairs),
+        answers_kept=agreement is not None and agreement.keep_answers,
+        disagreements=tuple(AnsweredApart(**asdict(one)) for one in kept),
+    )
+    return answer(told)
 
 
 def _entries(parts: Parts, rollout: Rollout, after: int) -> tuple[HistoryEntry, ...]:

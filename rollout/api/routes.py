@@ -136,6 +136,8 @@ ROUTES: tuple[Route, ...] = (
           {200: answers.History}, query=(_AFTER,), least=Role.READER),
     Route("rollout_minutes", "GET", "rollouts/{ref}/minutes", rollouts.minutes, {200: Recording},
           least=Role.READER),
+    Route("rollout_disagreements", "GET", "rollouts/{ref}/disagreements", rollouts.disagreements,
+          {200: answers.Disagreements}, least=Role.READER),
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
           {200: answers.DecidedRollout}, body=CommandBody, once=True,
           least=Role.OPERATOR, stricter=_STRICTER, hurried=True),

@@ -11,6 +11,7 @@ from rollout.cli.audit import audit
 from rollout.cli.backup import backup, restore
 from rollout.cli.context_commands import context
 from rollout.cli.dead_letters import dead_letters
+from rollout.cli.disagreements import disagreements
 from rollout.cli.doctor import doctor
 from rollout.cli.endings import Exit
 from rollout.cli.explain import explain
@@ -35,7 +36,7 @@ rollout brings a new deployment of an Azure Machine Learning endpoint to all tra
 All commands: rollout --help"""
 
 SECTIONS = {
-    "See": (list_rollouts, get, watch, explain),
+    "See": (list_rollouts, get, watch, explain, disagreements),
     "Start": (up, start),
     "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,

@@ -78,7 +78,7 @@ class Prober:
         if policy.agreement is None:
             return
         if self._scoring is None:
-            yield "agreement: nobody can send requests here"
+            yield "agreement: recorded requests cannot be sent to the deployments from here"
         try:
             self._requests(policy.agreement)
         except RolloutError as no:
@@ -86,12 +86,7 @@ class Prober:
 
     def known(self, rollout: Rollout) -> Probes:
         """What was found so far; nothing is sent."""
-        agreement, began = rollout.policy.agreement, begins(rollout)
-        if agreement is None or began is None:
-            return Probes()
-        source, first = source_of(rollout, agreement, began), floor(began, rollout.minute)
-        until = self._clock.now() + rollout.minute
-        return Probes(self._samples.read(rollout.endpoint.key, source, first, until))
+        return probed(self._samples, rollout, self._clock.now() + rollout.minute)
 
     def ask(self, rollout: Rollout, known: Probes) -> Probes:
         """Send what is due, as long as the patience lasts, and keep what came of it."""
@@ -246,6 +241,15 @@ def source_of(rollout: Rollout, agreement: Agreement, began: datetime) -> str:
     prints = sorted(rollout.fingerprints.items())
     named = f"{rollout.id}\n{prints}\n{agreement.model_dump_json()}\n{began.isoformat()}"
     return f"pairs-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+
+
+def probed(samples: Samples, rollout: Rollout, until: datetime) -> Probes:
+    """What was found of a rollout by then."""
+    agreement, began = rollout.policy.agreement, begins(rollout)
+    if agreement is None or began is None:
+        return Probes()
+    source, first = source_of(rollout, agreement, began), floor(began, rollout.minute)
+    return Probes(samples.read(rollout.endpoint.key, source, first, until))
 
 
 def _is_time(rollout: Rollout) -> bool:

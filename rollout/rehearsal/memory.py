@@ -11,6 +11,7 @@ from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import Rollout, Share
 from rollout.core.source import NO_LOGS, Source
 from rollout.errors import Conflict
+from rollout.measuring.prober import Probes, probed
 from rollout.ports import Clock, Endpoints, Metrics, Samples
 from rollout.rehearsal.recording import (
     EPOCH,
@@ -98,6 +99,10 @@ class Memory:
             ),
             shares=rollout.shares,
         )
+
+    def probes(self, rollout: Rollout) -> Probes:
+        """What the answers to recorded requests came to."""
+        return probed(self.samples, rollout, (_end(rollout) or self.clock.now()) + rollout.minute)
 
     def _custom(
         self, rollout: Rollout, since: datetime, until: datetime

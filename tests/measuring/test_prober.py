@@ -216,7 +216,7 @@ def test_a_look_has_patience_and_the_next_one_goes_on() -> None:
     second = prober.ask(rollout, prober.known(rollout))
 
     assert 20 <= asked <= 24
-    assert PATIENCE == timedelta(seconds=20)
+    assert timedelta(seconds=20) == PATIENCE
     assert second.sent("green") == 2 * first.sent("green")
     assert set(models.requests.values()) == {1}
 

@@ -90,11 +90,8 @@ class FakePolicies:
 
     text: str = POLICY
     smoke: bytes = b'{"body": {"rows": [1]}}\n'
-<<<<<<< HEAD
     template: bytes = b""
-=======
     recorded: bytes = b""
->>>>>>> f689554 (Recorded requests go to both deployments by header, and guards judge whether the answers agree)
 
     def list(self) -> list[PolicyFile]:
         return [PolicyFile("churn", self.text)]
@@ -103,11 +100,9 @@ class FakePolicies:
         return PolicyFile(name, self.text)
 
     def attachment(self, path: str) -> bytes:
-<<<<<<< HEAD
+        if path.startswith("samples/"):
+            return self.recorded
         return self.smoke if path.endswith("jsonl") else self.template
-=======
-        return self.recorded if path.startswith("samples/") else self.smoke
->>>>>>> f689554 (Recorded requests go to both deployments by header, and guards judge whether the answers agree)
 
     def push(self, name: str, text: str) -> None:
         self.text = text or name
