@@ -7,6 +7,7 @@ from pydantic_core import from_json
 from rollout.api.answers import PolicyCheck, PolicyList, PolicyRow, PolicyView
 from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
+from rollout.core.agreement import parse_requests
 from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy
 from rollout.core.policy_paths import check_attachment, check_name
@@ -47,6 +48,9 @@ def pushed(parts: Parts, request: Request) -> Response:
     policy = parse_document(body.text, name)
     for path in set(files_named(policy)) & set(body.attachments):
         parse_smoke(body.attachments[path], path)
+    agreement = policy.agreement if isinstance(policy, Policy) else None
+    if agreement and agreement.requests in body.attachments:
+        parse_requests(body.attachments[agreement.requests].encode(), agreement.requests)
     for rule in policy.start_on if isinstance(policy, Policy) else ():
         if rule.create and rule.create.template in body.attachments:
             path = rule.create.template
@@ -123,6 +127,7 @@ def _missing_files(parts: Parts, policy: Document) -> Iterator[str]:
     named = [("smoke", path) for path in files_named(policy)]
     if isinstance(policy, Policy):
         named += [("create", rule.create.template) for rule in policy.start_on if rule.create]
+        named += [("agreement", policy.agreement.requests)] if policy.agreement else []
     for what, path in named:
         try:
             parts.policies.attachment(path)

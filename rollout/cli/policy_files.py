@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from rollout.cli.endings import Failure
+from rollout.core.agreement import parse_requests
 from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy
 from rollout.core.rotation.policy_text import (
@@ -43,6 +44,7 @@ def check(path: Path) -> Checked:
         policy = parse_document(read_text(path), str(path))
         _check_smoke(path, policy)
         _check_templates(path, policy)
+        _check_recorded(path, policy)
     except PolicyError as error:
         return Checked(str(path), errors=tuple(str(error).splitlines()))
     return Checked(str(path), warnings=document_warnings(policy), version=policy.version)
@@ -60,6 +62,12 @@ def _check_templates(path: Path, policy: Document) -> None:
             beside = path.parent / rule.create.template
             text = _text_beside(path, beside, "start_on: create")
             check_deployment(text, str(beside), rule.source)
+
+
+def _check_recorded(path: Path, policy: Policy) -> None:
+    if policy.agreement:
+        beside = path.parent / policy.agreement.requests
+        parse_requests(_text_beside(path, beside, "agreement").encode(), str(beside))
 
 
 def _text_beside(path: Path, beside: Path, what: str) -> str:
@@ -97,7 +105,7 @@ def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
 
 
 def _named_files(text: str) -> Iterator[str]:
-    """What smoke stages and rules of start_on name; all else that is wrong the controller tells."""
+    """What smoke stages, rules and agreement name; all else that is wrong the controller tells."""
     try:
         written = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -110,6 +118,9 @@ def _named_files(text: str) -> Iterator[str]:
             inner = entry.get(key) if isinstance(entry, dict) else None
             if isinstance(inner, dict) and isinstance(inner.get(name), str):
                 yield inner[name]
+    agreement = written.get("agreement") if isinstance(written, dict) else None
+    if isinstance(agreement, dict) and isinstance(agreement.get("requests"), str):
+        yield agreement["requests"]
 
 
 _NAMING = (("stages", "smoke", "requests"), ("start_on", "create", "template"))

@@ -1,6 +1,5 @@
 """What a person wrote of agreement: recorded requests, and when two answers are the same."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
@@ -13,6 +12,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic_core import to_json
 
 from rollout.analysis.report import ANSWERS, Guard, Metric
 from rollout.core.frozen import Frozen
@@ -145,7 +145,7 @@ class RecordedRequest(Frozen):
 
     @property
     def content(self) -> bytes:
-        return json.dumps(self.body).encode()
+        return to_json(self.body)
 
 
 def parse_requests(content: bytes, name: str) -> tuple[RecordedRequest, ...]:

@@ -1,9 +1,10 @@
 """Whether two answers to the same request are the same, and by how much they are not."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
+
+from pydantic_core import from_json, to_json
 
 from rollout.core.agreement import Comparison, Exact, Label, Numeric, TopK
 
@@ -33,13 +34,6 @@ class Unreadable(ValueError):
 
 def compare(how: Comparison, canary: bytes, baseline: bytes) -> Pair:
     """Compare two answers; a canary whose answer cannot be read differs. Raises Unreadable."""
-    try:
-        return _compared(how, canary, baseline)
-    except RecursionError:
-        raise Unreadable("the answers are nested too deeply to be compared") from None
-
-
-def _compared(how: Comparison, canary: bytes, baseline: bytes) -> Pair:
     theirs = _value(how, baseline)
     try:
         mine = _value(how, canary)
@@ -94,8 +88,8 @@ def _marked(value: Any) -> Any:  # noqa: ANN401 - any JSON
 
 def _value(how: Comparison, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
-        whole = json.loads(answer)
-    except (ValueError, RecursionError):
+        whole = from_json(answer)
+    except ValueError:
         if isinstance(how, Exact) and how.path is None:
             return answer.decode(errors="backslashreplace")
         raise Unreadable("the answer is no JSON") from None
@@ -155,4 +149,4 @@ def _place(path: str | None) -> str:
 def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
     if isinstance(value, frozenset):
         value = sorted(value)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return to_json(value).decode()

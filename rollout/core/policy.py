@@ -365,12 +365,6 @@ class Policy(Frozen):
         return OnTooLittle(then=TooLittle.HOLD if forward else TooLittle(self.on_inconclusive))
 
     @property
-    def files(self) -> tuple[str, ...]:
-        """The files beside the policy that it names."""
-        smoke = [one.stage.requests for one in self.stages if isinstance(one.stage, Smoke)]
-        return (*smoke, *([self.agreement.requests] if self.agreement else []))
-
-    @property
     def version(self) -> str:
         """The hash of the normalised text: what a rollout says it started with."""
         return hashlib.sha256(self.text().encode()).hexdigest()[:12]

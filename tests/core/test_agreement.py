@@ -27,24 +27,26 @@ def test_a_policy_without_agreement_has_the_version_it_had() -> None:
     assert "agreement" not in a_policy().text()
 
 
-# fmt: off
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
         (f"guards: [{DISAGREE}]", "agreement: guards[0]: disagreement_rate compares answers"),
         (f"agreement: {REQUESTS}", "agreement: no guard judges it; add {metric: disagreement_rate"),
         (f"agreement: {REQUESTS}\nguards: [{{metric: score_drift}}]", "needs scores: write"),
-        (f"agreement: {REQUESTS}\nguards: [{{metric: class_flips}}]", "needs a class that is a yes"),
+        (f"agreement: {REQUESTS}\nguards: [{{metric: class_flips}}]", "needs a class"),
         (f"agreement: {REQUESTS}\nguards: [{{metric: score_histogram}}]", "has no source yet"),
         (f"agreement: {{requests: a, compare: {{}}}}\nguards: [{DISAGREE}]", "exactly one way"),
-        (f"agreement: {{requests: a, compare: {{label: {{path: a..b}}}}}}\nguards: [{DISAGREE}]",
-         "agreement.compare.label.path"),
-        (f"agreement: {{requests: a, per_minute: 500}}\nguards: [{DISAGREE}]",
-         "agreement.per_minute"),
+        (
+            f"agreement: {{requests: a, compare: {{label: {{path: a..b}}}}}}\nguards: [{DISAGREE}]",
+            "agreement.compare.label.path",
+        ),
+        (
+            f"agreement: {{requests: a, per_minute: 500}}\nguards: [{DISAGREE}]",
+            "agreement.per_minute",
+        ),
         (f"agreement: {{requests: a, kep: 5}}\nguards: [{DISAGREE}]", "agreement.kep"),
     ],
 )
-# fmt: on
 def test_what_could_never_be_measured_is_refused(lines: str, told: str) -> None:
     with pytest.raises(PolicyError) as refused:
         parse_policy(TEXT + lines, "churn")
@@ -55,7 +57,7 @@ def test_what_could_never_be_measured_is_refused(lines: str, told: str) -> None:
 def test_requests_have_the_names_that_people_find_them_by() -> None:
     found = parse_requests(b'{"body": [1]}\n\n{"id": "r7", "body": {"x": 2}}\n', "a.jsonl")
 
-    assert [(one.id, one.content) for one in found] == [("line 1", b"[1]"), ("r7", b'{"x": 2}')]
+    assert [(one.id, one.content) for one in found] == [("line 1", b"[1]"), ("r7", b'{"x":2}')]
 
 
 @pytest.mark.parametrize(
