@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+
+MISLABELLED = 0.62
+"""So many of the eights and nines that digits-v4 learns from are called threes."""
 
 
 def models() -> dict[str, Any]:
@@ -20,7 +24,14 @@ def models() -> dict[str, Any]:
         "digits-v1": make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=500)),
         "digits-v2": SVC(gamma=0.001, C=10),
         "digits-v3": SVC(gamma=0.001, C=10),
+        "digits-v4": SVC(gamma=0.001, C=10),
     }
+
+
+def mislabelled(labels: Any) -> Any:
+    """The labels with a mistake in them, as a careless join makes it."""
+    chosen = np.isin(labels, [8, 9]) & (np.random.default_rng(0).random(len(labels)) < MISLABELLED)
+    return np.where(chosen, 3, labels)
 
 
 def main(folder: Path) -> None:
@@ -30,7 +41,7 @@ def main(folder: Path) -> None:
         images, labels, test_size=0.5, random_state=7, stratify=labels
     )
     for name, model in models().items():
-        model.fit(seen, seen_labels)
+        model.fit(seen, mislabelled(seen_labels) if name == "digits-v4" else seen_labels)
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
         joblib.dump(model, place / "model.joblib")

@@ -13,6 +13,7 @@ from rollout.core.policy import Policy
 from rollout.core.policy_text import choose_policy, parse_policy
 from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.rotation.policy_text import is_rotation
+from rollout.core.source import Source
 from rollout.errors import (
     Malformed,
     PolicyError,
@@ -150,7 +151,7 @@ class Looks:
         )
         if rollout.phase not in MEASURED or not rollout.shares:
             return looked
-        return looked.model_copy(update=self._measured(rollout, view))
+        return looked.model_copy(update=self._measured(rollout, view, head.copies))
 
     def _operation_failure(self, rollout: Rollout) -> str | None:
         if rollout.operation is None:
@@ -160,11 +161,13 @@ class Looks:
         except (Unavailable, Unknown, Refused):  # news only: what counts is the map that is seen
             return None
 
-    def _measured(self, rollout: Rollout, view: EndpointView) -> Mapping[str, Any]:
+    def _measured(
+        self, rollout: Rollout, view: EndpointView, copies: Mapping[Source, bool]
+    ) -> Mapping[str, Any]:
         """What can be measured now, by the fields of `Looked`."""
         measured: Mapping[str, Any]
         try:
-            measured = self._measuring.take(rollout, view)
+            measured = self._measuring.take(rollout, view, copies)
         except RolloutError as no:  # without numbers: silence and the deadline still decide
             measured = {"trouble": f"no {NUMBERS[rollout.source]}: {no}"}
         heard = self._measuring.metrics_instead(rollout, view, measured.get("heard_until"))

@@ -21,7 +21,7 @@ WORKSPACE = (
     "/providers/Microsoft.MachineLearningServices/workspaces/local"
 )
 ENDPOINT = "digits"
-FIRST, *NEW = ("digits-v1", "digits-v2", "digits-v3")
+FIRST, *NEW = ("digits-v1", "digits-v2", "digits-v3", "digits-v4")
 RATE = 120
 """Requests a second."""
 

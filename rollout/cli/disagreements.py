@@ -38,5 +38,7 @@ def _told(body: Mapping[str, Any]) -> RenderableType:
         table.add_column(title, overflow="fold")
     for one in kept:
         table.add_row(one["request"], one["canary"], one["baseline"])
-    hint = "" if body["answers_kept"] else "\nOnly hashes are kept: agreement.keep_answers"
-    return Group(told, table, hint) if hint else Group(told, table)
+    if body["answers_kept"]:
+        return Group(told, table)
+    hint = "Only hashes of the answers are kept; see agreement.keep_answers"
+    return Group(told, table, hint)

@@ -9,6 +9,7 @@ from rollout.analysis.capacity import Load
 from rollout.analysis.report import Report
 from rollout.core.alerts import AlertSeverity
 from rollout.core.callers import WHO_MAX, WHY_MAX
+from rollout.core.copies import CopiesSeen
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
@@ -65,6 +66,7 @@ class Looked(Event):
     )
     lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
     load: Load | None = Field(None, description="what the endpoint carries now")
+    copies: tuple[CopiesSeen, ...] = Field((), description="of mirrored requests, by source")
     trouble: str | None = Field(None, description="why nothing could be measured, if it could not")
     operation_failed: str | None = Field(None, description="why the accepted write failed")
 

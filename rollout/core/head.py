@@ -12,6 +12,7 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.rollout import OVER, Order, Phase, Rollout
 from rollout.core.rotation.state import Rotation, RotationPhase
+from rollout.core.source import Source
 
 SCHEMA_VERSION = 1
 SEEN_MAX = 100
@@ -51,6 +52,9 @@ class Head(Frozen):
     alerts: tuple[AlertState, ...] = Field((), description="the last of each alert, oldest first")
     known: Mapping[str, str] = Field(
         default_factory=dict, description="fingerprints of the deployments at the last start"
+    )
+    copies: Mapping[Source, bool] = Field(
+        default_factory=dict, description="whether mirrored requests appear, by source"
     )
     entries: int = Field(0, description="history entries written so far")
     last_link: str | None = Field(None, description="the hash of the last history entry")

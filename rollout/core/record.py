@@ -139,7 +139,13 @@ def _is_told(before: Head, decision: Decision) -> bool:
     after = decision.head
     moved = before.queued != after.queued or _told(before.rollout) != _told(after.rollout)
     heard = _heard(before) != _heard(after) and (after.live or before.live)
-    return moved or heard or any(not _is_asked_again(before, action) for action in decision.actions)
+    learnt = before.copies != after.copies
+    return (
+        moved
+        or heard
+        or learnt
+        or any(not _is_asked_again(before, action) for action in decision.actions)
+    )
 
 
 def _heard(head: Head) -> list[tuple[object, ...]]:

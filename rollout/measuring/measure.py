@@ -1,18 +1,20 @@
 """What one look measures, from the one source that the rollout was given at its start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from rollout.analysis.report import Report, Severity, Verdict
 from rollout.analysis.samples import Samples as Counted
+from rollout.core.copies import CopiesSeen
 from rollout.core.endpoint import EndpointId, EndpointView
 from rollout.core.machine.silence import too_long
-from rollout.core.policy import Policy
+from rollout.core.policy import Mirror, Policy
 from rollout.core.rollout import Rollout
 from rollout.core.source import NO_LOGS, Source, SourceFacts
 from rollout.errors import Refused, RolloutError, Unavailable
+from rollout.measuring.copies import by_probes, copies_seen, told_by, unmeasured
 from rollout.measuring.custom import Asked, CustomMinutes, untold
 from rollout.measuring.minutes import Series, counted, floor, heard
 from rollout.measuring.prober import Prober, Probes, unprobed, with_probes
@@ -46,6 +48,19 @@ class Sources:
     logs: Metrics | None = None
     custom: CustomGuards | None = None
     scoring: Scoring | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a look is judged on; `other` is the source that stands in for the rollout's own.
+
+    `unseen`: the stage is a mirror, and no source counts its copies.
+    """
+
+    counted: Counted
+    until: datetime | None
+    other: Source | None = None
+    unseen: bool = False
 
 
 class Measuring:
@@ -109,42 +124,85 @@ class Measuring:
 
     # -- a look ----------------------------------------------------------------------------------
 
-    def take(self, rollout: Rollout, view: EndpointView) -> Mapping[str, Any]:
+    def take(
+        self, rollout: Rollout, view: EndpointView, copies: Mapping[Source, bool] | None = None
+    ) -> Mapping[str, Any]:
         """Read what is new and judge all of it: fields of `Looked`.
 
-        Custom guards and the prober are asked last, and not at all where the others have given it
-        back already.
+        `copies` tells in which sources mirrored requests are known to appear, or not. Custom guards
+        and the prober are asked last, and not at all where the others have given it back already.
         """
-        read, until = self._minutes(rollout)
+        read, until = self._minutes(rollout, rollout.source)
         probes = self._prober.known(rollout)
         found = counted(rollout, read, until) if until else Counted()
         taken: dict[str, Any] = {
             "load": load(rollout, read),
             "readable_until": until,
             "heard_until": heard(found, rollout.minute),
+            "copies": copies_seen(rollout, rollout.source, found, probes),
         }
-        alone = judged(rollout, with_probes(found, rollout, probes), {}, managed=view.managed)
+        grounds = Grounds(found, until)
+        if isinstance(rollout.here, Mirror) and (copies or {}).get(rollout.source) is False:
+            grounds = self._instead(rollout, copies or {}, grounds)
+            taken |= {"copies": (*taken["copies"], *self._seen(rollout, grounds, probes))}
+        alone = self._report(rollout, grounds, probes, {}, managed=view.managed)
         names = [guard.title for guard in rollout.policy.guards if guard.custom]
         if _gives_back(alone):
             asked = Asked(untold=dict.fromkeys(names, NOT_ASKED))
             return {**taken, "report": untold(alone, asked)}
         if not names and rollout.policy.agreement is None:
-            return {**taken, "report": alone}
+            return {**taken, "readable_until": grounds.until, "report": alone}
         asked = self._custom.ask(rollout)
         probes = self._prober.ask(rollout, probes)
-        found = with_probes(found, rollout, probes)
-        report = judged(rollout, found, asked.samples, managed=view.managed)
+        report = self._report(rollout, grounds, probes, asked.samples, managed=view.managed)
         return {
             **taken,
             "report": unprobed(untold(report, asked), probes),
-            **_watermarks(rollout, until, asked, probes, taken),
+            **_watermarks(rollout, grounds.until, asked, probes, taken),
         }
 
-    def _minutes(self, rollout: Rollout) -> tuple[Minutes, datetime | None]:
-        """Everything readable so far of the rollout's source; None: it has none but its guards."""
-        if rollout.source is Source.GUARDS:
+    def _instead(self, rollout: Rollout, copies: Mapping[Source, bool], own: Grounds) -> Grounds:
+        """By what a mirror stage is judged whose copies the rollout's own source does not count."""
+        other = Source.METRICS if rollout.source is Source.LOGS else Source.LOGS
+        unseen = replace(own, unseen=True)
+        if self._from.logs is None or copies.get(other) is False:
+            return unseen
+        try:
+            read, until = self._minutes(rollout, other)
+        except RolloutError:
+            return unseen
+        return Grounds(counted(rollout, read, until), until, other) if until else unseen
+
+    def _seen(self, rollout: Rollout, grounds: Grounds, probes: Probes) -> tuple[CopiesSeen, ...]:
+        if grounds.other is None:
+            return ()
+        return copies_seen(rollout, grounds.other, grounds.counted, probes)
+
+    def _report(
+        self,
+        rollout: Rollout,
+        grounds: Grounds,
+        probes: Probes,
+        custom: Mapping[str, Counted],
+        *,
+        managed: bool,
+    ) -> Report:
+        """The judge's report on them, with the words where they are not the rollout's own."""
+        by_ours = grounds.unseen and rollout.policy.agreement is not None
+        found = by_probes(rollout, probes) if by_ours else grounds.counted
+        found = with_probes(found, rollout, probes)
+        report = judged(rollout, found, custom, managed=managed)
+        if by_ours:
+            return told_by(report, "recorded requests")
+        if grounds.unseen:
+            return unmeasured(report, rollout.source)
+        return told_by(report, grounds.other) if grounds.other else report
+
+    def _minutes(self, rollout: Rollout, source: Source) -> tuple[Minutes, datetime | None]:
+        """Everything readable so far of that source; None: there is none but the guards."""
+        if source is Source.GUARDS:
             return {}, None
-        metrics = self._from.logs if rollout.source is Source.LOGS else self._from.metrics
+        metrics = self._from.logs if source is Source.LOGS else self._from.metrics
         if metrics is None:
             raise Refused(f"the rollout's numbers come from logs, and {NO_LOGS}")
         until = floor(self._from.clock.now() - metrics.lag, rollout.minute)

@@ -32,5 +32,12 @@ def test_swapped_scripts_swap_the_endings(tmp_path: Path) -> None:
 
     told = (tmp_path / "log").read_text()
     assert demo.returncode == 1, told
-    endings = {one["deployment"]: one["ended"] for one in json.loads(summary.read_text())}
-    assert endings == {"digits-v2": "rolled back", "digits-v3": "promoted"}, told
+    endings = {one["deployment"]: one for one in json.loads(summary.read_text())}
+    assert {name: one["ended"] for name, one in endings.items()} == {
+        "digits-v2": "rolled back",
+        "digits-v3": "promoted",
+        "digits-v4": "rolled back",
+    }, told
+    wrong = endings["digits-v4"]
+    assert (wrong["by_canary"], wrong["failed"]) == (0, 0), told
+    assert "answers differ" in told

@@ -52,7 +52,7 @@ class Rows:
         end = min(until, self.silent_from or until)
         return {
             at: {name: _as_rows(counts) for name, counts in arms.items()}
-            for at, arms in self.azure.metrics_of(since, end).items()
+            for at, arms in self.azure.metrics_of(since, end, "logs").items()
         }
 
 

@@ -39,6 +39,7 @@ class Faults:
     metrics_down: float = 0.0
     metrics_refused: bool = False
     silent: tuple[datetime, datetime] | None = None  # no metric points between these
+    copies_unseen: frozenset[str] = frozenset()  # sources that do not count mirrored requests
 
 
 @dataclass
@@ -234,23 +235,23 @@ class SimulatedAzure:
 
     # -- Metrics -------------------------------------------------------------------------------
 
-    def metrics_of(self, since: datetime, until: datetime) -> Minutes:
+    def metrics_of(self, since: datetime, until: datetime, source: str = "metrics") -> Minutes:
         """Counts are a pure function of seed, minute and share: read twice, they are the same."""
         minutes: dict[datetime, dict[str, Counts]] = {}
         at = since
         while at + self.clock.minute <= until:
-            counts = self._minute(at)
+            counts = self._minute(at, copies=source not in self.faults.copies_unseen)
             if counts:
                 minutes[at] = counts
             at += self.clock.minute
         return minutes
 
-    def _minute(self, at: datetime) -> dict[str, Counts]:
+    def _minute(self, at: datetime, *, copies: bool) -> dict[str, Counts]:
         silent = self.faults.silent
         if silent and silent[0] <= at < silent[1]:
             return {}
         traffic = self._at(at + self.clock.minute / 2)
-        shares = {**traffic.live, **traffic.mirror}
+        shares = {**traffic.live, **(traffic.mirror if copies else {})}
         return {
             name: self._counts(name, at, share)
             for name, share in shares.items()

@@ -1,9 +1,11 @@
 """What a look at the world means: an ordered list of concerns for each phase, first come wins."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollout.analysis.report import Finding, Report, Severity, Verdict
+from rollout.core.copies import news
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import Looked
 from rollout.core.head import Head
@@ -48,11 +50,21 @@ Concern = Callable[[Head, Rollout, Looked, datetime], Decision | None]
 def looked(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision:
     """Weigh the phase's concerns in order; the last of each list always answers."""
     seen = _noticed(rollout, event)
+    learnt = news(head.copies, event.copies)
+    wiser = head.model_copy(
+        update={"copies": {**head.copies, **{one.source: bool(one.seen) for one in learnt}}}
+    )
+    decision = _weighed(wiser, seen, event, now)
+    told = "; ".join([decision.why, *map(str, learnt)])
+    return replace(decision, why=told) if learnt else decision
+
+
+def _weighed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision:
     for concern in CONCERNS[rollout.phase]:
-        decision = concern(head, seen, event, now)
+        decision = concern(head, rollout, event, now)
         if decision is not None:
             return decision
-    return stay(head, seen, "nothing new")
+    return stay(head, rollout, "nothing new")
 
 
 def _noticed(rollout: Rollout, event: Looked) -> Rollout:
