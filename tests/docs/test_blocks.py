@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from rollout.cli.app import rollout
+from rollout.core.agreement import RecordedRequest
 from rollout.core.rotation.policy_text import parse_document
 from rollout.core.smoke import SmokeRequest
 from rollout.inbox import read_alert
@@ -56,7 +57,8 @@ def test_json_is_json_and_of_the_shape_it_is_for(block: Block) -> None:
     if "schemaId" in content:
         assert read_alert(block.text.encode()).notices
     if "body" in content:
-        SmokeRequest.model_validate(content)
+        shape = RecordedRequest if "id" in content else SmokeRequest
+        shape.model_validate(content)
 
 
 # -- commands ------------------------------------------------------------------------------------
