@@ -119,7 +119,8 @@ class Effects:
         answer = self._scoring.score(endpoint, deployment, json.dumps(request.body).encode())
         if answer.status in {429, 503} and request.status != answer.status:
             raise Unavailable(f"{deployment} is busy ({answer.status})")
-        told = request.objection(answer.status, answer.took / timedelta(milliseconds=1))
+        took_ms = answer.took / timedelta(milliseconds=1)
+        told = request.objection(answer.status, took_ms, answer.body)
         return f"{told} ({answer.reason})" if told and answer.reason else told
 
 

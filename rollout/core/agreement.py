@@ -21,10 +21,14 @@ from rollout.errors import PolicyError
 REQUESTS_MAX = 5000
 PER_MINUTE_MAX = 120
 
+DottedPath = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^.\s]+(\.[^.\s]+)*$")
+]
+"""Keys of objects and places in lists, with dots between them: `scores.0.value`."""
+
 Path = Annotated[
-    str | None,
+    DottedPath | None,
     Field(description="where in a JSON answer, as `scores.0.value`; none: the whole answer"),
-    StringConstraints(min_length=1, max_length=200, pattern=r"^[^.\s]+(\.[^.\s]+)*$"),
 ]
 
 

@@ -42,12 +42,12 @@ def compare(how: Comparison, canary: bytes, baseline: bytes) -> Pair:
     told = _shown(mine), _shown(theirs)
     match how:
         case Exact() | TopK():
-            return Pair(*told, differs=not _same(mine, theirs))
+            return Pair(*told, differs=not same(mine, theirs))
         case Label(positive=positive):
             yes, their_yes = (
-                positive is not None and _same(one, positive) for one in (mine, theirs)
+                positive is not None and same(one, positive) for one in (mine, theirs)
             )
-            differs = not _same(mine, theirs)
+            differs = not same(mine, theirs)
             return Pair(*told, differs, up=yes and not their_yes, down=their_yes and not yes)
         case Numeric(tolerance=tolerance):
             return _numeric(mine, theirs, tolerance, told)
@@ -66,7 +66,7 @@ def _numeric(
     return Pair(*told, differs=beyond, difference=sum(gaps) / len(gaps))
 
 
-def _same(one: object, other: object) -> bool:
+def same(one: object, other: object) -> bool:
     """Equal as JSON: true is not 1, and 1 is 1.0."""
     return bool(_marked(one) == _marked(other))
 
@@ -93,7 +93,7 @@ def _value(how: Comparison, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
         if isinstance(how, Exact) and how.path is None:
             return answer.decode(errors="backslashreplace")
         raise Unreadable("the answer is no JSON") from None
-    found = _at(whole, how.path)
+    found = value_at(whole, how.path)
     match how:
         case Numeric():
             return _numbers(found, how.path)
@@ -103,7 +103,8 @@ def _value(how: Comparison, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
             return found
 
 
-def _at(value: Any, path: str | None) -> Any:  # noqa: ANN401 - any JSON
+def value_at(value: Any, path: str | None) -> Any:  # noqa: ANN401 - any JSON
+    """What a dotted path leads to; raises Unreadable."""
     for part in path.split(".") if path else ():
         match value:
             case dict() if part in value:

@@ -4,15 +4,19 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
+from rollout.analysis.report import ANSWERS
 from rollout.analysis.words import count, figures, percent
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Policy, Then
+from rollout.core.policy import Mirror, Policy, Then
 from rollout.core.policy_text import warnings
 from rollout.rehearsal.advice import advice
 from rollout.rehearsal.schedule import Stretch, schedule, trials
 from rollout.rehearsal.sight import SightView, margins, sights
 from rollout.rehearsal.traffic import TrafficView
 from rollout.rehearsal.vain import in_vain
+
+BANDWIDTH = "5 MBPS"
+"""Of a managed endpoint, its copies included."""
 
 
 class PlannedStage(Frozen):
@@ -69,7 +73,7 @@ def foretell(
         traffic=traffic,
         stages=tuple(_stages(stretches, traffic)),
         sees=seen,
-        misses=tuple(_misses(policy, seen)),
+        misses=(*_misses(policy, seen), *_bandwidth(policy, traffic)),
         at_risk=_risk(policy, seen),
         in_vain=in_vain(policy, stretches, traffic, allowed),
         advice=tuple(advice(policy, legs, traffic, allowed, seen)),
@@ -105,10 +109,21 @@ def _misses(policy: Policy, seen: Sequence[SightView]) -> Iterator[str]:
         elif not one.reliable:
             yield f"a canary that {one.canary} is not noticed{_how_often(one)}"
     for guard in policy.guards:
-        if guard.custom:
+        if guard.custom or guard.metric in ANSWERS:
             yield f"what {guard.title} would find is not foretold: it has numbers of its own"
     if seen and policy.on_failure is Then.HOLD:
         yield "on_failure is hold: what is seen waits for a person, with the traffic it has"
+
+
+def _bandwidth(policy: Policy, traffic: TrafficView) -> Iterator[str]:
+    """Copies share the endpoint's bandwidth; no source tells how large requests are."""
+    for entry in policy.stages:
+        if isinstance(entry.stage, Mirror):
+            copies = traffic.requests_per_minute * entry.stage.percent / 100
+            yield (
+                f"whether {figures(copies)} copies a minute fit into the endpoint's bandwidth of"
+                f" {BANDWIDTH}: how large requests are is not known here"
+            )
 
 
 def _how_often(one: SightView) -> str:

@@ -10,6 +10,7 @@ from rollout.core.events import AbortRequested
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
 from tests.fakes import NOON
+from tests.measuring.models import TEXT, Models, recorded
 from tests.simulation.azure import Faults
 from tests.simulation.promises import Promises
 from tests.simulation.world import Died, World
@@ -190,3 +191,28 @@ def test_a_worker_may_die_at_any_call(place: int) -> None:
     world.run(minutes=300)
 
     promises.at_the_end(good=True)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_recorded_requests_count_once_in_any_storm(seed: int) -> None:
+    """However often a look dies after it has asked, what it asked is evidence once."""
+    world = a_storm(seed)
+    world.policies.text, world.policies.recorded = TEXT, recorded(150)
+    world.scoring = Models(wrong=lambda n: seed % 2 == 1 and n % 4 == 0)
+    world.engine = world.new_worker()
+    promises = Promises(world)
+
+    insisting(world, world.start)
+    rollout = world.run(minutes=60 * 24 * 3)
+
+    promises.at_the_end(good=seed % 2 == 0)
+    compared = [
+        counts.probed.pairs.compared
+        for (_, source), minutes in world.samples.minutes.items()
+        if source.startswith("pairs-")
+        for arms in minutes.values()
+        if (counts := arms.get("green")) and counts.probed
+    ]
+    assert sum(compared) <= 150
+    if rollout.phase is Phase.ROLLED_BACK:
+        assert not any(write.traffic.share("green") for write in world.azure.writes)
