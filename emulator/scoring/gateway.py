@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -45,7 +45,7 @@ class Gateway:
         total_ms = (time.perf_counter() - started) * 1000
         self._note(endpoint, inbound, headers, outcome, request_id, total_ms)
         if target and outcome.deployment:
-            self._copy(endpoint, target, inbound)
+            self._copy(endpoint, target, inbound, outcome)
         return replace(outcome, headers=_front_headers(outcome, headers, request_id))
 
     def tallies(self) -> dict[str, Any]:
@@ -80,23 +80,30 @@ class Gateway:
         ((target, share),) = copies.items()
         return target if self.coin.random() * 100 < share else ""
 
-    def _copy(self, endpoint: Endpoint, target: str, inbound: Inbound) -> None:
+    def _copy(self, endpoint: Endpoint, target: str, inbound: Inbound, live: Outcome) -> None:
         mirror = self.mirrors.get(endpoint.id)
         if mirror is None:
             mirror = self.mirrors[endpoint.id] = Mirror(self._sender(endpoint))
         switches = self.board.set
-        mirror.offer(target, inbound, switches.mirror_queue_max, switches.mirror_bytes_max)
+        mirror.offer(
+            target,
+            inbound,
+            live,
+            copies_max=switches.mirror_queue_max,
+            bytes_max=switches.mirror_bytes_max,
+        )
 
-    def _sender(self, endpoint: Endpoint) -> Callable[[str, Inbound], Any]:
-        async def send(target: str, inbound: Inbound) -> None:
+    def _sender(self, endpoint: Endpoint) -> Callable[[str, Inbound], Awaitable[Outcome | None]]:
+        async def send(target: str, inbound: Inbound) -> Outcome | None:
             deployment = endpoint.deployments.get(target)
             if deployment is None:
-                return
+                return None
             started = time.perf_counter()
             outcome = await deployment.fleet.answer(_forwarded(inbound))
             total_ms = (time.perf_counter() - started) * 1000
             if self.board.set.mirror_in_metrics:
                 self._note(endpoint, inbound, {}, outcome, str(uuid.uuid4()), total_ms)
+            return outcome
 
         return send
 
