@@ -50,7 +50,18 @@ def _verdict(case: Case, evidence: Evidence, seen: int, told: str) -> tuple[Verd
         return Verdict.INCONCLUSIVE, f"{few}; {told}"
     if evidence.ln_e >= WARNING:
         return Verdict.INCONCLUSIVE, f"{told}; {against(evidence)}"
+    if _more_than_allowed(case):
+        return Verdict.INCONCLUSIVE, f"{told}; that may be chance, more answers tell"
     return Verdict.PASS, f"{told}: nothing speaks against it"
+
+
+def _more_than_allowed(case: Case) -> bool:
+    """Pairs are cheap: where more differ than may, nothing passes for want of evidence."""
+    compared = sum(one.compared for one in case.ground.pairs)
+    differing = sum(one.disagreeing for one in case.ground.pairs)
+    allowed = case.guard.at_most
+    is_rate = case.guard.metric is Metric.DISAGREEMENT_RATE
+    return is_rate and allowed is not None and differing > allowed * compared
 
 
 # -- the evidence after each minute -----------------------------------------------------------

@@ -85,6 +85,17 @@ def test_few_pairs_are_no_pass(guard: Guard) -> None:
     assert " of 100 answers, about " in found.because
 
 
+def test_more_than_may_differ_is_no_pass_though_it_may_be_chance() -> None:
+    guard = Guard(Metric.DISAGREEMENT_RATE, at_most=0.06)
+
+    above = finding(guard, pairs(1, compared=165, disagreeing=12))
+    within = finding(guard, pairs(1, compared=165, disagreeing=9))
+
+    assert above.verdict is Verdict.INCONCLUSIVE
+    assert above.because.endswith("; that may be chance, more answers tell")
+    assert within.verdict is Verdict.PASS
+
+
 def test_what_failed_before_is_not_forgotten_by_minutes_that_agree() -> None:
     bad = pairs(10, compared=50, disagreeing=5).pairs
     good = tuple(Pairs(NOON + (at + 10) * MINUTE, compared=900) for at in range(40))
