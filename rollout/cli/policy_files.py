@@ -64,8 +64,8 @@ def _check_templates(path: Path, policy: Document) -> None:
             check_deployment(text, str(beside), rule.source)
 
 
-def _check_recorded(path: Path, policy: Policy) -> None:
-    if policy.agreement:
+def _check_recorded(path: Path, policy: Document) -> None:
+    if isinstance(policy, Policy) and policy.agreement:
         beside = path.parent / policy.agreement.requests
         parse_requests(_text_beside(path, beside, "agreement").encode(), str(beside))
 

@@ -145,7 +145,8 @@ class KeyRing:
             request = requests[number % len(requests)]
             body = json.dumps(request.body).encode()
             answer = self._keys.probe(action.endpoint, deployment, key, body)
-            told = request.objection(answer.status, answer.took / timedelta(milliseconds=1))
+            took_ms = answer.took / timedelta(milliseconds=1)
+            told = request.objection(answer.status, took_ms, answer.body)
             if answer.status in _WRONG_KEY:
                 told = f"the endpoint refuses it ({answer.status})"
             if told:
