@@ -115,6 +115,9 @@ class KeyWorld(World):
             samples=self.samples,
             policies=self.policies,
             clock=self.clock,
+            logs=self.logs,
+            custom=self.custom,
+            scoring=self.scoring,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
