@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 from pydantic import Field
@@ -77,7 +78,7 @@ class EndpointId(Frozen):
     @property
     def key(self) -> str:
         """Partition key and session id: the name, made unique by a short hash of the ARM id."""
-        return f"{self.name}-{hashlib.sha256(self.arm_id.encode()).hexdigest()[:10]}"
+        return _key(self.subscription, self.resource_group, self.workspace, self.name)
 
     def az_command(self, verb: str, deployment: str | None = None) -> str:
         """The command line with which a person does the same by hand, up to its own arguments."""
@@ -92,6 +93,16 @@ class EndpointId(Frozen):
 
     def __str__(self) -> str:
         return f"{self.workspace}/{self.name}"
+
+
+@lru_cache(maxsize=1024)
+def _key(subscription: str, resource_group: str, workspace: str, name: str) -> str:
+    """Asked for at every call of the store; an endpoint's key never changes."""
+    where = WorkspaceId(
+        subscription=subscription, resource_group=resource_group, workspace=workspace
+    )
+    arm_id = f"{where.arm_id}/onlineendpoints/{name}"
+    return f"{name}-{hashlib.sha256(arm_id.encode()).hexdigest()[:10]}"
 
 
 class Provisioning(StrEnum):

@@ -323,6 +323,19 @@ def test_a_changed_canary_loses_its_evidence_and_starts_again() -> None:
     assert (again.stage, again.evidence_since, again.report) == (0, LATER, None)
 
 
+def test_a_canary_changed_while_a_map_is_on_its_way_has_the_first_map_asked_for() -> None:
+    rollout = a_rollout(Phase.SHIFTING, stage=1, before=BLUE, wanted=split(5), observed=BLUE)
+    first = a_policy(stages=[SMOKE, CANARY_5])
+    changed = rollout.model_copy(update={"policy": first})
+
+    decision = decide(a_head(changed), looked(a_view(BLUE, green=CHANGED)), LATER)
+    seen = decide(decision.head, looked(a_view(split(5), green=CHANGED)), LATER + MINUTE)
+
+    assert told(decision)[:2] == (Phase.SHIFTING, (set_traffic(BLUE, BLUE),))
+    assert rollout_of(decision).before == split(5)
+    assert seen.head.phase is Phase.SHIFTING
+
+
 def test_a_canary_changed_in_a_pause_stays_held_and_starts_again_when_it_goes_on() -> None:
     rollout = a_rollout(Phase.HOLDING, stage=1, report=PASS)
 

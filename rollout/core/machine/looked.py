@@ -23,6 +23,7 @@ from rollout.core.machine.others import (
     foreign_map,
     with_map,
 )
+from rollout.core.machine.retiring import retired
 from rollout.core.machine.silence import NUMBERS, other_source, silent, silent_minutes
 from rollout.core.machine.stages import (
     ask_for,
@@ -337,21 +338,6 @@ def _smoke_runs(head: Head, rollout: Rollout, _event: Looked, _now: datetime) ->
     return stay(head, rollout, "smoke requests are under way")
 
 
-def _retired(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    """The old baseline is gone, or has the size it was given."""
-    stage = rollout.here
-    view = event.view.deployments.get(rollout.baseline or "")
-    scale_to = getattr(stage, "scale_to", None)
-    if view is not None and not (view.state.settled and view.instances == scale_to):
-        limit = rollout.policy.ready_within_minutes
-        if now < rollout.phase_since + limit * rollout.minute:
-            return stay(head, rollout, f"{rollout.baseline} is {view.state}")
-        why = f"{rollout.baseline} was not retired within {limit} minutes: it is {view.state}"
-        return hold(head, rollout, HoldCause.REFUSED, why, now)
-    fate = f"scaled to {scale_to}" if view else "deleted"
-    return next_stage(head, rollout, now, f"{rollout.baseline} is {fate}")
-
-
 def _way_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     return back.look_for_it(head, rollout, event, now)
 
@@ -401,7 +387,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         _still_held,
     ),
     Phase.APPROVING: (*_WRONG, _guards_failed, _nobody_answered, _deadline, _still_asking),
-    Phase.RETIRING: (aborted, canary_gone, foreign_map, _retired),
+    Phase.RETIRING: (aborted, canary_gone, foreign_map, retired),
     Phase.ROLLING_BACK: (_way_back,),
     Phase.ROLLED_BACK: (_after,),
 }

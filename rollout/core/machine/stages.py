@@ -82,10 +82,15 @@ def carry_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
 def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     """Do what the present stage needs: ask for its map, or begin when it is seen already."""
     wish = goal(rollout)
-    if rollout.observed == wish:
+    if rollout.observed == wish and not _may_still_land(rollout, wish):
         settled = rollout.model_copy(update={"wanted": wish, "hold": None})
         return _ARRIVALS[rollout.here.kind](head, settled, now, why)
     return ask_for(head, rollout, rollout.observed.on_the_way_to(wish, rollout.canary), now, why)
+
+
+def _may_still_land(rollout: Rollout, wish: Traffic) -> bool:
+    """Whether another map is on its way: then the one that stands is asked for, until it stays."""
+    return rollout.phase is Phase.SHIFTING and rollout.wanted not in (wish, rollout.observed)
 
 
 def ask_for(head: Head, rollout: Rollout, wish: Traffic, now: datetime, why: str) -> Decision:
