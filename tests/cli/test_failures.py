@@ -131,7 +131,7 @@ def test_the_token_does_not_follow_a_redirect(canned: Canned, shell: Shell) -> N
     [
         ("http://rollout.example.net", "use https"),
         (
-            "https://anna:secret@rollout.example.net",
+            "https://anna:secret@rollout.example.net",  # pragma: allowlist secret
             "holds a name or a password",
         ),  # pragma: allowlist secret
         ("ftp://host", "is not an address"),

@@ -37,7 +37,7 @@ STATUS: dict[str, Any] = {
     "endpoint": "contoso/churn",
     "mode": "key",
     "policy": "keys",
-    "secret": "churn-key",
+    "secret": "churn-key",  # pragma: allowlist secret
     "version": "v7",
     "published_at": AT,
     "in_use": "secondary",

@@ -19,7 +19,7 @@ from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.keys import Client, KeyFaults, SimulatedKeys
 from tests.simulation.world import CHURN, POLICY, SWEEP, FakePolicies, Mortal, World
 
-SECRET = "churn-key"
+SECRET = "churn-key"  # pragma: allowlist secret
 SALT = SecretStr("the installation's own secret")
 OVERLAP = timedelta(minutes=10)
 ROTATION = """

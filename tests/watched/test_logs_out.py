@@ -23,9 +23,9 @@ from tests.simulation.world import CHURN, World
 
 API_TOKEN = "api-token-4711-4711"
 PROMETHEUS = "prometheus-0815-0815"
-BEARER = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmVk"
+BEARER = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmVk"  # pragma: allowlist secret
 SHARED_KEY = "c2hhcmVkLWtleS1wbGFudGVk"
-GITHUB = "ghs_abcdefghijklmnopqrstuvwx"
+GITHUB = "ghs_abcdefghijklmnopqrstuvwx"  # pragma: allowlist secret
 SECRETS = (API_TOKEN, PROMETHEUS, BEARER, SHARED_KEY, GITHUB)
 FATAL = (
     f"no: {API_TOKEN} and {PROMETHEUS}; Authorization: Bearer {BEARER};"

@@ -138,7 +138,7 @@ def _age(properties: "SecretProperties") -> tuple[datetime, str]:
     return properties.created_on or datetime.max.replace(tzinfo=UTC), properties.version or ""
 
 
-def _version(secret: "KeyVaultSecret") -> SecretVersion:
+def _version(secret: "KeyVaultSecret") -> SecretVersion:  # pragma: allowlist secret
     about = secret.properties
     return SecretVersion(
         id=about.version or "",
