@@ -37,7 +37,7 @@ _PARENT_SECONDS = 0.1
 async def serve(options: Options) -> int:
     """Run until told to stop; the exit code is 1 when the warden was lost."""
     parent, stop = os.getppid(), asyncio.Event()
-    sockets = Path(tempfile.mkdtemp(prefix="emu-", dir="/tmp"))  # nosec B108 - short, made anew
+    sockets = Path(tempfile.mkdtemp(prefix="emu-", dir="/tmp"))  # short, made anew # nosec B108
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, sockets, ignore_errors=True)
         processes = await Processes.open(sockets, stop.set)

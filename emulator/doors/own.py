@@ -77,9 +77,9 @@ async def _token(request: web.Request) -> web.Response:
     expires = int(request.app["now"]()) + _TOKEN_SECONDS
     return web.json_response(
         {
-            "access_token": "emulator",  # nosec B105 - it takes any
+            "access_token": "emulator",  # it takes any # nosec B105
             "expires_on": str(expires),
             "resource": request.query.get("resource", ""),
-            "token_type": "Bearer",  # nosec B105 - the standard's word
+            "token_type": "Bearer",  # the standard's word # nosec B105
         }
     )

@@ -12,7 +12,7 @@ import os
 import selectors
 import shutil
 import signal
-import subprocess  # nosec B404 - models are processes
+import subprocess  # models are processes # nosec B404
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Warden:
         name = order["start"]
         try:
             with Path(order["log"]).open("ab") as log:
-                process = subprocess.Popen(  # noqa: S603 # nosec B603 - the emulator's own command
+                process = subprocess.Popen(  # noqa: S603 - the emulator's own command # nosec B603
                     order["argv"],
                     env=order["env"],
                     cwd=order["cwd"],

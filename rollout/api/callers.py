@@ -16,7 +16,7 @@ from rollout.core.callers import NOBODY, Caller, LocalToken, Role, digest
 from rollout.errors import Denied
 from rollout.settings import PREFIX, Settings
 
-TOKEN_HEADER = "x-rollout-token"  # noqa: S105 # nosec B105 - the header's name
+TOKEN_HEADER = "x-rollout-token"  # noqa: S105 - the header's name # nosec B105
 SECRET_HEADER = "x-rollout-secret"  # noqa: S105 # nosec B105 # pragma: allowlist secret
 SIGNATURE_HEADER = "x-hub-signature-256"
 HANDSHAKE_HEADER = "aeg-event-type"

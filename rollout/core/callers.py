@@ -9,7 +9,7 @@ from enum import StrEnum
 from rollout.core.frozen import Frozen
 from rollout.errors import Malformed
 
-TOKEN_PREFIX = "rollout_"  # noqa: S105 # nosec B105 - what local tokens begin with
+TOKEN_PREFIX = "rollout_"  # noqa: S105 - what local tokens begin with # nosec B105
 WHO_MAX = 100
 WHY_MAX = 2000
 

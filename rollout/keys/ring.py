@@ -26,7 +26,7 @@ from rollout.key_ports import EndpointKeys, KeyPair, NotTaken, Secrets, SecretVe
 from rollout.ports import Clock, Endpoints, PolicyFiles
 
 # pragma: allowlist nextline secret
-INSTALLATION_SECRET = "rollout-installation-secret"  # noqa: S105 # nosec B105 - its name
+INSTALLATION_SECRET = "rollout-installation-secret"  # noqa: S105 - its name # nosec B105
 _WRONG_KEY = frozenset({401, 403})
 
 
