@@ -113,7 +113,7 @@ def test_an_alert_that_came_is_remembered(controller: Controller) -> None:
     told = examined(controller)[1]["alerts"]
 
     assert told["condition"] == "ok"
-    assert "a test is Resolved" in told["told"]
+    assert "alert a test is about nothing" in told["told"]
 
 
 def test_a_wrong_workspace_is_named(
