@@ -18,11 +18,11 @@ pytestmark = pytest.mark.journey
 SECONDS = 180.0
 
 
-def test_a_posted_start_ends_with_all_traffic_on_a_good_canary(a_stage: StageMaker) -> None:
-    stage = a_stage(CAREFUL, green=BETTER)
+def test_a_good_canary_that_github_announced_ends_with_all_traffic(a_stage: StageMaker) -> None:
+    stage = a_stage(CAREFUL + BY_GITHUB, green=BETTER)
 
     with stage.visited() as users:
-        answer = stage.start("green")
+        answer = announced_by_github(stage)
         stage.eventually(stage.outcome, SECONDS)
 
     assert answer.status_code == 201, answer.text
