@@ -99,6 +99,16 @@ def command_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("command_rollout", req)
 
 
+@app.route("approval", methods=["GET"])
+def show_approval(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("show_approval", req)
+
+
+@app.route("approval", methods=["POST"])
+def answer_approval(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("answer_approval", req)
+
+
 @app.route("keys", methods=["GET"])
 def list_keys(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("list_keys", req)

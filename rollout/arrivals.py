@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from pydantic import ValidationError
+
 from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
 from rollout.core.machine.decision import Decision
 from rollout.core.news import News, Wanted, start_of
-from rollout.core.rollout import Order
+from rollout.core.rollout import Order, Origin
 from rollout.core.start_on import Source, words
-from rollout.engine import EVENTS_QUEUE, backed_off
+from rollout.engine import EVENTS_QUEUE
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import Handshake, Unread, read_events
 from rollout.keys.near_expiry import NearExpiry
 from rollout.looks import read_policies
 from rollout.ports import Clock, Message, PolicyFiles, Queue
+from rollout.waits import backed_off
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +155,7 @@ class Arrivals:
             policy=wanted.policy,
             create=self._create(news, wanted),
             announced=news.source is Source.DEPLOYMENT_WRITTEN,
+            origin=_origin(news.values),
             who=news.who,
             why=news.why,
         )
@@ -164,3 +168,13 @@ class Arrivals:
         values = {**news.values, "deployment": wanted.deployment}
         used = {name: values[name] for name in words(text) if name in values}
         return CreateWish(template=wanted.template, values=used)
+
+
+def _origin(values: Mapping[str, str]) -> Origin | None:
+    """Where its code comes from, if the news told both the repository and the commit."""
+    try:
+        return Origin.model_validate(
+            {"repository": values.get("repository"), "commit": values.get("sha")}
+        )
+    except ValidationError:
+        return None

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from rollout import marks
+from rollout import marks, waits
+from rollout.core import outbox
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AlertNotice,
@@ -19,7 +21,7 @@ from rollout.core.events import (
     UndoRequested,
 )
 from rollout.core.head import Debt, Head, Wake
-from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
+from rollout.core.machine.decide import decide, is_turn_of_queued, next_look, rests
 from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order, Phase
@@ -37,13 +39,21 @@ from rollout.errors import (
 from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
 from rollout.ports import Clock, Held, Queue, Store
-from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_wake, wake_message, wake_of
+from rollout.post import Post
+from rollout.waits import DELAY_MAX, attempt_of, backed_off, delay
+from rollout.wakes import (
+    EVENTS_QUEUE,
+    STEPS_QUEUE,
+    send_notices,
+    send_wake,
+    wake_message,
+    wake_of,
+)
 
 __all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
 
 log = logging.getLogger(__name__)
 
-SWEEP_MARGIN = timedelta(seconds=15)
 SWEEP_LIMIT = 500
 SWEEP_PATIENCE = timedelta(seconds=40)
 GONE_AFTER = timedelta(minutes=1)
@@ -51,14 +61,12 @@ LATE = "sweep: %d steps are late, the oldest by %.0f s"
 """What the sweep says of itself; an alert rule in infra/ reads it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_ROLLBACK_DELAYS = (1, 2, 5)
-_DELAY_MAX = 60
 
 
 class Engine:
     """Answers events, one endpoint at a time; any number of workers may run at once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it orders, and two lanes beside it
         self,
         store: Store,
         queue: Queue,
@@ -66,14 +74,17 @@ class Engine:
         looks: Looks,
         effects: Effects,
         keys: KeyLane | None = None,
+        *,
+        post: Post | None = None,
     ) -> None:
-        """Without `keys` no rotation is gone on with."""
+        """Without `keys` no rotation is gone on with; without `post` nobody is told."""
         self._store = store
         self._queue = queue
         self._clock = clock
         self._looks = looks
         self._effects = effects
         self._keys = keys
+        self._post = post
 
     # -- doors -------------------------------------------------------------------------------
 
@@ -122,7 +133,10 @@ class Engine:
         delivered again at once, and soon be a dead letter.
         """
         try:
-            self._wake(wake)
+            if wake.outbox:
+                self._deliver(wake.endpoint)
+            else:
+                self._wake(wake)
         except Unavailable as later:
             self._wake_later(wake, later)
 
@@ -141,7 +155,9 @@ class Engine:
         if owed:
             self._perform(held.head.endpoint, owed)
             held = self._store.load(held.head.endpoint)
-        if not _is_look_due(held.head, now):
+        if outbox.is_overdue(held.head, now):
+            send_notices(self._queue, held.head, (now - _EPOCH) // outbox.GRACE)
+        if rests(held.head, now):
             self._rest(held, now)
             return
         try:
@@ -154,8 +170,8 @@ class Engine:
     def sweep(self) -> int:
         """Send again what got lost: a wake-up long due whose message never came."""
         now = self._clock.now()
-        late = self._store.due(now - SWEEP_MARGIN, SWEEP_LIMIT)
-        unsent = [head for head in late if not self._send(head, now, _attempt(head, now))]
+        late = self._store.due(now - waits.SWEEP_MARGIN, SWEEP_LIMIT)
+        unsent = [head for head in late if not self._send(head, now, attempt_of(head, now))]
         self._wake_here(sorted(unsent, key=lambda head: head.phase is not Phase.ROLLING_BACK), now)
         if late and late[0].due_at:
             log.warning(LATE, len(late), (now - late[0].due_at).total_seconds())
@@ -236,6 +252,8 @@ class Engine:
                 continue
             if saved.head.turn != held.head.turn:
                 self._send(saved.head, saved.head.due_at)
+            if saved.head.outbox != held.head.outbox:
+                send_notices(self._queue, saved.head)
             return replace(decision, head=saved.head), new
 
     def _repeat(self, endpoint: EndpointId, event_id: str) -> Decision | None:
@@ -282,7 +300,7 @@ class Engine:
     ) -> None:
         """It stays owed, with its next time in the row."""
         log.warning("%s: %s waits: %s", endpoint, debt.action, later)
-        again = self._clock.now() + _delay(debt, later)
+        again = self._clock.now() + delay(debt, later)
         waiting = debt.model_copy(
             update={
                 "not_before": again,
@@ -313,6 +331,11 @@ class Engine:
                 self._send(saved.head, saved.head.due_at)
             return
 
+    def _deliver(self, endpoint: EndpointId) -> None:
+        """Send what is owed to people, by a message of its own: nothing else waits for it."""
+        if self._post is not None:
+            send_notices(self._queue, self._post.deliver(endpoint))
+
     # -- look ----------------------------------------------------------------------------------
 
     def _next_event(self, head: Head) -> Event:
@@ -339,7 +362,7 @@ class Engine:
         log.info("%s: the look waits: %s", held.head.endpoint, later)
         now = self._clock.now()
         soon = later.after if isinstance(later, Unavailable) else None
-        wait = min(timedelta(seconds=_DELAY_MAX), soon or timedelta(seconds=5))
+        wait = min(DELAY_MAX, soon or timedelta(seconds=5))
         gone_since = (held.head.gone_since or now) if isinstance(later, Unknown) else None
         head = held.head.model_copy(update={"trouble": str(later), "gone_since": gone_since})
         again = min([now + wait, *(max(now, debt.not_before) for debt in head.owed)])
@@ -357,43 +380,16 @@ class Engine:
         self._queue.send(wake_message(again, self._clock.now() + wait))
 
     def _rest(self, held: Held, now: datetime) -> None:
-        """Nothing is to be seen of the rollout: the row waits for its debts and its keys."""
-        times = (next_look(held.head, now), *(debt.not_before for debt in held.head.owed))
+        """Nothing is to be seen of the rollout: the row waits for its debts, notices and keys."""
+        owed = (debt.not_before for debt in held.head.owed)
+        times = (next_look(held.head, now), outbox.remind_at(held.head, now), *owed)
         soonest = min((time for time in times if time), default=None)
-        try:
+        with suppress(Conflict):
             saved = self._store.save(held, due(held.head, soonest))
-        except Conflict:
-            return
-        self._send(saved.head, saved.head.due_at)
+            self._send(saved.head, saved.head.due_at)
 
     def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> bool:
         return send_wake(self._queue, head, at, attempt)
-
-
-def _attempt(head: Head, now: datetime) -> int:
-    assert head.due_at is not None, head
-    return 1 + (now - head.due_at) // SWEEP_MARGIN
-
-
-def _is_look_due(head: Head, now: datetime) -> bool:
-    """Whether the wake-up can be for the rollout; it may be for the endpoint's keys alone."""
-    if head.rollout is None:
-        return is_turn_of_queued(head, now)
-    return head.rotation is None or next_look(head, now) is not None
-
-
-def _delay(debt: Debt, later: Unavailable) -> timedelta:
-    """A rollback asks again after 1, 2, 5, then every 5 seconds; the rest backs off."""
-    action = debt.action
-    if action.type == "set_traffic" and action.is_rollback:
-        last = len(_ROLLBACK_DELAYS) - 1
-        return timedelta(seconds=_ROLLBACK_DELAYS[min(debt.attempts, last)])
-    return max(backed_off(debt.attempts + 1), later.after or timedelta(0))
-
-
-def backed_off(attempts: int) -> timedelta:
-    """2, 4, 8 seconds and so on, up to a minute."""
-    return timedelta(seconds=min(_DELAY_MAX, 2 ** min(attempts, 6)))
 
 
 def _nothing(head: Head, why: str, *, taken: bool = False) -> Decision:

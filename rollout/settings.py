@@ -15,6 +15,7 @@ from rollout.core.alert_labels import AlertLabels
 from rollout.core.callers import LocalToken, parse_tokens
 from rollout.core.endpoint import WorkspaceId
 from rollout.core.frozen import Frozen
+from rollout.core.notify import Targets
 from rollout.errors import Malformed
 
 PREFIX = "ROLLOUT_"
@@ -130,9 +131,17 @@ class Settings(Frozen):
     prometheus_token: SecretStr | None = Field(None, description="what that Prometheus is shown")
     outgoing_private: bool = Field(
         default=False,
-        description="guards may ask private addresses and plain http; else public https alone",
+        description="guards and notices may ask private addresses and plain http; else"
+        " public https alone",
     )
-
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        description="where people reach this controller; notices link to it, none: no links",
+    )
+    notify: SecretStr | None = Field(
+        None, description="the places of notices: JSON of names, addresses and secrets by kind"
+    )
     telemetry: Literal["off", "opentelemetry"] = Field(
         "off", description="spans and metrics of the controller itself"
     )
@@ -240,6 +249,19 @@ class Settings(Frozen):
             raise ValueError(f"it needs at least {INSTALLATION_SECRET_MIN} characters")
         return secret
 
+    @field_validator("notify")
+    @classmethod
+    def _places(cls, text: SecretStr | None) -> SecretStr | None:
+        try:
+            Targets.parse(text.get_secret_value() if text else "{}")
+        except Malformed as error:
+            raise ValueError(f"{error}; see docs/howto/notify.md") from error
+        return text
+
+    @property
+    def targets(self) -> Targets:
+        return Targets.parse(self.notify.get_secret_value() if self.notify else "{}")
+
     @model_validator(mode="after")
     def _only_the_laptop_is_fast(self) -> Self:
         if not self.is_loopback:
@@ -279,7 +301,8 @@ class Settings(Frozen):
     def secret_texts(self) -> tuple[str, ...]:
         """Every secret that is set, for whoever has to keep them out of a text."""
         given = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(one.get_secret_value() for one in given if isinstance(one, SecretStr))
+        whole = (one.get_secret_value() for one in given if isinstance(one, SecretStr))
+        return (*whole, *self.targets.secrets)
 
     @property
     def is_loopback(self) -> bool:

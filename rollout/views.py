@@ -62,7 +62,11 @@ class RolloutView(Frozen):
     waits_for: str = Field(description="what it waits for, in one sentence")
     until: datetime | None = Field(None, description="when it stops waiting by itself")
     then: str | None = Field(None, description="what it does then")
+    approvers: tuple[str, ...] = Field((), description="who may say yes; nobody named: anybody")
+    quorum: int | None = Field(None, description="how many are needed, while people are asked")
     approved_by: tuple[str, ...] = ()
+    frozen: str | None = Field(None, description="the freeze that keeps its share from growing")
+    frozen_until: datetime | None = None
     needs_person: bool
     remedy: str = Field("", description="the command that helps, where a person is needed")
     rollback: Mapping[str, Any] | None = None
@@ -103,6 +107,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         findings=report.findings,
         waits_for=(_put_off(head, rollout) if current else "") or _waits_for(rollout),
         **_patience(rollout),
+        **_freeze(rollout, now),
         needs_person=needs_person(rollout),
         remedy=_remedy(rollout),
         rollback=rollout.rollback.model_dump(mode="json") if rollout.rollback else None,
@@ -165,11 +170,21 @@ def _patience(rollout: Rollout) -> Mapping[str, Any]:
         return {
             "until": asked.deadline,
             "then": asked.then.value,
+            "approvers": asked.by,
+            "quorum": asked.quorum,
             "approved_by": asked.approved_by,
         }
-    if rollout.phase is Phase.HOLDING and rollout.hold and rollout.hold.then:
-        return {"until": rollout.hold.until, "then": rollout.hold.then.value}
+    held = rollout.hold if rollout.phase is Phase.HOLDING else None
+    if held and held.then:
+        return {"until": held.until, "then": held.then.value}
+    if held and held.cause is HoldCause.FROZEN:
+        return {"until": held.until, "then": "go on"}
     return {}
+
+
+def _freeze(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
+    frost = None if rollout.over or rollout.phase is Phase.ROLLING_BACK else rollout.frost(now)
+    return {"frozen": str(frost), "frozen_until": frost.until} if frost else {}
 
 
 def needs_person(rollout: Rollout) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rollout.adapters.azure.pipeline import ArmClient
     from rollout.adapters.azure.storage.account import Account
     from rollout.adapters.clock import SystemClock
-    from rollout.adapters.custom_guards import Answerer, GuardsByKind
+    from rollout.adapters.custom_guards import GuardsByKind
     from rollout.adapters.outgoing import Outgoing
     from rollout.adapters.sqlite.queue import SqliteQueue
     from rollout.api import Api
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from rollout.keys.lane import KeyLane
     from rollout.keys.ring import KeyRing
     from rollout.keys.rotations import Rotations
+    from rollout.links import Desk
     from rollout.measuring import Sources
     from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
+    from rollout.post import Post
     from rollout.settings import Identity, Settings
 
 
@@ -162,22 +164,9 @@ def _log_metrics() -> LogMetrics | None:
 
 @Once
 def _custom_guards() -> GuardsByKind:
-    from rollout.adapters.azure.kql_guard import KqlGuard
-    from rollout.adapters.custom_guards import GuardsByKind
-    from rollout.adapters.http_guard import HttpGuard
-    from rollout.adapters.outgoing import Outgoing
-    from rollout.adapters.prometheus import PrometheusGuard
+    from rollout.asking import guards_of
 
-    known, minute, logs = settings(), clock().minute, _logs()
-    answerers: dict[str, Answerer] = {"http": HttpGuard(outgoing())}
-    if logs:
-        answerers["kql"] = KqlGuard(logs, minute, known.logs_lag_minutes)
-    if known.prometheus_url:
-        private = Outgoing(private=True)  # its address is a setting, not a policy's
-        answerers["prometheus"] = PrometheusGuard(
-            private, known.prometheus_url, minute, known.prometheus_token
-        )
-    return GuardsByKind(answerers)
+    return guards_of(settings(), clock().minute, outgoing(), _logs())
 
 
 @Once
@@ -210,9 +199,26 @@ def engine() -> Engine:
     scoring = watched(HttpScoring(_arm()), "scoring", told)
     effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation)
     kept = cast("Store", WatchedStore(store(), told))
-    made = WatchedEngine(kept, watched(queue(), "queue", told), clock(), looks, effects, _lane())
+    lent = watched(queue(), "queue", told)
+    made = WatchedEngine(kept, lent, clock(), looks, effects, _lane(), post=post())
     effects.telemetry = made.telemetry = told
     return made
+
+
+@Once
+def post() -> Post:
+    """Where people are told."""
+    from rollout.postal import post_of
+
+    return post_of(settings(), store(), clock(), outgoing(), desk())
+
+
+@Once
+def desk() -> Desk:
+    """Who signs approval links."""
+    from rollout.links import Desk
+
+    return Desk(_installation_secret, settings().public_url)
 
 
 @Once
@@ -310,6 +316,7 @@ def api() -> Api:
         memory=Memory(read.endpoints, read.metrics, read.samples, clock(), read.logs),
         doctor=doctor(),
         telemetry=telemetry(),
+        desk=desk(),
         tokens=TokenFile(settings().data / TOKENS_FILE).tokens,
         entra=_entra(),
     )

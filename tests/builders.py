@@ -11,7 +11,8 @@ from rollout.core.events import Looked, RetryRequested, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.stages import goal
-from rollout.core.policy import Policy, Then
+from rollout.core.patience import Then
+from rollout.core.policy import Policy
 from rollout.core.rollout import (
     Asked,
     Hold,

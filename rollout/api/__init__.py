@@ -7,10 +7,11 @@ from rollout.api.callers import EntraReader, Locks
 from rollout.api.exchange import Request, Response, within_bounds
 from rollout.api.limits import Buckets
 from rollout.api.parts import Parts
-from rollout.api.problems import fault, problem_of
+from rollout.api.problems import fault
 from rollout.api.routes import BY_NAME, ROUTES, Route, openapi
 from rollout.core.callers import NOBODY, Caller, LocalToken
 from rollout.errors import Denied, Forbidden, RolloutError
+from rollout.links import Permit
 
 __all__ = ["ROUTES", "Api", "Request", "Response", "Route", "openapi"]
 
@@ -41,7 +42,7 @@ class Api(Parts):
             asked = replace(request, caller=self._admitted(route, request))
             return route.handle(self, asked)
         except RolloutError as error:
-            return problem_of(error, self._token)
+            return route.refuse(error, self._token)
         except Exception as error:  # noqa: BLE001 - a door
             return fault(error, self.new_id(), self._token)
 
@@ -49,7 +50,7 @@ class Api(Parts):
         """Who asks, and may; raises Malformed, Denied, Forbidden, TooMany, Unavailable."""
         within_bounds(request)
         try:
-            caller = route.check(Locks(self.settings, self.tokens, self.entra), request)
+            caller = route.check(self._locks(), request)
         except Denied:
             self._count_stranger(request)
             raise
@@ -62,6 +63,12 @@ class Api(Parts):
             self.known.take(caller.name or "", self.clock.now())
         _check_role(route, request, caller)
         return caller
+
+    def _locks(self) -> Locks:
+        return Locks(self.settings, self.tokens, self.entra, self._permit)
+
+    def _permit(self, text: str) -> Permit:
+        return self.desk.read(text, self.clock.now())
 
     def _count_stranger(self, request: Request) -> None:
         if request.address:

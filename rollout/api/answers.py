@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
@@ -44,7 +44,10 @@ class Queued(Frozen):
     """What was started waits for its turn."""
 
     queued: str = Field(description="the deployment")
-    behind: str = Field(description="the id of the rollout, or rotation of keys, that goes first")
+    behind: str | None = Field(
+        None, description="the id of the rollout, or rotation of keys, that goes first, if any"
+    )
+    until: datetime | None = Field(None, description="when the freeze ends that it waits for")
     why: str
 
 
@@ -161,6 +164,12 @@ class DeadLetterList(Frozen):
 
 class AnyEvents(RootModel[dict[str, Any] | list[dict[str, Any]]]):
     """One event of Event Grid or a list of them, in its own schema or as CloudEvents 1.0."""
+
+
+class Page(RootModel[str]):
+    """A small page for people."""
+
+    mime: ClassVar[str] = "text/html; charset=utf-8"
 
 
 class AnyObject(RootModel[dict[str, Any]]):

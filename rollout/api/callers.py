@@ -4,22 +4,27 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import parse_qs
 
 from pydantic import SecretStr
 
 from rollout.api.exchange import Request
 from rollout.core.callers import NOBODY, Caller, LocalToken, Role, digest
-from rollout.errors import Denied
+from rollout.errors import Denied, Malformed
+from rollout.inbox import TooLarge
+from rollout.links import Permit
 from rollout.settings import PREFIX, Settings
 
 TOKEN_HEADER = "x-rollout-token"  # noqa: S105 - the header's name # nosec B105
 SECRET_HEADER = "x-rollout-secret"  # noqa: S105 # nosec B105 # pragma: allowlist secret
 SIGNATURE_HEADER = "x-hub-signature-256"
 HANDSHAKE_HEADER = "aeg-event-type"
+PERMIT = "permit"
+FORM_MAX = 32 * 1024
 HANDSHAKE = "subscriptionvalidation"
 
 
@@ -36,6 +41,7 @@ class Locks:
     settings: Settings
     tokens: Callable[[], tuple[LocalToken, ...]] = tuple
     entra: EntraReader | None = None
+    permit: Callable[[str], Permit] | None = None
 
 
 Check = Callable[[Locks, Request], Caller]
@@ -93,6 +99,25 @@ def azure_devops(locks: Locks, request: Request) -> Caller:
             'Basic realm="rollout"',
         )
     return Caller("Azure DevOps", frozenset({Role.OPERATOR}))
+
+
+def approval_link(locks: Locks, request: Request) -> Caller:
+    """The signed permit of an approval link: who holds it approves by the name that is on it."""
+    shown = request.query.get(PERMIT) or read_form(request.body).get(PERMIT, "")
+    if locks.permit is None:
+        raise Denied("this controller has no approval links")
+    return Caller(locks.permit(shown).who or None, frozenset({Role.APPROVER}))
+
+
+def read_form(body: bytes) -> Mapping[str, str]:
+    """The fields of a small form; raises Malformed, TooLarge."""
+    if len(body) > FORM_MAX:
+        raise TooLarge(f"the form has {len(body)} bytes; at most {FORM_MAX}")
+    try:
+        found = parse_qs(body.decode("ascii"), max_num_fields=10)
+    except ValueError as error:
+        raise Malformed("the body is no form: application/x-www-form-urlencoded") from error
+    return {name: values[0] for name, values in found.items()}
 
 
 _HMAC = "HMAC-SHA256"

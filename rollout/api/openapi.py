@@ -31,6 +31,12 @@ SCHEMES: Mapping[str, Schema] = {
     "github": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
     "azure_devops": {"type": "http", "scheme": "basic"},
     "event_grid": {"type": "apiKey", "in": "header", "name": "X-Rollout-Token"},
+    "approval_link": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "permit",
+        "description": "The signed permit of a link; in an answer, a field of its form.",
+    },
 }
 """How a caller shows who it is; each has a check of the same name."""
 _REFERENCE = "#/components/schemas/{model}"
@@ -156,7 +162,8 @@ def _header_parameter(header: Query) -> Schema:
 def _answer(status: int, model: type[BaseModel] | None, references: _References) -> Schema:
     told: Schema = {"description": HTTPStatus(status).phrase}
     if model:
-        told["content"] = _content(references[model, "serialization"])
+        mime = getattr(model, "mime", JSON)
+        told["content"] = _content(references[model, "serialization"], mime)
     return told
 
 

@@ -13,6 +13,7 @@ from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
 from rollout.doctor import Report
 from rollout.keys.rotations import Rotations
+from rollout.links import Desk
 from rollout.ports import Clock, PolicyFiles, Queue, Store, Telemetry
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
@@ -53,6 +54,7 @@ class Parts:
     memory: Memory
     doctor: Examiner
     arrivals: Arrivals
+    desk: Desk
     telemetry: Telemetry = field(default_factory=Silent)
     new_id: Callable[[], str] = token_hex
 

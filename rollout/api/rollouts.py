@@ -69,8 +69,10 @@ def started(parts: Parts, order: Order, decision: Decision) -> Response:
         where = {"Location": f"/{PREFIX}/rollouts/{rollout.id}"}
         return answer(_view(parts, head, rollout), 201, where)
     if head.queued == order:
-        behind = rollout.id if rollout else str(head.rotation and head.rotation.id)
-        return answer(Queued(queued=order.deployment, behind=behind, why=why), 202)
+        first = rollout.id if rollout else str(head.rotation and head.rotation.id)
+        behind, until = None if head.queued_until else first, head.queued_until
+        waits = Queued(queued=order.deployment, behind=behind, until=until, why=why)
+        return answer(waits, 202)
     raise Conflict(f"{why}; what came of it is over, see the history of {order.endpoint}")
 
 
@@ -213,7 +215,9 @@ def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> 
     if name in _ENGINES:
         decision = _ENGINES[name](parts.engine, head.endpoint, event_id, who, why)
     else:
-        event = COMMANDS[name](id=event_id, who=who, why=why, groups=_asked(rollout, request))
+        asked = body.model_dump(exclude={"who", "why"}, exclude_defaults=True)
+        groups = _asked(rollout, request)
+        event = COMMANDS[name](id=event_id, who=who, why=why, groups=groups, **asked)
         decision = parts.engine.handle(head.endpoint, event)
     return _decided(parts, decision)
 

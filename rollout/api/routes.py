@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rollout.api import (
     alerts,
     answers,
+    approvals,
     audit,
     callers,
     hooks,
@@ -21,8 +22,10 @@ from rollout.api import (
 from rollout.api.exchange import PATH_WORD_MAX, Request, Response, answer
 from rollout.api.openapi import Operation, Query, Schema, document
 from rollout.api.parts import Parts
+from rollout.api.problems import problem_of
 from rollout.core.callers import Role
 from rollout.doctor import Report
+from rollout.errors import RolloutError
 from rollout.inbox import (
     AlertmanagerGroup,
     CheckBody,
@@ -58,6 +61,7 @@ class Route:
     headers: tuple[Query, ...] = ()
     once: bool = False
     check: callers.Check = callers.token
+    refuse: Callable[[RolloutError, str], Response] = problem_of
     least: Role | None = Role.ADMIN
     stricter: Mapping[str, Role] = field(default_factory=dict)
     hurried: bool = False
@@ -96,6 +100,7 @@ _LIMIT = Query(
     {"type": "integer", "minimum": 1, "maximum": rollouts.LIMIT_MAX, "default": rollouts.LIMIT},
 )
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
+_PERMIT = Query("permit", {"type": "string"})
 _OBJECT = answers.AnyObject
 _TAKEN = answers.QueuedOrDecided
 _ORIGIN = Query(
@@ -141,6 +146,14 @@ ROUTES: tuple[Route, ...] = (
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
           {200: answers.DecidedRollout}, body=CommandBody, once=True,
           least=Role.OPERATOR, stricter=_STRICTER, hurried=True),
+    Route("show_approval", "GET", "approval", approvals.show,
+          dict.fromkeys((200, 401, 410), answers.Page),
+          query=(_PERMIT,),
+          check=callers.approval_link, least=Role.APPROVER, refuse=approvals.refused),
+    Route("answer_approval", "POST", "approval", approvals.answer,
+          dict.fromkeys((200, 401, 409, 422), answers.Page),
+          check=callers.approval_link, least=Role.APPROVER, hurried=True,
+          refuse=approvals.refused),
     Route("list_keys", "GET", "keys", keys.listed, {200: keys.KeysList}, least=Role.READER),
     Route("show_keys", "GET", "keys/{ref}", keys.shown, {200: KeysStatus},
           least=Role.READER),

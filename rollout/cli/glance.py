@@ -70,6 +70,8 @@ def _found(view: RolloutView) -> Glance:
         return _OVER[view.outcome]
     if view.needs_person and view.phase in _NEEDS_PERSON:
         return _NEEDS_PERSON[view.phase]
+    if view.frozen and view.phase is Phase.HOLDING:
+        return Glance("cyan", "■", "Standing still until the freeze is over")
     if view.phase is Phase.MEASURING:
         return _MEASURING[Report(view.findings).verdict]
     return _LIVE.get(view.phase, Glance("cyan", "●", view.phase.value.replace("_", " ")))

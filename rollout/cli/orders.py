@@ -34,17 +34,25 @@ _ORDERS: Mapping[str, _Order] = {
 }
 
 
+_UPWARD = frozenset({"resume", "skip", "promote", "approve"})
+"""Those by which the canary may get more traffic."""
+
+
 def _command(name: str, order: _Order) -> click.Command:
-    @click.argument("ref")
-    @changes
-    def ordered(talk: Talk, ref: str, who: str | None, why: str, key: str) -> None:
+    def ordered(talk: Talk, ref: str, who: str | None, why: str, key: str, **given: bool) -> None:
         path = f"rollouts/{in_path(ref)}/{name}"
-        answer = talk.controller.change("POST", path, {"who": who, "why": why}, key)
+        body = {"who": who, "why": why, **{flag: True for flag, is_set in given.items() if is_set}}
+        answer = talk.controller.change("POST", path, body, key)
         view = talk.controller.view(answer.body.get("rollout"))
         talk.answer(answer.body, lambda: told_of(answer.body["decided"], view))
 
     epilog = f'\b\nExamples:\n  rollout {name} churn\n  rollout {name} churn --why "{order.why}"'
-    return click.command(name, help=order.sentence, epilog=epilog)(ordered)
+    asked = click.argument("ref")(changes(ordered))
+    if name in _UPWARD:
+        asked = click.option(
+            "--despite-freeze", is_flag=True, help="Overlook the freeze of now; it is recorded."
+        )(asked)
+    return click.command(name, help=order.sentence, epilog=epilog)(asked)
 
 
 ORDERS = (abort, *(_command(name, order) for name, order in _ORDERS.items()))

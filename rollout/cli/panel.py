@@ -13,6 +13,7 @@ from rollout.cli.glance import glance, next_step, replaces, risk, trouble
 from rollout.cli.words import (
     VERDICTS,
     clock_time,
+    date_time,
     guard_name,
     measured,
     samples,
@@ -68,6 +69,8 @@ def _facts(view: RolloutView) -> Table:
     rows: tuple[tuple[str, RenderableType | None], ...] = (
         ("next", Text(next_step(view), "bold" if view.needs_person else "")),
         ("waits", None if view.outcome else Text(view.waits_for)),
+        ("asked", _asked(view)),
+        ("frozen", Text(view.frozen, "yellow") if view.frozen else None),
         ("trouble", Text(trouble(view), "red") if view.trouble else None),
         ("because", Text(str(view.rollback["why"])) if view.rollback else None),
         ("stages", _stages(view)),
@@ -80,6 +83,19 @@ def _facts(view: RolloutView) -> Table:
         if told:
             table.add_row(f"  {label}", told)
     return table
+
+
+def _asked(view: RolloutView) -> Text | None:
+    """Who may approve, how many are needed and have, and what happens if nobody does."""
+    if view.quorum is None or view.until is None:
+        return None
+    may = ", ".join(view.approvers) or "anybody"
+    given = f" ({', '.join(view.approved_by)})" if view.approved_by else ""
+    then = (view.then or "").replace("_", " ")
+    return Text(
+        f"{may} may say yes; {len(view.approved_by)} of {view.quorum} have{given};"
+        f" at {date_time(view.until)} UTC: {then}"
+    )
 
 
 def _stopped(view: RolloutView) -> bool:

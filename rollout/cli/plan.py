@@ -105,6 +105,7 @@ def _lists(view: PlanView) -> Mapping[str, Sequence[str]]:
         "What it cannot see": view.misses,
         "In vain": view.in_vain,
         "What to change": view.advice,
+        "Frozen": view.freezes,
         "Warnings": view.warnings,
     }
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rollout.cli.ci import Record, outputs_option, recorded, summary_option
 from rollout.cli.controller import in_path
+from rollout.cli.endings import Exit
 from rollout.cli.glance import glance, next_step, replaces, trouble
 from rollout.cli.panel import EVENTS_TOLD, panel
 from rollout.cli.queued import wait_for_turn
@@ -149,6 +150,9 @@ Examples:
     multiple=True,
     help="Overlook alerts of this rule, also one that fires already; may be repeated.",
 )
+@click.option("--despite-freeze", is_flag=True, help="Let no freeze of the policy hold it up.")
+@click.option("--repository", metavar="OWNER/NAME", help="Where its code comes from, on GitHub.")
+@click.option("--commit", metavar="SHA", help="The commit of it that GitHub is told about.")
 @click.option("--wait", is_flag=True, help="Watch it afterwards, and exit as `watch` does.")
 @timeout_option
 @summary_option
@@ -170,6 +174,8 @@ def start(
 def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait: bool) -> None:
     talk, key = record.talk, order.pop("key")
     begun = talk.session.monotonic()
+    if not order["despite_freeze"]:  # an older controller does not know it
+        del order["despite_freeze"]
     body = {name: value for name, value in order.items() if value not in (None, ())}
     answer = talk.controller.change("POST", "rollouts", body, key)
     if answer.status != 202:
@@ -179,6 +185,8 @@ def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait
         told = _queued(answer.body)
         if wait:
             click.echo(told, err=True)
+            if answer.body.get("behind") is None:
+                raise click.exceptions.Exit(Exit.UNDECIDED)
             view = wait_for_turn(talk, answer.body["behind"], order["deployment"], seconds)
     if wait or answer.status != 202:
         record.begun(view)
@@ -198,6 +206,8 @@ def _started(view: RolloutView) -> str:
 
 
 def _queued(body: Mapping[str, str]) -> str:
+    if body.get("behind") is None:
+        return f"{body['why']}; it begins by itself"
     return (
         f"{body['queued']} waits for its turn: {body['why']}\n"
         f"  behind: {body['behind']}\n"

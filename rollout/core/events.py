@@ -142,6 +142,7 @@ class Command(Event):
     who: Text
     why: Text = ""
     groups: tuple[str, ...] = Field((), description="other names of theirs that approvals ask for")
+    despite_freeze: bool = Field(default=False, description="the freeze of now is overlooked")
 
     def is_one_of(self, people: tuple[str, ...]) -> bool:
         """Whether they are among those people; where nobody is named, everybody is."""
@@ -172,11 +173,17 @@ class AbortRequested(Command):
     type: Literal["abort_requested"] = "abort_requested"
 
 
-class ApprovalGiven(Command):
+class Reply(Command):
+    """A person's answer; one that came by a link is good for the question it was asked with."""
+
+    question_since: datetime | None = None
+
+
+class ApprovalGiven(Reply):
     type: Literal["approval_given"] = "approval_given"
 
 
-class ApprovalRefused(Command):
+class ApprovalRefused(Reply):
     type: Literal["approval_refused"] = "approval_refused"
 
 

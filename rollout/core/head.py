@@ -10,6 +10,7 @@ from rollout.core.actions import Action
 from rollout.core.alerts import AlertState
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
+from rollout.core.notify import Notice
 from rollout.core.rollout import OVER, Order, Phase, Rollout
 from rollout.core.rotation.state import Rotation, RotationPhase
 from rollout.core.source import Source
@@ -44,7 +45,9 @@ class Head(Frozen):
     rollout: Rollout | None = Field(None, description="the live one, or the last that ended")
     rotation: Rotation | None = Field(None, description="of its keys: the live one, or the last")
     queued: Order | None = Field(None, description="what starts when this one is over")
+    queued_until: datetime | None = Field(None, description="not before then, for a freeze")
     owed: tuple[Debt, ...] = ()
+    outbox: tuple[Notice, ...] = Field((), description="words to people that are owed, in order")
     due_at: datetime | None = Field(None, description="when the world is looked at next")
     seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
     trouble: str | None = Field(None, description="why the last look failed, if it did")
@@ -96,16 +99,27 @@ class HistoryEntry(Frozen):
 
 
 class Wake(Frozen):
-    """A message to ourselves: look at this endpoint, unless it was looked at since."""
+    """A message to ourselves: look at this endpoint, unless it was looked at since.
+
+    One with an `outbox` is about notices instead: what is owed there is to be sent.
+    """
 
     endpoint: EndpointId
     generation: int
     turn: int
     attempt: int = 0
     retries: int = 0
+    outbox: str = Field("", description="which state of the outbox the message is about")
+
+    @property
+    def session(self) -> str:
+        """Notices have a session of their own: a slow receiver keeps no look waiting."""
+        return f"{self.endpoint.key}:notices" if self.outbox else self.endpoint.key
 
     @property
     def message_id(self) -> str:
         """Another id for each attempt and retry: a queue drops an id that it has seen."""
         known = f"{self.endpoint.key}:{self.generation}:{self.turn}:{self.attempt}"
+        if self.outbox:
+            known = f"{self.session}:{self.outbox}:{self.attempt}"
         return f"{known}:{self.retries}" if self.retries else known

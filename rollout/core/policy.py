@@ -21,13 +21,23 @@ from pydantic import (
 from rollout.analysis.report import Guard, Severity
 from rollout.core.agreement import Agreement, check_answers
 from rollout.core.alerts import OnAlert
+from rollout.core.freeze import NO_FREEZE, Freeze
 from rollout.core.frozen import Frozen
 from rollout.core.guards import DEFAULT_GUARDS, check_guards
+from rollout.core.notify import NotifyRule
+from rollout.core.patience import (
+    Budget,
+    Minutes,
+    OnDeadline,
+    OnNoData,
+    OnTooLittle,
+    SomeMinutes,
+    Then,
+    TooLittle,
+)
 from rollout.core.start_on import Source, StartRule
 from rollout.core.traffic import MIRROR_MAX
 
-Minutes = Annotated[int, Field(ge=0, le=60 * 24 * 60)]
-SomeMinutes = Annotated[int, Field(ge=1, le=60 * 24 * 60)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -40,15 +50,6 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     BAKE = "bake"
     RETIRE = "retire"
-
-
-class Then(StrEnum):
-    """The way out when patience ends."""
-
-    ROLL_BACK = "roll_back"
-    HOLD = "hold"
-    ADVANCE = "advance"
-    ASK = "ask"
 
 
 class Smoke(Frozen):
@@ -209,53 +210,6 @@ class Match(Frozen):
         return "*" not in self.endpoint, len(self.endpoint.replace("*", ""))
 
 
-class OnNoData(Frozen):
-    hold_minutes: SomeMinutes = 15
-    then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
-
-
-class TooLittle(StrEnum):
-    """The way out where too few requests come for a verdict."""
-
-    HOLD = "hold"
-    ASK = "ask"
-    ROLL_BACK = "roll_back"
-    LONGER = "longer"
-    NOTCH = "notch"
-    MIRROR = "mirror"
-
-
-class OnTooLittle(Frozen):
-    """At a stage's longest time too few requests were answered: what then, once a stage.
-
-    Longer, notch and mirror last `minutes`; if that was not enough either, a person is asked.
-    Notch is weight that the policy gives a canary stage beyond what is written there.
-    """
-
-    then: TooLittle = TooLittle.HOLD
-    minutes: SomeMinutes = Field(60, description="how much longer; for mirror: how long")
-    points: Annotated[int, Field(ge=1, le=50)] = Field(
-        5, description="notch: at most so many points of weight more, never above the next weight"
-    )
-    percent: Annotated[int, Field(ge=1, le=MIRROR_MAX)] = Field(
-        20, description="mirror: so many percent of the requests are copied"
-    )
-
-
-class OnDeadline(Frozen):
-    minutes: SomeMinutes = 1440
-    then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
-
-
-class Budget(Frozen):
-    """How many failed requests a bad canary may cost before it is noticed (`pace: adaptive`)."""
-
-    failures: Annotated[float, Field(gt=0, le=1e6)] = 40.0
-    part_of_minute: Annotated[float, Field(ge=0, le=1, description="of one minute's requests")] = (
-        0.04
-    )
-
-
 class Policy(Frozen):
     """How a new deployment of the endpoints it matches is brought to all traffic, or back."""
 
@@ -303,6 +257,11 @@ class Policy(Frozen):
     )
     start_on: Annotated[tuple[StartRule, ...], Field(max_length=20)] = Field(
         (), description="the news that start a rollout under this policy by themselves"
+    )
+
+    freeze: Freeze = Field(NO_FREEZE, description="when nothing starts and no share grows")
+    notify: Annotated[tuple[NotifyRule, ...], Field(max_length=10)] = Field(
+        (), description="who is told of what; addresses and secrets are in the settings"
     )
 
     @field_validator("guards")

@@ -6,7 +6,8 @@ from typing import TypeVar
 from rollout.analysis.report import Metric, Severity
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Approval, Bake, Canary, Mirror, Policy, Retire, Then
+from rollout.core.patience import Then
+from rollout.core.policy import Approval, Bake, Canary, Mirror, Policy, Retire
 from rollout.core.policy_problems import check_policy, spoken
 from rollout.core.yaml_lines import Problem, Value, read_yaml
 from rollout.errors import PolicyError

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from rollout.analysis.pace import allowed
 from rollout.analysis.report import Finding, Report
+from rollout.core import outbox
 from rollout.core.actions import Action, SetTraffic
 from rollout.core.chain import first_link, link
 from rollout.core.events import (
@@ -43,9 +44,10 @@ def record(
     """The row to save, what is newly owed in it, and the history entry, if it is worth one."""
     row, new = _after(before, decision, event, now)
     if not _is_told(before, decision):
-        return row, new, None
-    entry = _entry(before, decision, event, now)
-    return row.model_copy(update={"entries": entry.number, "last_link": link(entry)}), new, entry
+        return outbox.reminded(row), new, None
+    row, entry = outbox.owe(before, row, _entry(before, decision, event, now), now)
+    written = {"entries": entry.number, "last_link": link(entry)}
+    return outbox.reminded(row.model_copy(update=written)), new, entry
 
 
 def _after(

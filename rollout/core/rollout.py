@@ -9,8 +9,10 @@ from pydantic import Field
 from rollout.analysis.report import Report
 from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
+from rollout.core.freeze import Frost
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Kind, Policy, Stage, Then, TooLittle
+from rollout.core.patience import Then, TooLittle
+from rollout.core.policy import Kind, Policy, Stage
 from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 from rollout.core.way_back import WayBack
@@ -61,6 +63,7 @@ class HoldCause(StrEnum):
     REFUSED = "refused"
     ALERT = "alert"
     DEADLINE = "deadline"
+    FROZEN = "frozen"
 
 
 class Hold(Frozen):
@@ -133,6 +136,13 @@ class Further(Frozen):
     mirror: int = Field(0, description="while copies gather evidence: their percent")
 
 
+class Origin(Frozen):
+    """Where the code of a deployment comes from: a repository and one commit of it."""
+
+    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")
+    commit: str = Field(pattern=r"^[0-9a-fA-F]{7,64}$")
+
+
 class Order(Frozen):
     """What someone asked to roll out, as they asked it."""
 
@@ -146,6 +156,8 @@ class Order(Frozen):
         default=False, description="nobody asked: someone wrote a deployment, and a policy acts"
     )
     despite_alerts: tuple[str, ...] = Field((), description="rules whose alerts are overlooked")
+    despite_freeze: bool = Field(default=False, description="no freeze holds it up")
+    origin: Origin | None = Field(None, description="where its code comes from, if that was said")
     who: str
     why: str = ""
 
@@ -181,6 +193,9 @@ class Rollout(Frozen):
     rollback: Rollback | None = None
     asked_at: datetime | None = Field(None, description="when the wanted map was last asked for")
     asked_times: int = Field(0, description="how often the wanted map was asked for")
+    thawed_until: datetime | None = Field(
+        None, description="a person lets it go on in spite of a freeze that ends then"
+    )
     deadline_passed: bool = Field(default=False, description="it has come, and was answered")
     unclaimed: bool = Field(default=False, description="Azure refused to mark the endpoint")
     operation: str | None = Field(None, description="the URL that tells of the accepted write")
@@ -215,6 +230,12 @@ class Rollout(Frozen):
     def proven(self) -> bool:
         """Whether every trial is passed: only the old baseline's fate is open."""
         return self.here.kind is Kind.RETIRE
+
+    def frost(self, now: datetime) -> Frost | None:
+        """The freeze that keeps it from more traffic now; a person may have overruled it."""
+        frost = None if self.order.despite_freeze else self.policy.freeze.frost(now)
+        overruled = frost and self.thawed_until and frost.until <= self.thawed_until
+        return None if overruled else frost
 
     @property
     def over(self) -> bool:

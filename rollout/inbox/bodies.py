@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, from_json
 
@@ -30,7 +31,7 @@ from rollout.core.events import (
 )
 from rollout.core.frozen import Frozen
 from rollout.core.head import Wake
-from rollout.core.rollout import Order
+from rollout.core.rollout import Order, Origin
 from rollout.errors import Malformed
 
 BYTES_MAX = 256 * 1024
@@ -52,6 +53,11 @@ Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=WHO_MAX, pattern=_ONE_LINE)]
 Rule = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ONE_LINE)]
 Why = Annotated[str, StringConstraints(max_length=WHY_MAX, pattern=_LINES)]
+
+Repository = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")
+]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{7,64}$")]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 WHO_TOLD = (
@@ -82,13 +88,24 @@ class StartBody(_Body):
     despite_alerts: Annotated[tuple[Rule, ...], Field(max_length=20, strict=False)] = Field(
         (), description="names of alert rules that are to be overlooked"
     )
+    despite_freeze: bool = Field(default=False, description="no freeze holds it up")
+    repository: Repository | None = Field(None, description="OWNER/NAME its code comes from")
+    commit: Commit | None = Field(None, description="of that repository, for word back to GitHub")
     who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
 
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.repository is None) != (self.commit is None):
+            raise ValueError("repository and commit belong together; give both")
+        return self
+
     def order(self, endpoint: EndpointId, caller: Caller) -> Order:
         who, why = caller.signs(self.who, self.why)
-        told = self.model_dump(exclude={"endpoint", "who", "why"})
-        return Order(endpoint=endpoint, who=who, why=why, **told)
+        told = self.model_dump(exclude={"endpoint", "repository", "commit", "who", "why"})
+        known = {"repository": self.repository, "commit": self.commit}
+        origin = Origin.model_validate(known) if self.commit else None
+        return Order(endpoint=endpoint, origin=origin, who=who, why=why, **told)
 
 
 class CommandBody(_Body):
@@ -96,6 +113,7 @@ class CommandBody(_Body):
 
     who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
+    despite_freeze: bool = Field(default=False, description="overlook the freeze of now")
 
 
 class PushBody(_Body):
@@ -173,6 +191,15 @@ def read_body(body: bytes, model: type[_Model]) -> _Model:
         problems = error.errors(include_url=False)
         told = [_told(problem, model) for problem in problems[:PROBLEMS_MAX]]
         raise Malformed("\n".join(told)) from error
+
+
+def check_command(said: Mapping[str, str]) -> CommandBody:
+    """The same of a form's fields; raises Malformed."""
+    try:
+        return CommandBody.model_validate(said)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        raise Malformed("\n".join(_told(one, CommandBody) for one in problems)) from error
 
 
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - JSON

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollout.core.patience import TooLittle
 from rollout.core.policy import (
     Approval,
     Bake,
@@ -14,7 +15,6 @@ from rollout.core.policy import (
     Smoke,
     Stage,
     StageEntry,
-    TooLittle,
     Trial,
 )
 from rollout.rehearsal.recording import RecordedMinute, Recording

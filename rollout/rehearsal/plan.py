@@ -7,7 +7,8 @@ from pydantic import Field
 from rollout.analysis.report import ANSWERS
 from rollout.analysis.words import count, figures, percent
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Mirror, Policy, Then
+from rollout.core.patience import Then
+from rollout.core.policy import Mirror, Policy
 from rollout.core.policy_text import warnings
 from rollout.rehearsal.advice import advice
 from rollout.rehearsal.schedule import Stretch, schedule, trials
@@ -53,6 +54,7 @@ class PlanView(Frozen):
     in_vain: tuple[str, ...] = Field(description="stages and guards that can do nothing")
     advice: tuple[str, ...] = Field(description="what to change, and what it would bring")
     warnings: tuple[str, ...] = Field(description="what is allowed and probably not meant")
+    freezes: tuple[str, ...] = Field((), description="when nothing starts and no share grows")
 
 
 def foretell(
@@ -78,6 +80,7 @@ def foretell(
         in_vain=in_vain(policy, stretches, traffic, allowed),
         advice=tuple(advice(policy, legs, traffic, allowed, seen)),
         warnings=warnings(policy),
+        freezes=tuple(f"{window}, {policy.freeze.zone}" for window in policy.freeze.windows),
     )
 
 

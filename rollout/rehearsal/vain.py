@@ -9,7 +9,8 @@ from rollout.analysis.report import Guard, Metric
 from rollout.analysis.threshold import relative
 from rollout.analysis.words import count, figures
 from rollout.core.machine.thin import notched
-from rollout.core.policy import Canary, OnTooLittle, Policy, TooLittle
+from rollout.core.patience import OnTooLittle, TooLittle
+from rollout.core.policy import Canary, Policy
 from rollout.rehearsal.schedule import Stretch, least_requests, trials
 from rollout.rehearsal.sight import sight
 from rollout.rehearsal.traffic import TrafficView

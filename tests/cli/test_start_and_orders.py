@@ -168,3 +168,24 @@ def test_an_order_without_an_answer_is_sent_again_under_one_key(
     assert len(keys) == 2
     assert len(set(keys)) == 1
     assert keys[0]
+
+
+def test_despite_a_freeze_is_said_only_where_it_is_meant(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", a_view(), status=201)
+
+    shell.run("start", "churn", "green", "--despite-freeze")
+    shell.run("start", "churn", "green")
+
+    meant, not_meant = [one.body for one in canned.requests if one.method == "POST"]
+    assert meant["despite_freeze"] is True
+    assert "despite_freeze" not in not_meant
+
+
+def test_a_start_that_waits_for_a_freeze_says_until_when(canned: Canned, shell: Shell) -> None:
+    why = "green waits: it is frozen (launch) until Mon 2026-03-02 13:00 UTC"
+    waits = {"queued": "green", "behind": None, "until": "2026-03-02T13:00:00Z", "why": why}
+    canned.says("POST", "rollouts", waits, status=202)
+
+    done = shell.run("start", "churn", "green")
+
+    assert done.output.endswith(f"{why}; it begins by itself\n")

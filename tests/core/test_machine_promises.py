@@ -33,17 +33,8 @@ from rollout.core.events import (
 from rollout.core.head import Head
 from rollout.core.machine.decide import decide, next_look
 from rollout.core.machine.decision import Decision
-from rollout.core.policy import (
-    Approval,
-    Bake,
-    Canary,
-    Mirror,
-    Policy,
-    Retire,
-    Smoke,
-    Then,
-    TooLittle,
-)
+from rollout.core.patience import Then, TooLittle
+from rollout.core.policy import Approval, Bake, Canary, Mirror, Policy, Retire, Smoke
 from rollout.core.rollout import Phase, Rollout
 from rollout.core.traffic import Traffic
 from tests.builders import (

@@ -18,7 +18,7 @@ from rollout.core.events import (
     SkipRequested,
 )
 from rollout.core.machine.decide import decide
-from rollout.core.policy import Then
+from rollout.core.patience import Then
 from rollout.core.rollout import HoldCause, Phase, StageClock
 from tests.builders import (
     APPROVAL,

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from rollout.analysis.report import Guard, Metric, Severity
 from rollout.core.alerts import AlertSeverity
 from rollout.core.endpoint import EndpointId
-from rollout.core.policy import Canary, Kind, Policy, Then
+from rollout.core.patience import Then
+from rollout.core.policy import Canary, Kind, Policy
 from rollout.core.policy_text import PROBLEMS_MAX, choose_policy, parse_policy, warnings
 from rollout.core.yaml_lines import NODES_MAX, TEXT_MAX
 from rollout.errors import PolicyError

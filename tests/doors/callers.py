@@ -13,6 +13,7 @@ from rollout.adapters.policy_folder import PolicyFolder
 from rollout.api import Api, Request, Response
 from rollout.api.routes import BY_NAME
 from rollout.arrivals import Arrivals
+from rollout.links import Desk
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
 from tests.doctor.patients import a_doctor
@@ -22,6 +23,7 @@ from tests.simulation.world import CHURN, World
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "open sesame"
+LINK_SECRET = SecretStr("the secret of this installation")  # pragma: allowlist secret
 DOCUMENT: dict[str, Any] = json.loads((ROOT / "docs/reference/openapi.json").read_text())
 
 
@@ -70,7 +72,8 @@ def check_documented(name: str, answer: Response) -> None:
 
 
 def read(answer: Response) -> Any:
-    return json.loads(answer.body)
+    is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+    return answer.body.decode() if is_page else json.loads(answer.body)
 
 
 def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **known: Any) -> Caller:
@@ -99,6 +102,7 @@ def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **kn
         doctor=a_doctor(world, policies),
         arrivals=Arrivals(world.engine, world.policies, world.queue, world.clock),
         memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
+        desk=Desk(lambda: LINK_SECRET, "https://rollout.example"),
         new_id=lambda: next(ids),
     )
     return Caller(api, world)

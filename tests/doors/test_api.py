@@ -160,6 +160,7 @@ def test_a_second_start_waits_behind_the_first(caller: Caller) -> None:
     assert read(answer) == {
         "queued": "red",
         "behind": first["id"],
+        "until": None,
         "why": f"red waits until {first['id']} is over",
     }
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from rollout.api import Api, Request, Response
 from rollout.arrivals import Arrivals
 from rollout.core.rotation.state import KeyName
+from rollout.links import Desk
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
 from tests.doctor.patients import a_doctor
@@ -38,6 +39,7 @@ class Caller:
             settings=settings,
             doctor=a_doctor(world, world.policies),
             arrivals=Arrivals(world.engine, world.policies, world.queue, world.clock),
+            desk=Desk(lambda: SecretStr("unused"), None),
             memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         )
 

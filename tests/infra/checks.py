@@ -32,10 +32,12 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "metrics_api": "the one that needs no address",
     "metrics_lag_minutes": "tuned by a person who has measured it",
     "metrics_url": "Azure itself",
+    "notify": "nobody is told until a person names the places (the how-to)",
     "outgoing_private": "public https alone",
     "policies": "the folder in the package",
     "prometheus_token": "there is no Prometheus unless a person names one",
     "prometheus_url": "there is no Prometheus unless a person names one",
+    "public_url": "links are off until a person says where the app is reached (the how-to)",
     "requests_per_minute": "far above what people and CI need",
     "storage_suffix": "Azure's public cloud",
     "secret_file": "secrets are in the vault",  # pragma: allowlist secret

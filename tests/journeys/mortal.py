@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import rollout.host
-from rollout import engine
+from rollout import waits
 from rollout.__main__ import main
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.scoring import HttpScoring
@@ -94,7 +94,7 @@ def hurry() -> None:
     read = rollout.host.HostSettings.read
     hurried = staticmethod(lambda: replace(read(), lease=PATIENCE))
     setattr(rollout.host.HostSettings, "read", hurried)  # noqa: B010 - for the type checker
-    engine.SWEEP_MARGIN = PATIENCE
+    waits.SWEEP_MARGIN = PATIENCE
     record._GRACE_OF_SMOKE = GRACE
     record._GRACE = GRACE
     looked.GRACE = GRACE

@@ -79,6 +79,7 @@ class SimulatedAzure:
     maps: list[tuple[datetime, Traffic]] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
+    read_at: list[datetime] = field(default_factory=list)
     create_fails: bool = False
     owner: str | None = None
     way_back: WayBack | None = None
@@ -122,6 +123,7 @@ class SimulatedAzure:
     # -- Endpoints -----------------------------------------------------------------------------
 
     def read(self, endpoint: EndpointId) -> EndpointView:
+        self.read_at.append(self.clock.now())
         self._may_fail(self.faults.throttled, "429 TooManyRequests")
         if self.forbidden:
             raise Refused("403 no right to read")

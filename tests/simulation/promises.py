@@ -30,6 +30,7 @@ class Promises:
         self._writes_checked = 0
         self._decided_back_at: int | None = None
         self._entries = 0
+        self._frozen_checked = 0
         world.checks.append(self.check)
 
     def check(self) -> None:
@@ -37,6 +38,8 @@ class Promises:
         self._nothing_raises_after_a_rollback()
         self._history_is_whole()
         self._owed_is_of_this_generation()
+        self._notices_go_alone()
+        self._no_step_up_begins_in_a_freeze()
 
     def _no_more_than_the_stage(self) -> None:
         """1: the canary never gets more traffic than the stages it has reached allow."""
@@ -84,10 +87,25 @@ class Promises:
         head = self._world.head
         assert all(debt.generation == head.generation for debt in head.owed), head.owed
 
+    def _notices_go_alone(self) -> None:
+        """No look, no command and no rollback waits for a receiver: notices have their own turn."""
+        errands = self._world.notice_errands
+        assert all(errand is not None and errand.outbox for errand in errands), errands
+
+    def _no_step_up_begins_in_a_freeze(self) -> None:
+        """A freeze keeps back what raises the canary's share, and only that."""
+        for entry in self._world.store.history(CHURN.key, self._frozen_checked):
+            self._frozen_checked = entry.number
+            rollout = self._world.head.rollout
+            begins = entry.after is Phase.SHIFTING and entry.before is not Phase.SHIFTING
+            if rollout and begins and entry.rollout_id == rollout.id:
+                assert not rollout.policy.freeze.frost(entry.at), entry
+
     def at_the_end(self, *, good: bool) -> None:
         """The rollout has ended as it must, nothing is owed, nothing is waited for."""
         world, rollout = self._world, self._world.rollout
         assert world.head.owed == ()
+        assert world.head.outbox == ()
         assert rollout.over, (rollout.phase, rollout.hold, world.told[-3:])
         assert world.azure.traffic == (rollout.recorded if not good else Traffic.all_to("green"))
         assert rollout.phase is (Phase.PROMOTED if good else Phase.ROLLED_BACK)

@@ -13,13 +13,13 @@ from tests.fakes import NOON
 from tests.measuring.models import TEXT, Models, recorded
 from tests.simulation.azure import Faults
 from tests.simulation.promises import Promises
-from tests.simulation.world import Died, World
+from tests.simulation.world import CHURN, POLICY, Died, World
 
 SEEDS = range(int(os.environ.get("SEEDS", "30")))
 MINUTE = timedelta(minutes=1)
 
 
-def a_storm(seed: int) -> World:
+def a_storm(seed: int, policy: str = POLICY) -> World:
     """Everything goes wrong at once, as the seed has it; but a healthy model never fails.
 
     So no verdict is left to chance: the judge's own errors are measured in benchmarks/.
@@ -32,7 +32,7 @@ def a_storm(seed: int) -> World:
         stale_seconds=15,
         metrics_down=0.2,
     )
-    world = World(seed, faults=faults, deaths=0.003)
+    world = World(seed, policy, faults=faults, deaths=0.003)
     for deployment in world.azure.deployments.values():
         deployment.error_rate = lambda _: 0.0
     world.lost_messages = 0.05
@@ -76,6 +76,42 @@ def test_a_bad_canary_is_rolled_back_in_any_storm(seed: int) -> None:
     world.run(minutes=600)
 
     promises.at_the_end(good=False)
+
+
+TOLD_AND_FROZEN = f"""{POLICY}
+notify: [{{teams: room}}, {{webhook: audit, on: [stage, rolls_back, ended]}}]
+freeze: {{windows: [{{weekly: "mon 12:20 - mon 13:05"}}]}}
+"""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_deaf_receivers_and_frozen_calendars_stop_no_rollback(seed: int) -> None:
+    world = a_storm(seed, TOLD_AND_FROZEN)
+    promises = Promises(world)
+    world.deliver_notices = world.random.choice([0.3, 0.7])
+    turns_bad = NOON + timedelta(minutes=world.random.randint(0, 60))
+    world.azure.deployments["green"].error_rate = lambda at: 0.08 if at >= turns_bad else 0.0
+
+    insisting(world, world.start)
+    world.run(minutes=900)
+
+    promises.at_the_end(good=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_freeze_only_puts_a_good_canary_off(seed: int) -> None:
+    world = a_storm(seed, TOLD_AND_FROZEN)
+    promises = Promises(world)
+
+    insisting(world, world.start)
+    world.run(minutes=900)
+
+    promises.at_the_end(good=True)
+    ended = [letter for letter in world.letters if letter.topic == "ended"]
+    assert {letter.id for letter in ended} == {
+        f"{CHURN.key}:{ended[0].entry}:teams:room",
+        f"{CHURN.key}:{ended[0].entry}:webhook:audit",
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)

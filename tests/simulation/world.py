@@ -7,18 +7,24 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from pydantic import SecretStr
+
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import AlertFired, Event
 from rollout.core.head import Head, Wake
+from rollout.core.letter import Letter
 from rollout.core.machine.decision import Decision
+from rollout.core.notify import Target
 from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.traffic import Traffic
 from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
-from rollout.errors import RolloutError
+from rollout.errors import RolloutError, Unavailable
+from rollout.links import Desk
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.ports import CustomGuards, Metrics, PolicyFile, Scoring, Store
+from rollout.post import Post
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 
@@ -140,6 +146,11 @@ class World:
         self.logs: Metrics | None = None
         self.custom: CustomGuards | None = None
         self.scoring: Scoring | None = None
+        self.letters: list[Letter] = []
+        self.deliver_notices = 1.0
+        self.receivers = Random(seed)
+        self.errand: Wake | None = None
+        self.notice_errands: list[Wake | None] = []
         self.engine = self.new_worker()
 
     def equipped(
@@ -174,7 +185,17 @@ class World:
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
-        return Engine(mortal["store"], mortal["queue"], self.clock, looks, effects)
+        desk = Desk(lambda: SecretStr("secret"), None)
+        post = Post(mortal["store"], self.clock, self, desk.links)
+        return Engine(mortal["store"], mortal["queue"], self.clock, looks, effects, post=post)
+
+    def send(self, target: Target, letter: Letter) -> None:
+        """A place where notices go; `deliver_notices` is how often it takes one."""
+        self.notice_errands.append(self.errand)
+        self.deaths.maybe("before a notice")
+        if self.receivers.random() >= self.deliver_notices:
+            raise Unavailable(f"{target}: no answer")
+        self.letters.append(letter)
 
     # -- what people and things do -------------------------------------------------------------
 
@@ -235,7 +256,11 @@ class World:
                 self.queue.complete(delivery)
 
     def _wake(self, wake: Wake) -> None:
-        self.engine.wake(wake)
+        self.errand = wake
+        try:
+            self.engine.wake(wake)
+        finally:
+            self.errand = None
 
     def _survive(self, do: Callable[[], object]) -> bool:
         """Whether the worker lived; a dead one is replaced by another."""

@@ -26,11 +26,20 @@ PROMETHEUS = "prometheus-0815-0815"
 BEARER = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmVk"  # pragma: allowlist secret
 SHARED_KEY = "c2hhcmVkLWtleS1wbGFudGVk"
 GITHUB = "ghs_abcdefghijklmnopqrstuvwx"  # pragma: allowlist secret
-SECRETS = (API_TOKEN, PROMETHEUS, BEARER, SHARED_KEY, GITHUB)
+ROOM = "services/T0123/B0123/rooms-own-path"
+SIGNING = "signing-1234-1234"
+REPORTING = "reporting-5678-5678"
+PLACES = {
+    "slack": {"room": {"url": f"https://slack.test/{ROOM}"}},
+    "webhook": {"audit": {"url": f"https://audit.test/{ROOM}?x=1", "secret": SIGNING}},
+    "github": {"app": {"token": REPORTING}},
+}
+SECRETS = (API_TOKEN, PROMETHEUS, BEARER, SHARED_KEY, GITHUB, ROOM, SIGNING, REPORTING)
 FATAL = (
     f"no: {API_TOKEN} and {PROMETHEUS}; Authorization: Bearer {BEARER};"
     f" Endpoint=sb://x/;SharedAccessKeyName=n;SharedAccessKey={SHARED_KEY};"
-    f" AccountKey={SHARED_KEY}; https://h/api?code={SHARED_KEY}&sig={SHARED_KEY}; {GITHUB}"
+    f" AccountKey={SHARED_KEY}; https://h/api?code={SHARED_KEY}&sig={SHARED_KEY}; {GITHUB};"
+    f" POST /{ROOM} and /{ROOM}?x=1; {SIGNING}; {REPORTING}"
 )
 
 
@@ -52,6 +61,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
         api_token=API_TOKEN,
         prometheus_token=PROMETHEUS,
         workspaces=(CHURN.in_workspace,),
+        notify=json.dumps(PLACES),
     )
     blot = Blotter(settings.secret_texts)
     form: logging.Formatter = JsonLines(blot) if request.param == "json" else Lines(blot)

@@ -9,7 +9,7 @@ from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, refuse, with_rollout
 from rollout.core.machine.stages import carry_on
-from rollout.core.policy import Then
+from rollout.core.patience import Then
 from rollout.core.rollout import HoldCause, Phase, Rollout
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

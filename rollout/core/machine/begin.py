@@ -9,7 +9,8 @@ from rollout.core.events import Beginning, OrderFailed, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back
 from rollout.core.machine.decision import Decision, refuse
-from rollout.core.policy import Kind, TooLittle
+from rollout.core.patience import TooLittle
+from rollout.core.policy import Kind
 from rollout.core.rollout import Outcome, Phase, Rollout
 from rollout.core.source import Source, choose
 
@@ -25,6 +26,10 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
     waits = alerts.keeps_waiting(head, event, now) or not_new(head, event, now)
     if waits is not None:
         return refuse(_without_queued(head, event), waits)
+    frost = None if event.order.despite_freeze else event.policy.freeze.frost(now)
+    if frost is not None:
+        waiting = {"queued": event.order, "queued_until": frost.until}
+        return Decision(head.model_copy(update=waiting), f"{_waits(head, event)}: it is {frost}")
     generation = head.generation + 1
     rollout = _born(event, f"{head.endpoint.key}-{generation}", now)
     there = event.view.deployments.items()  # one on its way may still be announced
@@ -37,6 +42,8 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
     why = f"{why}; {chosen}" if chosen else why
     if event.order.despite_alerts:
         why = f"{why}, despite the alert {', '.join(event.order.despite_alerts)}"
+    if event.order.despite_freeze:
+        why = f"{why}, despite every freeze"
     return Decision(_without_queued(begun, event), why, _first_actions(event))
 
 
@@ -62,7 +69,7 @@ def begin_after_watch(head: Head, event: Beginning, now: datetime) -> Decision:
     old = not_new(head, event, now)
     if old is not None:
         return refuse(head, old)
-    queued = head.model_copy(update={"queued": event.order})
+    queued = head.model_copy(update={"queued": event.order, "queued_until": None})
     what = "the endpoint is watched after the rollback"
     return Decision(queued, f"{_waits(head, event)} until {until:%H:%M:%S} UTC: {what}")
 
@@ -108,8 +115,9 @@ def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
 
 
 def _without_queued(head: Head, event: Beginning) -> Head:
-    queued = None if head.queued == event.order else head.queued
-    return head.model_copy(update={"queued": queued})
+    if head.queued != event.order:
+        return head
+    return head.model_copy(update={"queued": None, "queued_until": None})
 
 
 def _baseline(event: Beginning) -> str | None:
@@ -247,7 +255,7 @@ def newer(head: Head, rollout: Rollout, event: StartRequested, now: datetime) ->
             return refuse(head, why)
     if rollout.policy.on_newer == "refuse":
         return refuse(head, f"{rollout.id} is live and its policy refuses newer deployments")
-    queued = head.model_copy(update={"queued": event.order})
+    queued = head.model_copy(update={"queued": event.order, "queued_until": None})
     ending = rollout.proven or rollout.phase is Phase.ROLLING_BACK
     if rollout.policy.on_newer == "supersede" and not ending:
         why = f"{event.order.deployment} is newer and takes over"
@@ -259,5 +267,5 @@ def order_failed(head: Head, event: OrderFailed, _now: datetime) -> Decision:
     """What waited cannot start: it is dropped, and said."""
     if head.queued != event.order:
         return refuse(head, "it does not wait any more")
-    dropped = head.model_copy(update={"queued": None})
+    dropped = head.model_copy(update={"queued": None, "queued_until": None})
     return Decision(dropped, f"{event.order.deployment} cannot start: {event.reason}")

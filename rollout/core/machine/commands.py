@@ -20,10 +20,12 @@ from rollout.core.machine.decision import Decision, hold, refuse, stay, with_rol
 from rollout.core.machine.looked import ASKS_MAX
 from rollout.core.machine.others import foreign_change
 from rollout.core.machine.stages import carry_on, enter_stage, go_on, goal, next_stage
-from rollout.core.policy import Approval, Kind, Then
+from rollout.core.patience import Then
+from rollout.core.policy import Approval, Kind
 from rollout.core.rollout import HoldCause, Outcome, Rollout, StageClock
 
 FAILURES_TOLD = 3
+_OTHER_QUESTION = "that question is not open any more; see what is asked now"
 
 
 def pause(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
@@ -33,8 +35,25 @@ def pause(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decisi
 
 def resume(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
     """Go on where the hold began: the stage's clock runs on, its map is asked for if it is lost."""
-    resumed = carry_on(head, _overruled(rollout, now), now, _said(event, "resumed"))
-    return _claiming(resumed, rollout)
+    why, freed = _said(event, "resumed"), _thawed(rollout, event, now)
+    resumed = carry_on(head, _overruled(freed, now), now, why)
+    held = rollout.hold is not None and rollout.hold.cause is HoldCause.FROZEN
+    return _still_frozen(head, resumed, now) if held else _claiming(resumed, rollout)
+
+
+def _thawed(rollout: Rollout, event: Command, now: datetime) -> Rollout:
+    """A person lets it go on in spite of the freeze of now; the next one counts again."""
+    frost = rollout.frost(now) if event.despite_freeze else None
+    return rollout.model_copy(update={"thawed_until": frost.until}) if frost else rollout
+
+
+def _still_frozen(head: Head, decision: Decision, now: datetime) -> Decision:
+    """Turn away what would only wait for the end of the freeze."""
+    after = decision.head.rollout
+    frost = after.frost(now) if after else None
+    if after and frost and after.hold and after.hold.cause is HoldCause.FROZEN:
+        return refuse(head, f"it is {frost}; wait until then, or add --despite-freeze")
+    return decision
 
 
 def _overruled(rollout: Rollout, now: datetime) -> Rollout:
@@ -82,8 +101,9 @@ def _move_to(
         return refuse(head, lacking)
     yes = f"; it counts as the yes of {event.who}" if passed else ""
     why = _said(event, what) + yes
-    moved = enter_stage(head, _overruled(rollout, now), index, now, why)
-    return _claiming(moved, rollout)
+    freed = _overruled(_thawed(rollout, event, now), now)
+    moved = enter_stage(head, freed, index, now, why)
+    return _claiming(_still_frozen(head, moved, now), rollout)
 
 
 def _approval(rollout: Rollout, place: int) -> Approval | None:
@@ -124,6 +144,8 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
     """Count a yes; with enough of them the rollout goes on."""
     asked = rollout.asked
     assert asked is not None, rollout.phase
+    if event.question_since not in {None, rollout.phase_since}:
+        return refuse(head, _OTHER_QUESTION)
     if not event.is_one_of(asked.by):
         return refuse(head, f"{event.who} may not approve; ask {', '.join(asked.by)}")
     if event.who in asked.approved_by:
@@ -131,7 +153,8 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
     approved = asked.model_copy(update={"approved_by": (*asked.approved_by, event.who)})
     why = _said(event, "approved")
     if len(approved.approved_by) >= asked.quorum:
-        return (carry_on if asked.resumes else next_stage)(head, rollout, now, why)
+        freed = _thawed(rollout, event, now)
+        return (carry_on if asked.resumes else next_stage)(head, freed, now, why)
     some = f"{why}; {len(approved.approved_by)} of {asked.quorum}"
     return stay(head, rollout.model_copy(update={"asked": approved}), some)
 
@@ -139,6 +162,8 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
 def reject(head: Head, rollout: Rollout, event: ApprovalRefused, now: datetime) -> Decision:
     asked = rollout.asked
     assert asked is not None, rollout.phase
+    if event.question_since not in {None, rollout.phase_since}:
+        return refuse(head, _OTHER_QUESTION)
     if not event.is_one_of(asked.by):
         return refuse(head, f"{event.who} may not reject; ask {', '.join(asked.by)}, or abort")
     return back.roll_back(head, rollout, _said(event, "rejected"), now, who=event.who)
@@ -195,4 +220,5 @@ def refused(head: Head, rollout: Rollout, event: ActionRefused, now: datetime) -
 
 
 def _said(event: Command, what: str) -> str:
-    return f"{what} by {event.who}" + (f": {event.why}" if event.why else "")
+    freed = " despite a freeze" if event.despite_freeze else ""
+    return f"{what} by {event.who}{freed}" + (f": {event.why}" if event.why else "")

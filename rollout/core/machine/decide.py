@@ -36,19 +36,17 @@ def _queued(head: Head, event: Event, why: str, now: datetime) -> Decision:
     now_if_it_could = begun(head, event, now)
     if not now_if_it_could.taken:
         return now_if_it_could
-    queued = head.model_copy(update={"queued": event.order})
+    queued = head.model_copy(update={"queued": event.order, "queued_until": None})
     return Decision(queued, f"{event.order.deployment} {why}")
 
 
 def next_look(head: Head, now: datetime) -> datetime | None:
     """When the world is to be looked at again; None: not before something happens."""
     rollout = head.rollout
-    if rollout is None:
-        return now + WAITS_FOR_KEY if head.queued else None
-    if rollout.over:
-        watching = _while_watched(rollout, now)
+    if rollout is None or rollout.over:
+        watching = _while_watched(rollout, now) if rollout else None
         turn = now + WAITS_FOR_KEY if key_in_the_way(head) else now
-        return watching or (turn if head.queued else None)
+        return watching or (max(turn, head.queued_until or now) if head.queued else None)
     if rollout.phase is Phase.ROLLING_BACK:
         return now + min(_BACK, rollout.minute)
     if rollout.phase in _WAITING:
@@ -63,11 +61,19 @@ def _patience(rollout: Rollout, now: datetime) -> timedelta:
 
 
 def is_turn_of_queued(head: Head, now: datetime) -> bool:
-    """Whether what waits may begin: nothing is live or watched, and no key is regenerated."""
-    rollout = head.rollout
+    """Whether what waits may begin: nothing is live, watched or frozen, no key is regenerated."""
     if head.live or head.queued is None or key_in_the_way(head):
         return False
-    return rollout is None or _while_watched(rollout, now) is None
+    return not (head.queued_until and now < head.queued_until) and not _is_watched(head, now)
+
+
+def rests(head: Head, now: datetime) -> bool:
+    """Whether nothing is to be seen or begun of a rollout: it is over, and watched no more."""
+    return not head.live and not is_turn_of_queued(head, now) and not _is_watched(head, now)
+
+
+def _is_watched(head: Head, now: datetime) -> bool:
+    return head.rollout is not None and _while_watched(head.rollout, now) is not None
 
 
 def _while_watched(rollout: Rollout, now: datetime) -> datetime | None:

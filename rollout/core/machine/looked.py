@@ -12,7 +12,7 @@ from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.alerts import still_fires
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
-from rollout.core.machine.onward import onward, over_budget, room_has_come
+from rollout.core.machine.onward import may_pass, onward, over_budget, room_has_come
 from rollout.core.machine.others import (
     STALE,
     aborted,
@@ -34,13 +34,15 @@ from rollout.core.machine.stages import (
     next_stage,
     question,
 )
+from rollout.core.machine.thaw import frost_ahead, thawed
 from rollout.core.machine.thin import (
     for_want_of_traffic,
     gathering,
     time_allowed,
     wants_traffic,
 )
-from rollout.core.policy import Approval, Bake, Canary, Mirror, Then, Trial
+from rollout.core.patience import Then
+from rollout.core.policy import Approval, Bake, Canary, Mirror, Trial
 from rollout.core.rollout import HoldCause, Phase, Rollout
 
 ASKS_MAX = 5
@@ -83,7 +85,8 @@ def _noticed(rollout: Rollout, event: Looked) -> Rollout:
 def _deadline(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
     """It comes once: what a person lets go on after it is not stopped again."""
     limit = rollout.policy.on_deadline
-    passed = now >= rollout.started_at + limit.minutes * rollout.minute
+    frozen = rollout.policy.freeze.elapsed(rollout.started_at, now)
+    passed = now >= rollout.started_at + frozen + limit.minutes * rollout.minute
     if not passed or rollout.deadline_passed or rollout.proven:
         return None
     why = f"not decided within {limit.minutes} minutes"
@@ -219,13 +222,12 @@ def _readable(rollout: Rollout, event: Looked) -> timedelta:
 
 def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """The numbers are in the entry's findings; the sentence stays short enough to be read."""
-    if not _all_pass(event.report) or over_budget(rollout, event):
+    if not may_pass(rollout, event):
         return None
-    return onward(head, rollout, event, now, f"{rollout.here} passed all its guards")
-
-
-def _all_pass(report: Report | None) -> bool:
-    return report is not None and bool(report.counting) and not report.open
+    why = f"{rollout.here} passed all its guards"
+    if frost := frost_ahead(rollout, event, now):
+        return stay(head, rollout, f"{why}; {frost}")  # judged on, and again when it may go on
+    return onward(head, rollout, event, now, why)
 
 
 def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -288,9 +290,7 @@ _UNDECIDED = (HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED)
 def _evidence_came(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     """What was undecided at the stage's longest time has been decided since."""
     held = rollout.hold
-    if held is None or held.cause not in _UNDECIDED or not _all_pass(event.report):
-        return None
-    if over_budget(rollout, event):
+    if held is None or held.cause not in _UNDECIDED or not may_pass(rollout, event):
         return None
     return carry_on(head, rollout, now, "the evidence has come")
 
@@ -382,6 +382,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         other_source,
         _data_is_back,
         _evidence_came,
+        thawed,
         room_has_come,
         _held_too_long,
         _still_held,

@@ -21,6 +21,13 @@ def onward(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str)
     return lacking or enter_stage(head, rollout, index, now, why)
 
 
+def may_pass(rollout: Rollout, event: Looked) -> bool:
+    """Whether every guard that counts passes, and the budget has room for what is next."""
+    report = event.report
+    passes = report is not None and bool(report.counting) and not report.open
+    return passes and not over_budget(rollout, event)
+
+
 # -- pace -----------------------------------------------------------------------------------------
 
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from rollout.core.actions import Action, DeleteDeployment, RunSmoke, ScaleDeployment, SetTraffic
+from rollout.core.freeze import Frost
 from rollout.core.head import Head
-from rollout.core.machine.decision import Decision, entered, with_rollout
+from rollout.core.machine.decision import Decision, entered, hold, with_rollout
 from rollout.core.policy import Approval, Bake, Canary, Kind, Mirror, Retire, Smoke
-from rollout.core.rollout import Asked, Phase, Rollout, Share, StageClock
+from rollout.core.rollout import Asked, HoldCause, Phase, Rollout, Share, StageClock
 from rollout.core.traffic import Traffic
 
 SHARES_MAX = 100
@@ -85,7 +86,24 @@ def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     if rollout.observed == wish and not _may_still_land(rollout, wish):
         settled = rollout.model_copy(update={"wanted": wish, "hold": None})
         return _ARRIVALS[rollout.here.kind](head, settled, now, why)
-    return ask_for(head, rollout, rollout.observed.on_the_way_to(wish, rollout.canary), now, why)
+    step = rollout.observed.on_the_way_to(wish, rollout.canary)
+    frost = rollout.frost(now)
+    if frost and _is_up(rollout, step):
+        return _until_thaw(head, rollout, frost, now, why)
+    return ask_for(head, rollout, step, now, why)
+
+
+def _is_up(rollout: Rollout, step: Traffic) -> bool:
+    """Whether more requests would reach the canary, or copies of them."""
+    canary, now = rollout.canary, rollout.observed
+    more = step.share(canary) > now.share(canary)
+    return more or step.mirror.get(canary, 0) > now.mirror.get(canary, 0)
+
+
+def _until_thaw(head: Head, rollout: Rollout, frost: Frost, now: datetime, why: str) -> Decision:
+    """Wait where it stands, its guards still on; the first look after the freeze goes on."""
+    told = f"{why}; {frost}"
+    return hold(head, rollout, HoldCause.FROZEN, told, now, (frost.until - now, None))
 
 
 def _may_still_land(rollout: Rollout, wish: Traffic) -> bool:

@@ -225,7 +225,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
-        ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.PREPARING),
+        ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.HOLDING, Phase.PREPARING),
         ApprovalRefused:    _to(commands.reject, Phase.ROLLING_BACK),
         UndoRequested:      "it is not promoted; abort gives the traffic back",
         ReleaseRequested:   "it is not on its way back; abort gives the traffic back",

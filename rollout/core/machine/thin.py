@@ -12,16 +12,8 @@ from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, stay
 from rollout.core.machine.onward import budget, live_share, room_for, scale_for, seen
 from rollout.core.machine.stages import ask_people, go_on, question
-from rollout.core.policy import (
-    Approval,
-    Bake,
-    Canary,
-    Mirror,
-    OnTooLittle,
-    Stage,
-    TooLittle,
-    Trial,
-)
+from rollout.core.patience import OnTooLittle, TooLittle
+from rollout.core.policy import Approval, Bake, Canary, Mirror, Stage, Trial
 from rollout.core.rollout import Further, HoldCause, Rollout, StageClock
 
 WEIGHT_MAX = 99

@@ -10,7 +10,8 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Match, Minutes, Name, SomeMinutes
+from rollout.core.patience import Minutes, SomeMinutes
+from rollout.core.policy import Match, Name
 
 if TYPE_CHECKING:
     from croniter import croniter

@@ -1,0 +1,276 @@
+"""Every kind of place, against a real receiver: told, slow, failing, redirecting, private."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from rollout.adapters.notices import PlacesByName
+from rollout.adapters.outgoing import Outgoing
+from rollout.core.letter import Letter, Link
+from rollout.core.notify import Target, TargetKind, Targets, Topic
+from rollout.core.rollout import Origin, Phase
+from rollout.errors import Refused, Unavailable
+from tests.fakes import NOON, FakeClock
+
+SECRET = "a secret of sixteen or more"  # pragma: allowlist secret
+SHA = "ab" * 20
+Answer = Callable[[web.Request], web.Response]
+
+
+@dataclass
+class Receiver:
+    """A real HTTP server on this machine that keeps what it is sent."""
+
+    url: str = ""
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[Any] = field(default_factory=list)
+    answer: Answer = lambda _: web.Response(status=202)
+    delay: float = 0.0
+    deployments: list[dict[str, Any]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.asked.append((request.method, request.path))
+        self.bodies.append(await request.read())
+        self.headers.append(request.headers)
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        return self.answer(request)
+
+    def github(self, request: web.Request) -> web.Response:
+        """As much of GitHub as a report asks for."""
+        if request.path.endswith("/deployments") and request.method == "POST":
+            made = {"id": 7 + len(self.deployments), **json.loads(self.bodies[-1])}
+            self.deployments.append(made)
+            return web.json_response(made, status=201)
+        if request.path.endswith("/deployments"):
+            return web.json_response(self.deployments)
+        return web.json_response({}, status=201)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dict[str, Any]]:
+    """One server for all; `now` is the receiver that takes what comes."""
+    known: dict[str, Any] = {}
+    ready, over = Event(), Event()
+
+    async def take(request: web.Request) -> web.Response:
+        now: Receiver = known["now"]
+        return await now.take(request)
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", take)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        known["url"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        ready.set()
+        await asyncio.to_thread(over.wait)
+        await runner.cleanup()
+
+    thread = Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    ready.wait(10)
+    yield known
+    over.set()
+    thread.join(10)
+
+
+@pytest.fixture
+def receiver(server: dict[str, Any]) -> Receiver:
+    server["now"] = Receiver(url=server["url"])
+    return server["now"]  # type: ignore[no-any-return]
+
+
+def a_letter(**details: Any) -> Letter:
+    known: dict[str, Any] = {
+        "id": "churn-1:4:webhook:audit",
+        "topic": Topic.ROLLS_BACK,
+        "at": NOON,
+        "endpoint": "ml/churn",
+        "endpoint_id": "/subscriptions/s/endpoints/churn",
+        "rollout_id": "churn-1",
+        "entry": 4,
+        "canary": "green",
+        "baseline": "blue",
+        "phase": Phase.ROLLING_BACK,
+        "stage": "canary 5 %",
+        "who": "rollout",
+        "sentence": "roll back: error rate 9 %, <!channel> [click](https://evil.example)",
+        "numbers": ("error rate worse by +4.59% to +5.44%, 1.00% allowed",),
+        "command": "rollout explain ml/churn",
+        "links": (Link(title="rollout", url="https://rollout.example/api/rollouts/churn-1"),),
+        "origin": Origin(repository="contoso/churn", commit=SHA),
+    }
+    return Letter.model_validate({**known, **details})
+
+
+def places(receiver: Receiver, *, private: bool = True, seconds: float = 2) -> PlacesByName:
+    url = f"{receiver.url}/secret-path"
+    known = {
+        "teams": {"room": {"url": url}},
+        "slack": {"room": {"url": url}},
+        "webhook": {"room": {"url": url, "secret": SECRET}},
+        "github": {"room": {"url": receiver.url, "token": "gh-token"}},
+    }
+    outgoing = Outgoing(private=private, timeout=timedelta(seconds=seconds))
+    return PlacesByName(outgoing, Targets.model_validate(known), FakeClock())
+
+
+def to(kind: str, name: str = "room") -> Target:
+    return Target(kind=TargetKind(kind), name=name)
+
+
+KINDS = [kind.value for kind in TargetKind]
+
+
+# -- what every kind keeps --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_a_receiver_in_trouble_is_asked_again(receiver: Receiver, kind: str, status: int) -> None:
+    receiver.answer = lambda _: web.Response(status=status)
+
+    with pytest.raises(Unavailable, match=f"^{kind} room: it answers {status}$"):
+        places(receiver).send(to(kind), a_letter())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("status", [400, 401, 404, 410])
+def test_a_receiver_that_says_no_is_not(receiver: Receiver, kind: str, status: int) -> None:
+    receiver.answer = lambda _: web.Response(status=status)
+
+    with pytest.raises(Refused, match=f"{kind} room: it answers {status}; see its address"):
+        places(receiver).send(to(kind), a_letter())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_slow_receiver_is_left_in_time(receiver: Receiver, kind: str) -> None:
+    receiver.delay, begun = 2.0, time.monotonic()
+
+    with pytest.raises(Unavailable, match=rf"{kind} room: no answer \(not within 0.2 s\)"):
+        places(receiver, seconds=0.2).send(to(kind), a_letter())
+
+    assert time.monotonic() - begun < 1.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_redirect_is_not_followed(receiver: Receiver, kind: str) -> None:
+    receiver.answer = lambda _: web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    with pytest.raises(Refused, match=r"it redirects \(307\)") as caught:
+        places(receiver).send(to(kind), a_letter())
+
+    assert len(receiver.asked) == 1
+    assert "secret-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_private_address_is_refused_before_anything_is_sent(
+    receiver: Receiver, kind: str
+) -> None:
+    with pytest.raises(Refused, match="only https is asked") as caught:
+        places(receiver, private=False).send(to(kind), a_letter())
+
+    assert receiver.asked == []
+    assert "secret-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_place_that_nobody_knows_is_refused_with_those_there_are(
+    receiver: Receiver, kind: str
+) -> None:
+    with pytest.raises(Refused, match=f"no {kind} place 'rom'; there are: room; add it"):
+        places(receiver).send(to(kind, "rom"), a_letter())
+
+
+def test_an_address_that_is_none_is_not_repeated(receiver: Receiver) -> None:
+    receiver.url = "no url: at all/"
+
+    with pytest.raises(Refused) as caught:
+        places(receiver).send(to("teams"), a_letter())
+
+    assert "secret-path" not in str(caught.value)
+
+
+# -- what each one says -----------------------------------------------------------------------
+
+
+def test_teams_gets_a_card_in_which_a_reason_is_only_text(receiver: Receiver) -> None:
+    places(receiver).send(to("teams"), a_letter())
+
+    sent = json.loads(receiver.bodies[0])
+    card = sent["attachments"][0]
+    assert sent["type"] == "message"
+    assert card["contentType"] == "application/vnd.microsoft.card.adaptive"
+    texts = [one["text"] for one in card["content"]["body"] if one["type"] == "TextBlock"]
+    assert texts[0] == "ml/churn: green is rolled back"
+    assert texts[1].endswith("(click)(https://evil.example)")
+    assert texts[2] == "• error rate worse by +4.59% to +5.44%, 1.00% allowed"
+    assert card["content"]["actions"][0]["url"].endswith("/api/rollouts/churn-1")
+
+
+def test_slack_gets_blocks_in_which_nobody_is_called(receiver: Receiver) -> None:
+    places(receiver).send(to("slack"), a_letter())
+
+    sent = json.loads(receiver.bodies[0])
+    assert [block["type"] for block in sent["blocks"]] == [
+        *("header", "section", "section", "context", "actions")
+    ]
+    assert sent["blocks"][0]["text"]["text"] == "ml/churn: green is rolled back"
+    assert "&lt;!channel&gt;" in sent["blocks"][1]["text"]["text"]
+    assert b"<!channel>" not in receiver.bodies[0]
+
+
+def test_a_webhook_gets_a_signed_cloud_event_with_one_id(receiver: Receiver) -> None:
+    for _ in range(2):
+        places(receiver).send(to("webhook"), a_letter())
+
+    body, headers = receiver.bodies[0], receiver.headers[0]
+    sent = json.loads(body)
+    shown = dict(part.split("=") for part in headers["X-Rollout-Signature"].split(","))
+    signed = hmac.new(SECRET.encode(), f"{shown['t']}.".encode() + body, hashlib.sha256)
+    assert headers["Content-Type"] == "application/cloudevents+json"
+    assert int(shown["t"]) == int(NOON.timestamp())
+    assert hmac.compare_digest(shown["v1"], signed.hexdigest())
+    assert (sent["specversion"], sent["type"]) == ("1.0", "rollout.rolls_back.v1")
+    assert sent["id"] == json.loads(receiver.bodies[1])["id"] == "churn-1:4:webhook:audit"
+    assert sent["data"]["sentence"].startswith("roll back: error rate 9 %")
+
+
+def test_github_gets_a_status_and_one_deployment_however_often_it_is_told(
+    receiver: Receiver,
+) -> None:
+    receiver.answer = receiver.github
+    ended = {"topic": Topic.ENDED, "phase": Phase.PROMOTED}
+
+    places(receiver).send(to("github"), a_letter(topic=Topic.STARTED, phase=Phase.PREPARING))
+    places(receiver).send(to("github"), a_letter(**ended))
+
+    root = "/repos/contoso/churn"
+    told = [(f"{root}/statuses/{SHA}"), f"{root}/deployments/7/statuses"]
+    states = [
+        json.loads(body)["state"]
+        for (method, path), body in zip(receiver.asked, receiver.bodies, strict=True)
+        if method == "POST" and path in told
+    ]
+    assert states == ["pending", "in_progress", "success", "success"]
+    assert [one["payload"] for one in receiver.deployments] == [{"rollout": "churn-1"}]
+    assert receiver.headers[0]["Authorization"] == "Bearer gh-token"
+
+
+def test_github_is_not_told_without_a_commit(receiver: Receiver) -> None:
+    with pytest.raises(Refused, match="named no repository and commit"):
+        places(receiver).send(to("github"), a_letter(origin=None))
