@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -22,6 +22,7 @@ from rollout.ports import (
     Withdrawn,
 )
 from tests.fakes import FakeClock
+from tests.simulation.chances import Chances
 
 
 @dataclass
@@ -38,6 +39,12 @@ class Faults:
     stale_seconds: float = 0.0  # a GET shows the map of so long ago
     metrics_down: float = 0.0
     metrics_refused: bool = False
+    operation_failed: float = 0.0  # accepted, and ends with a failure and the old map
+    late_landing: float = 0.0  # accepted and lost; lands minutes later, over whatever stands
+    metrics_late: float = 0.0  # a minute's points come minutes after their time
+    metrics_partial: float = 0.0  # a minute is counted in part at first, and revised later
+    metrics_missing: float = 0.0  # a minute is never counted at all
+    refused: tuple[datetime, datetime] | None = None  # every write is a 403 between these
     silent: tuple[datetime, datetime] | None = None  # no metric points between these
     copies_unseen: frozenset[str] = frozenset()  # sources that do not count mirrored requests
 
@@ -86,10 +93,14 @@ class SimulatedAzure:
     aborted: AbortedAtAzure | None = None
     busy_until: datetime | None = None
     pending: tuple[datetime, Traffic] | None = None
+    late: list[tuple[datetime, Traffic]] = field(default_factory=list)
+    failed: str | None = None
+    written: Callable[[Write], None] | None = None
     source: str = "metrics"
     gone: bool = False
     managed: bool = True
     forbidden: bool = False
+    chances: Chances = field(default_factory=lambda: Chances(0))
 
     @property
     def lag(self) -> timedelta:
@@ -102,6 +113,9 @@ class SimulatedAzure:
         if self.pending and self.clock.now() >= self.pending[0]:
             self.maps.append(self.pending)
             self.pending = None
+        for one in [late for late in self.late if late[0] <= self.clock.now()]:
+            self.late.remove(one)
+            self.maps.append(one)
 
     @property
     def traffic(self) -> Traffic:
@@ -124,13 +138,15 @@ class SimulatedAzure:
 
     def read(self, endpoint: EndpointId) -> EndpointView:
         self.read_at.append(self.clock.now())
-        self._may_fail(self.faults.throttled, "429 TooManyRequests")
+        self._may_fail("throttled", "429 TooManyRequests")
         if self.forbidden:
             raise Refused("403 no right to read")
         if self.gone or endpoint != self.id:
             raise Unknown(f"404 {endpoint}")
         now = self.clock.now()
         seen = self._at(now - timedelta(seconds=self.faults.stale_seconds))
+        if seen != self.maps[-1][1]:
+            self.chances.struck["stale_seconds"] += 1
         running = self.pending is not None
         return EndpointView(
             id=self.id,
@@ -175,7 +191,8 @@ class SimulatedAzure:
         return self._write(traffic, expect)
 
     def _write(self, traffic: Traffic, expect: Traffic | None) -> Accepted:
-        self._may_fail(self.faults.busy, "409 Conflict")
+        self._may_fail("busy", "409 Conflict")
+        self._may_refuse()
         self.settle()
         if self.pending:
             raise Unavailable("409 an operation is running")
@@ -183,15 +200,35 @@ class SimulatedAzure:
         if missing:
             raise Refused(f"400 no deployment {missing}")
         now = self.clock.now()
-        self.writes.append(Write(now, traffic, expect))
-        if self.random.random() >= self.faults.never_done:
+        write = Write(now, traffic, expect)
+        self.writes.append(write)
+        if self.written:
+            self.written(write)
+        self._begin(now, traffic, onward=expect is not None)
+        self._may_fail("lost_answer", "connection reset")
+        return Accepted("https://management.azure.com/operations/1")
+
+    def _begin(self, now: datetime, traffic: Traffic, *, onward: bool) -> None:
+        """What becomes of a write that was taken."""
+        self.failed = None
+        if onward and self.chances.strikes("late_landing", self.faults.late_landing):
+            minutes = self.random.uniform(0.5, 8)
+            self.late.append((now + timedelta(minutes=minutes), traffic))
+        elif self.chances.strikes("operation_failed", self.faults.operation_failed):
+            self.failed = "InternalServerError"
+        elif not self.chances.strikes("never_done", self.faults.never_done):
             done = now + timedelta(seconds=self.random.uniform(*self.faults.operation))
             self.pending = (done, traffic)
-        self._may_fail(self.faults.lost_answer, "connection reset")
-        return Accepted("https://management.azure.com/operations/1")
+
+    def _may_refuse(self) -> None:
+        closed = self.faults.refused
+        if closed and closed[0] <= self.clock.now() < closed[1]:
+            self.chances.struck["refused"] += 1
+            raise Refused("403 AuthorizationFailed")
 
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         self.read(endpoint)
+        self._may_refuse()
         self.owner = owner
         return Accepted(None)
 
@@ -210,28 +247,30 @@ class SimulatedAzure:
 
     def scale(self, endpoint: EndpointId, deployment: str, instances: int) -> Accepted:
         self.read(endpoint)
+        self._may_refuse()
         self.deployments[deployment].instances = instances
         return Accepted(None)
 
     def delete(self, endpoint: EndpointId, deployment: str) -> Accepted:
         self.read(endpoint)
+        self._may_refuse()
         if self.traffic.share(deployment):
             raise Refused(f"400 {deployment} has live traffic")
         self.deployments.pop(deployment, None)
         return Accepted(None)
 
     def operation(self, url: str) -> OperationStatus:
-        self._may_fail(self.faults.throttled, f"429 for {url}")
-        return OperationStatus(running=self.pending is not None)
+        self._may_fail("throttled", f"429 for {url}")
+        return OperationStatus(running=self.pending is not None, failure=self.failed)
 
-    def _may_fail(self, rate: float, why: str) -> None:
-        if rate and self.random.random() < rate:
+    def _may_fail(self, fault: str, why: str) -> None:
+        if self.chances.strikes(fault, getattr(self.faults, fault)):
             raise Unavailable(why, self.faults.retry_after)
 
     # -- Scoring -------------------------------------------------------------------------------
 
     def score(self, endpoint: EndpointId, deployment: str, body: bytes) -> Answer:
-        self._may_fail(self.faults.throttled, f"no answer to {len(body)} bytes from {endpoint}")
+        self._may_fail("throttled", f"no answer to {len(body)} bytes from {endpoint}")
         one = self.deployments[deployment]
         return Answer(one.smoke_status, b"{}", timedelta(milliseconds=one.latency_ms))
 
@@ -244,13 +283,16 @@ class SimulatedAzure:
         while at + self.clock.minute <= until:
             counts = self._minute(at, copies=source not in self.faults.copies_unseen)
             if counts:
-                minutes[at] = counts
+                minutes[at] = self._as_known(at, counts)
             at += self.clock.minute
         return minutes
 
     def _minute(self, at: datetime, *, copies: bool) -> dict[str, Counts]:
         silent = self.faults.silent
         if silent and silent[0] <= at < silent[1]:
+            self.chances.struck["silent"] += 1
+            return {}
+        if self._of_minute("missing", at) or self._is_late(at):
             return {}
         traffic = self._at(at + self.clock.minute / 2)
         shares = {**traffic.live, **(traffic.mirror if copies else {})}
@@ -259,6 +301,35 @@ class SimulatedAzure:
             for name, share in shares.items()
             if name in self.deployments
         }
+
+    def _of_minute(self, what: str, at: datetime) -> bool:
+        """Whether it strikes this minute: the same whenever it is read."""
+        rate = getattr(self.faults, f"metrics_{what}")
+        struck = rate > 0 and Random(f"{self.seed}/{what}/{at.timestamp()}").random() < rate
+        self.chances.struck[f"metrics_{what}"] += struck
+        return struck
+
+    def _is_late(self, at: datetime) -> bool:
+        return self._is_young(at, 4) and self._of_minute("late", at)
+
+    def _is_young(self, at: datetime, minutes: int) -> bool:
+        return self.clock.now() - at < self.lag + minutes * self.clock.minute
+
+    def served(self, name: str, since: datetime) -> int:
+        """How many requests it truly had, whatever is told of them."""
+        minute = self.clock.minute
+        ats = [since + n * minute for n in range((self.clock.now() - since) // minute + 1)]
+        return sum(
+            self._counts(name, at, traffic.share(name) or traffic.mirror.get(name, 0)).requests
+            for at in ats
+            if (traffic := self._at(at + minute / 2)).reaches(name)
+        )
+
+    def _as_known(self, at: datetime, counts: dict[str, Counts]) -> dict[str, Counts]:
+        """A young minute may be counted in part: later it is revised."""
+        if not (self._is_young(at, 3) and self._of_minute("partial", at)):
+            return counts
+        return {name: _halved(one) for name, one in counts.items()}
 
     def _counts(self, name: str, at: datetime, share: int) -> Counts:
         chance = Random(f"{self.seed}/{name}/{at.timestamp()}")
@@ -286,9 +357,13 @@ class SimulatedMetrics:
     def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
         if self.azure.faults.metrics_refused:
             raise Refused("403 Monitoring Reader is missing")
-        if self.azure.random.random() < self.azure.faults.metrics_down:
+        if self.azure.chances.strikes("metrics_down", self.azure.faults.metrics_down):
             raise Unavailable(f"no metrics of {endpoint}")
         return self.azure.metrics_of(since, until)
+
+
+def _halved(counts: Counts) -> Counts:
+    return replace(counts, statuses={status: n // 2 for status, n in counts.statuses.items()})
 
 
 def _poisson(chance: Random, mean: float) -> int:

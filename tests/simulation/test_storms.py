@@ -1,7 +1,6 @@
 """Storms on the real engine; `make sim SEEDS=n` runs more. A red seed replays exactly."""
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -13,7 +12,8 @@ from tests.fakes import NOON
 from tests.measuring.models import TEXT, Models, recorded
 from tests.simulation.azure import Faults
 from tests.simulation.promises import Promises
-from tests.simulation.world import CHURN, POLICY, Died, World
+from tests.simulation.stories import insisting
+from tests.simulation.world import CHURN, POLICY, World
 
 SEEDS = range(int(os.environ.get("SEEDS", "30")))
 MINUTE = timedelta(minutes=1)
@@ -38,19 +38,6 @@ def a_storm(seed: int, policy: str = POLICY) -> World:
     world.lost_messages = 0.05
     world.doubled_messages = 0.1
     return world
-
-
-def insisting(world: World, do: Callable[[], object]) -> None:
-    """A caller whose request dies, or is told to come later, asks again with the same id."""
-    while True:
-        try:
-            do()
-        except Died:
-            world.engine = world.new_worker()
-        except Exception:  # noqa: BLE001 - whatever it was, the caller asks again
-            world.clock.advance(timedelta(seconds=1))
-        else:
-            return
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -1,7 +1,8 @@
 """One endpoint's whole world in virtual time: engine, queue, store, Azure, and what goes wrong."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -9,9 +10,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from rollout.adapters.sqlite.queue import Delivery
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import AlertFired, Event
-from rollout.core.head import Head, Wake
+from rollout.core.head import Head, HistoryEntry, Wake
 from rollout.core.letter import Letter
 from rollout.core.machine.decision import Decision
 from rollout.core.notify import Target
@@ -19,14 +21,25 @@ from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.traffic import Traffic
 from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
-from rollout.errors import RolloutError, Unavailable
+from rollout.errors import Conflict, RolloutError, Unavailable
 from rollout.links import Desk
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import CustomGuards, Metrics, PolicyFile, Scoring, Store
+from rollout.ports import (
+    CustomGuards,
+    Held,
+    Message,
+    Metrics,
+    PolicyFile,
+    Scoring,
+    Store,
+)
 from rollout.post import Post
 from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
+from tests.simulation.census import Census
+from tests.simulation.chances import Chances
+from tests.simulation.workers import Deaths, Died, Mortal, Turns
 
 CHURN = EndpointId(subscription="s", resource_group="g", workspace="w", name="churn")
 LEASE = timedelta(minutes=1)
@@ -46,48 +59,6 @@ guards:
   - {metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.0005, severity: fail}
   - {metric: latency_p95, worse_by_ratio: 1.5, severity: hold}
 """
-
-
-class Died(BaseException):
-    """A worker was killed at this line."""
-
-
-@dataclass
-class Mortal:
-    """A port whose caller may die before or after any call."""
-
-    port: Any
-    deaths: "Deaths"
-
-    def __getattr__(self, name: str) -> Any:  # a port's own methods
-        called = getattr(self.port, name)
-        if not callable(called):
-            return called
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.deaths.maybe(f"before {name}")
-            answer = called(*args, **kwargs)
-            self.deaths.maybe(f"after {name}")
-            return answer
-
-        return call
-
-
-@dataclass
-class Deaths:
-    """When workers die: at a rate, or at the n-th chance exactly."""
-
-    random: Random
-    rate: float = 0.0
-    at: int | None = None
-    chances: int = 0
-    died: list[str] = field(default_factory=list)
-
-    def maybe(self, place: str) -> None:
-        self.chances += 1
-        if self.chances == self.at or (self.rate and self.random.random() < self.rate):
-            self.died.append(place)
-            raise Died(place)
 
 
 @dataclass
@@ -118,6 +89,82 @@ class FakePolicies:
     def attach(self, path: str, content: bytes) -> None: ...
 
 
+class WorkerClock:
+    """A worker's clock: the true time, and how far it is wrong just now."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.wrong_by = timedelta(0)
+
+    @property
+    def minute(self) -> timedelta:
+        return self._clock.minute
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.wrong_by
+
+
+@dataclass
+class Roads:
+    """How the ways between the parts misbehave; a rate is the chance for one message or call."""
+
+    delayed_messages: float = 0.0  # so they overtake one another
+    queue_down: float = 0.0
+    store_down: float = 0.0  # nothing is read or saved
+    store_deaf: float = 0.0  # it is saved, and the caller hears a broken connection
+    skew_seconds: float = 0.0  # each step is another worker's, with a clock of its own
+    workers: int = 1
+
+
+@dataclass
+class ShakyStore:
+    """A store that fails before and after a commit, and tells what was saved."""
+
+    store: Any
+    roads: Roads
+    chances: Chances
+    saved: list[Callable[[Head, Head, HistoryEntry | None], None]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def load(self, endpoint: EndpointId) -> Held:
+        self._may_fail("store_down")
+        held: Held = self.store.load(endpoint)
+        return held
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        self._may_fail("store_down")
+        before = self.store.load(head.endpoint).head
+        after: Held = self.store.save(held, head, entry)
+        for tell in self.saved:
+            tell(before, head, entry)
+        self._may_fail("store_deaf")
+        return after
+
+    def _may_fail(self, fault: str) -> None:
+        if self.chances.strikes(fault, getattr(self.roads, fault)):
+            raise Unavailable(f"503 the store does not answer ({fault})")
+
+
+@dataclass
+class ShakyQueue:
+    """A queue that is down at times, and delivers some messages minutes late."""
+
+    queue: FakeQueue
+    roads: Roads
+    chances: Chances
+
+    def send(self, message: Message) -> None:
+        if self.chances.strikes("queue_down", self.roads.queue_down):
+            raise Unavailable("503 the queue does not answer")
+        if self.chances.strikes("delayed_messages", self.roads.delayed_messages):
+            due = max(self.queue.clock.now(), message.not_before or self.queue.clock.now())
+            late = timedelta(seconds=self.chances.dice("delay").uniform(1, 120))
+            message = replace(message, not_before=due + late)
+        self.queue.send(message)
+
+
 class World:
     """Runs the real engine until nothing is due, on a clock that jumps from event to event."""
 
@@ -130,17 +177,25 @@ class World:
         store: Store | None = None,
     ) -> None:
         self.random = Random(seed)
+        self.chances = Chances(seed)
+        self.census = Census()
+        self.roads = Roads()
         self.clock = FakeClock()
-        self.azure = SimulatedAzure(CHURN, self.clock, self.random, seed, faults or Faults())
+        self.worker_clock = WorkerClock(self.clock)
+        self.azure = SimulatedAzure(
+            CHURN, self.clock, self.random, seed, faults or Faults(), chances=self.chances
+        )
         self.azure.deployments = {"blue": Deployment(), "green": Deployment()}
         self.azure.maps.append((NOON - timedelta(days=1), Traffic.all_to("blue")))
         self.store = store or FakeStore()
         self.queue = FakeQueue(self.clock)
         self.samples = FakeSamples()
-        self.deaths = Deaths(self.random, deaths)
+        self.turns = Turns(self.chances.dice("turns"))
+        self.deaths = Deaths(self.chances.dice("deaths"), deaths, turns=self.turns)
         self.policies = FakePolicies(policy)
         self.plans: list[tuple[datetime, Callable[[], object]]] = []
         self.checks: list[Callable[[], None]] = []
+        self.saved: list[Callable[[Head, Head, HistoryEntry | None], None]] = []
         self.lost_messages = 0.0
         self.doubled_messages = 0.0
         self.logs: Metrics | None = None
@@ -167,8 +222,8 @@ class World:
         mortal = {
             name: Mortal(port, self.deaths)
             for name, port in (
-                ("store", self.store),
-                ("queue", self.queue),
+                ("store", ShakyStore(self.store, self.roads, self.chances, self.saved)),
+                ("queue", ShakyQueue(self.queue, self.roads, self.chances)),
                 ("azure", self.azure),
                 ("metrics", SimulatedMetrics(self.azure)),
             )
@@ -178,7 +233,7 @@ class World:
             metrics=mortal["metrics"],
             samples=self.samples,
             policies=self.policies,
-            clock=self.clock,
+            clock=self.worker_clock,
             logs=self.logs,
             custom=self.custom,
             scoring=self.scoring,
@@ -187,7 +242,7 @@ class World:
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
         desk = Desk(lambda: SecretStr("secret"), None)
         post = Post(mortal["store"], self.clock, self, desk.links)
-        return Engine(mortal["store"], mortal["queue"], self.clock, looks, effects, post=post)
+        return Engine(mortal["store"], mortal["queue"], self.worker_clock, looks, effects, post=post)
 
     def send(self, target: Target, letter: Letter) -> None:
         """A place where notices go; `deliver_notices` is how often it takes one."""
@@ -220,38 +275,84 @@ class World:
         """Let time pass; at its end, or when nothing is left to do, the rollout as it stands."""
         end = self.clock.now() + timedelta(minutes=minutes)
         sweep_at = self.clock.now() + SWEEP
-        while True:
+        while not self._all_is_done():
             due = self.queue.next_due(STEPS_QUEUE)
             plan = min((at for at, _ in self.plans), default=None)
+            if self.roads.workers > 1:  # what people do comes at the worst moment: beside a look
+                plan = None
             time = min(at for at in (due, plan, sweep_at, end) if at is not None)
             self.clock.time = max(self.clock.time, time)
             self.azure.settle()
             if self.clock.time >= end:
-                return self.rollout
-            self._do_plans()
-            self._deliver()
-            if self.clock.time >= sweep_at:
-                self._survive(self.engine.sweep)
+                break
+            is_swept = self.clock.time >= sweep_at
+            self._step(is_swept=is_swept)
+            if is_swept:
                 sweep_at = self.clock.time + SWEEP
             for check in self.checks:
                 check()
+        return self.rollout
 
-    def _do_plans(self) -> None:
+    def _all_is_done(self) -> bool:
+        """Nothing is planned, sent or due: no sweep would find anything until the end of time."""
+        if self.plans or self.queue.rows or self.azure.pending or self.azure.late:
+            return False
+        head = self.head
+        return head.rollout is not None and head.due_at is None and not head.owed
+
+    def _step(self, *, is_swept: bool) -> None:
+        skew = self.roads.skew_seconds
+        if skew:
+            self.chances.struck["skew_seconds"] += 1
+            self.worker_clock.wrong_by = timedelta(seconds=self.random.uniform(-skew, skew))
+        if self.roads.workers > 1:
+            self._work_at_once(is_swept=is_swept)
+            return
+        self._do_plans()
+        self._deliver()
+        if is_swept:
+            self._survive(self.engine.sweep)
+
+    def _work_at_once(self, *, is_swept: bool) -> None:
+        """What people, the queue and the sweep bring is taken by workers side by side."""
+        jobs = [partial(self._survive, do) for do in self._ready_plans()]
+        if is_swept:
+            jobs.append(partial(self._survive, self.engine.sweep))
+        delivery = self.queue.receive(STEPS_QUEUE, self.clock.now(), LEASE)
+        if delivery:
+            jobs += [partial(self._take, delivery)] * self.random.randint(1, self.roads.workers)
+        if jobs:
+            self.turns.together(jobs)
+        self.chances.struck["handed_over"], self.turns.handed_over = (
+            self.chances.struck["handed_over"] + self.turns.handed_over,
+            0,
+        )
+
+    def _take(self, delivery: Delivery) -> None:
+        wake = Wake.model_validate_json(delivery.message.body)
+        if self._survive(partial(self._wake, wake)):
+            with suppress(Conflict):  # another worker has completed it
+                self.queue.complete(delivery)
+
+    def _ready_plans(self) -> list[Callable[[], object]]:
         now = self.clock.now()
         ready = [do for at, do in self.plans if at <= now]
         self.plans = [(at, do) for at, do in self.plans if at > now]
-        for do in ready:
+        return ready
+
+    def _do_plans(self) -> None:
+        for do in self._ready_plans():
             self._survive(do)
 
     def _deliver(self) -> None:
         now = self.clock.now()
         while delivery := self.queue.receive(STEPS_QUEUE, now, LEASE):
-            if self.random.random() < self.lost_messages:
+            if self.chances.strikes("lost_messages", self.lost_messages):
                 self.queue.complete(delivery)
                 continue
             wake = Wake.model_validate_json(delivery.message.body)
-            times = 2 if self.random.random() < self.doubled_messages else 1
-            done = all(self._survive(partial(self._wake, wake)) for _ in range(times))
+            twice = self.chances.strikes("doubled_messages", self.doubled_messages)
+            done = all(self._survive(partial(self._wake, wake)) for _ in range(1 + twice))
             if done:
                 self.queue.complete(delivery)
 
@@ -265,7 +366,7 @@ class World:
     def _survive(self, do: Callable[[], object]) -> bool:
         """Whether the worker lived; a dead one is replaced by another."""
         try:
-            do()
+            self.deaths.during(do)
         except Died:
             self.engine = self.new_worker()
             return False
@@ -277,7 +378,8 @@ class World:
 
     @property
     def head(self) -> Head:
-        return self.store.load(CHURN).head
+        held: Held = self.store.load(CHURN)
+        return held.head
 
     @property
     def rollout(self) -> Rollout:

@@ -1,0 +1,38 @@
+"""Storms by the thousand: what broke, and what never occurred.
+
+python -m tests.simulation --seeds 500 [--from 0] [--workers 2] [--stop] [--page FILE]
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from tests.simulation.many import storms
+from tests.simulation.report import page, told
+
+
+def main() -> int:
+    asked = _asked()
+    logging.disable(logging.CRITICAL)
+    seeds = range(asked.first, asked.first + asked.seeds)
+    result = storms(seeds, asked.workers, stop=asked.stop)
+    sys.stdout.write(told(result) + "\n")
+    if asked.page:
+        asked.page.write_text(page(result), encoding="utf-8")
+    never = result.never if asked.seeds >= 500 else []
+    return 1 if result.broken or never else 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=500, help="how many")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
+    parser.add_argument("--workers", type=int, default=2, help="processes; 0: this one alone")
+    parser.add_argument("--stop", action="store_true", help="stop at the first that breaks")
+    parser.add_argument("--page", type=Path, help="write the figures to this page")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

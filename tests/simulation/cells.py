@@ -1,0 +1,212 @@
+"""Every cell of the machine's table that a person, an alert or Azure can bring about, on purpose.
+
+The event comes the moment its phase is entered; whatever it does, every promise must hold, and an
+abort must still give the traffic back.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from random import Random
+
+from rollout.core.endpoint import Provisioning
+from rollout.core.events import (
+    AbortRequested,
+    AlertResolved,
+    ApprovalGiven,
+    ApprovalRefused,
+    Command,
+    PauseRequested,
+    PromoteRequested,
+    ReleaseRequested,
+    ResumeRequested,
+    SkipRequested,
+)
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.rollout import Phase
+from tests.fakes import NOON
+from tests.simulation.azure import Deployment
+from tests.simulation.stories import (
+    APPROVED,
+    BY_HAND,
+    MINUTE,
+    Story,
+    insisting,
+    retires,
+    told,
+)
+from tests.simulation.world import CHURN, World
+
+Deed = Callable[[World], object]
+
+
+def _asks(kind: type[Command]) -> Deed:
+    return lambda world: told(world, kind(id=f"{kind.__name__} in time", who="lea"))
+
+
+def _newer(world: World) -> None:
+    world.azure.deployments.setdefault("red", Deployment(error_rate=lambda _: 0.0))
+    insisting(world, lambda: world.start("red"))
+
+
+def _retries(world: World) -> None:
+    insisting(world, lambda: world.engine.retry(CHURN, "once more", "anna", "again"))
+
+
+def _undoes(world: World) -> None:
+    insisting(world, lambda: world.engine.undo(CHURN, "undo", "anna", "after all"))
+
+
+def _vanishes(world: World) -> None:
+    world.azure.gone = True
+
+
+def _fires(world: World) -> None:
+    told(world, world.alert(id="in time"))
+
+
+def _resolves(world: World) -> None:
+    known = world.alert(id="first", fired_at=world.clock.now())
+    told(world, known)
+    about = {**known.model_dump(exclude={"type"}), "key": "first", "id": "it is over"}
+    told(world, AlertResolved.model_validate(about))
+
+
+def _refuses(world: World) -> None:
+    now = world.clock.now()
+    world.azure.faults.refused = (now, now + 5 * MINUTE)
+
+
+def _by_hand(world: World) -> None:
+    if not world.azure.pending:
+        world.azure.set_by_hand(BY_HAND)
+
+
+DEEDS: Mapping[str, Deed] = {
+    "StartRequested": _newer,
+    "RetryRequested": _retries,
+    "EndpointGone": _vanishes,
+    "ActionRefused": _refuses,
+    "ForeignChangeFound": _by_hand,
+    "AlertFired": _fires,
+    "AlertResolved": _resolves,
+    "PauseRequested": _asks(PauseRequested),
+    "ResumeRequested": _asks(ResumeRequested),
+    "SkipRequested": _asks(SkipRequested),
+    "PromoteRequested": _asks(PromoteRequested),
+    "AbortRequested": _asks(AbortRequested),
+    "ApprovalGiven": _asks(ApprovalGiven),
+    "ApprovalRefused": _asks(ApprovalRefused),
+    "UndoRequested": _undoes,
+    "ReleaseRequested": _asks(ReleaseRequested),
+}
+
+
+# -- how each phase is come to -----------------------------------------------------------------
+
+
+def _prepared(world: World) -> None:
+    world.azure.deployments["green"].ready_at = NOON + 4 * MINUTE
+
+
+def _never_ready(world: World) -> None:
+    _prepared(world)
+    world.at(2, lambda: setattr(world.azure.deployments["green"], "state", Provisioning.FAILED))
+    world.at(2, lambda: setattr(world.azure.deployments["green"], "ready_at", None))
+
+
+def _held(world: World) -> None:
+    world.at(10, lambda: told(world, PauseRequested(id="pause", who="ben")))
+
+
+def _asked(world: World) -> None:
+    world.policies.text = APPROVED
+
+
+def _aborted(world: World) -> None:
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    world.at(9, lambda: told(world, stop))
+
+
+def _stuck(world: World) -> None:
+    _aborted(world)
+    world.azure.faults.refused = (NOON + 8.9 * MINUTE, NOON + timedelta(days=2))
+
+
+def _released(world: World) -> None:
+    _stuck(world)
+    world.at(12, lambda: told(world, ReleaseRequested(id="let go", who="anna")))
+
+
+WAYS: Mapping[Phase, Deed] = {
+    Phase.IDLE: lambda _world: None,
+    Phase.PREPARING: _prepared,
+    Phase.SMOKING: lambda _world: None,
+    Phase.SHIFTING: lambda _world: None,
+    Phase.MEASURING: lambda _world: None,
+    Phase.HOLDING: _held,
+    Phase.APPROVING: _asked,
+    Phase.RETIRING: lambda world: retires("{baseline: delete}")(world, Random(0)),
+    Phase.ROLLING_BACK: _aborted,
+    Phase.PROMOTED: lambda _world: None,
+    Phase.ROLLED_BACK: _aborted,
+    Phase.RELEASED: _released,
+    Phase.REFUSED: _never_ready,
+}
+
+CELLS = tuple(
+    f"cell: {phase} {event.__name__}"
+    for phase, row in TRANSITIONS.items()
+    for event, answer in row.items()
+    if isinstance(answer, Transition) and event.__name__ in DEEDS
+)
+
+
+def cell_story(name: str) -> Story:
+    """The story that brings about one cell, by its name."""
+    phase, event = name.removeprefix("cell: ").split()
+    return Story(
+        partial(_happens, Phase(phase), event),
+        _can_be_ended,
+        starts=phase != Phase.IDLE,
+        minutes=70,
+    )
+
+
+def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
+    if dice.random() < 0.5:
+        world.policies.text = world.policies.text.replace("guards:", "on_newer: supersede\nguards:")
+    WAYS[phase](world)
+    if event == "ReleaseRequested":
+        _stuck(world)
+    done: list[str] = []
+    later = 3 if event == "ReleaseRequested" else 0
+
+    def now_is_the_moment(_before: Head, after: Head, _entry: HistoryEntry | None) -> None:
+        if after.endpoint == CHURN and after.phase is phase and not done:
+            done.append(event)
+            world.at(later, lambda: DEEDS[event](world))
+
+    world.saved.append(now_is_the_moment)
+    if phase is Phase.IDLE:
+        world.at(0, lambda: DEEDS[event](world))
+        world.at(5, lambda: insisting(world, world.start))
+
+
+def _can_be_ended(world: World) -> None:
+    """Whoever is still held is aborted, and gets the recorded map back."""
+    world.azure.faults.refused = None
+    for number in range(4):  # what waited for it may begin then
+        if not world.head.live or world.azure.gone:
+            break
+        stop = AbortRequested(id=f"the end {number}", who="anna", why="it is over")
+        told(world, stop)
+        world.run(minutes=40)
+    rollout = world.rollout
+    if world.azure.gone or set(rollout.recorded.live) - set(world.azure.deployments):
+        return  # there is nothing, or nobody, to give the traffic back to
+    assert rollout.over, f"P2: still {rollout.phase} after an abort: {world.told[-1]}"
+    if rollout.phase is Phase.ROLLED_BACK:
+        assert world.azure.traffic == rollout.recorded, f"P2: it has {world.azure.traffic}"
+    assert not world.head.owed, f"P3: still owed: {world.head.owed}"

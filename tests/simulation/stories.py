@@ -1,0 +1,271 @@
+"""What people, models and Azure do in a storm, and how it has to end whatever goes wrong."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from random import Random
+
+from rollout.core.events import (
+    AbortRequested,
+    AlertResolved,
+    ApprovalGiven,
+    Event,
+    PauseRequested,
+    ResumeRequested,
+)
+from rollout.core.rollout import HoldCause, Phase
+from rollout.core.traffic import Traffic
+from rollout.errors import RolloutError
+from tests.fakes import NOON
+from tests.simulation.workers import Died
+from tests.simulation.world import POLICY, World
+
+MINUTE = timedelta(minutes=1)
+BLUE, GREEN = Traffic.all_to("blue"), Traffic.all_to("green")
+BY_HAND = Traffic(live={"blue": 60, "green": 40})
+
+
+def insisting(world: World, do: Callable[[], object]) -> None:
+    """A caller whose request dies, or is told to come later, asks again with the same id."""
+    while True:
+        try:
+            do()
+        except Died:
+            world.engine = world.new_worker()
+        except RolloutError:
+            world.clock.advance(timedelta(seconds=1))
+        else:
+            return
+
+
+def told(world: World, event: Event) -> None:
+    insisting(world, lambda: world.tell(event))
+
+
+# -- what happens ------------------------------------------------------------------------------
+
+
+def nothing(_world: World, _dice: Random) -> None: ...
+
+
+def turns_bad(world: World, dice: Random) -> None:
+    since = NOON + timedelta(minutes=dice.randint(0, 30))
+    world.azure.deployments["green"].error_rate = lambda at: 0.08 if at >= since else 0.0
+
+
+def abort(world: World, dice: Random) -> None:
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    world.at(dice.uniform(0, 25), lambda: told(world, stop))
+
+
+def alert(world: World, dice: Random) -> None:
+    def fire() -> None:
+        told(world, world.alert())
+
+    world.at(dice.uniform(1, 25), fire)
+
+
+def by_hand(world: World, dice: Random) -> None:
+    world.azure.faults.stale_seconds = 0  # what no GET shows can be written over
+    world.at(dice.uniform(1, 20), lambda: _sets(world))
+
+
+def _sets(world: World) -> None:
+    if world.head.live:
+        insisting(world, lambda: world.azure.set_by_hand(BY_HAND))
+
+
+def by_hand_then_abort(world: World, dice: Random) -> None:
+    by_hand(world, dice)
+    stop = AbortRequested(id="stop", who="anna", why="who was that?")
+    world.at(30, lambda: told(world, stop))
+
+
+def falls_silent(world: World, dice: Random) -> None:
+    since = NOON + timedelta(minutes=dice.randint(2, 25))
+    world.azure.faults.silent = (since, NOON + timedelta(days=2))
+
+
+def canary_vanishes(world: World, dice: Random) -> None:
+    world.at(dice.uniform(1, 20), lambda: world.azure.deployments.pop("green"))
+
+
+def canary_changes(world: World, dice: Random) -> None:
+    def change() -> None:
+        world.azure.deployments["green"].fingerprint = "another model"
+
+    world.at(dice.uniform(8, 20), change)
+
+
+def pauses(world: World, dice: Random) -> None:
+    at = dice.uniform(1, 25)
+    world.at(at, lambda: told(world, PauseRequested(id="pause", who="ben")))
+    world.at(at + 12, lambda: told(world, ResumeRequested(id="resume", who="ben")))
+
+
+def refused_for_a_while(world: World, dice: Random) -> None:
+    """An abort just when the right to write is gone: it comes back, and so does the traffic."""
+    at = dice.uniform(6, 25)
+    begins = NOON + timedelta(minutes=at - 0.01)
+    world.azure.faults.refused = (begins, begins + 7 * MINUTE)
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    world.at(at, lambda: told(world, stop))
+
+
+def lands_late(world: World, dice: Random) -> None:
+    """A write that Azure lost comes after the abort; it is followed at once."""
+    world.azure.faults.late_landing = 0.5
+    abort(world, dice)
+
+
+def again_after_an_abort(world: World, dice: Random) -> None:
+    """Everything that was heard is heard once more while the second rollout is on its way."""
+    first = NOON + timedelta(minutes=dice.uniform(2, 12))
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    fired = world.alert(fired_at=first)
+    world.at((first - NOON) / MINUTE, lambda: told(world, fired))
+    world.at((first - NOON) / MINUTE + 1, lambda: told(world, stop))
+    world.at(60, lambda: insisting(world, partial(_begins_again, world)))
+    for minutes in (66, 72, 80):
+        world.at(minutes, lambda: told(world, stop))
+        world.at(minutes + 1, lambda: told(world, fired))
+
+
+def _begins_again(world: World) -> None:
+    resolved = world.alert(id="a1 over").model_dump(exclude={"type"})
+    resolved["key"] = "a1"
+    told(world, AlertResolved.model_validate(resolved))
+    world.engine.retry(world.rollout.endpoint, "again", "anna", "once more")
+
+
+def approves(world: World, dice: Random) -> None:
+    world.policies.text = APPROVED
+    for number in range(1, 30):
+        yes = ApprovalGiven(id=f"yes {number}", who="lea")
+        world.at(12 + number * dice.uniform(1, 2), lambda yes=yes: told(world, yes))  # type: ignore[misc]
+
+
+def nobody_approves(world: World, _dice: Random) -> None:
+    world.policies.text = APPROVED
+
+
+def retires(fate: str) -> Callable[[World, Random], None]:
+    def prepare(world: World, _dice: Random) -> None:
+        world.policies.text = f"{POLICY.split('guards:')[0]}  - retire: {fate}\n" + GUARDS
+
+    return prepare
+
+
+def wants_traffic(then: str) -> Callable[[World, Random], None]:
+    def prepare(world: World, _dice: Random) -> None:
+        world.policies.text = THIN.format(then=then)
+        world.azure.requests_per_minute = 40
+
+    return prepare
+
+
+GUARDS = "guards:" + POLICY.split("guards:")[1]
+APPROVED = POLICY.replace(
+    "  - canary: {weight: 25",
+    "  - approval: {by: [lea], deadline_minutes: 120, then: roll_back}\n  - canary: {weight: 25",
+)
+THIN = """
+schema: 1
+match: {{endpoint: "churn*"}}
+stages:
+  - canary: {{weight: 5, shortest_minutes: 5, longest_minutes: 20}}
+  - canary: {{weight: 40, shortest_minutes: 5, longest_minutes: 90}}
+guards:
+  - {{metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.0005, severity: fail}}
+on_too_little: {{then: {then}, minutes: 90, points: 15, percent: 40}}
+"""
+
+
+# -- how it ends -------------------------------------------------------------------------------
+
+
+def promoted(world: World) -> None:
+    _over(world, Phase.PROMOTED, GREEN)
+    assert world.azure.owner == "test", "P3: the mark was owed and never made"
+
+
+def rolled_back(world: World) -> None:
+    _over(world, Phase.ROLLED_BACK, world.rollout.recorded)
+
+
+def promoted_or_back(world: World) -> None:
+    """Where both are right: at what moment it came decides."""
+    good = world.phase is Phase.PROMOTED
+    (promoted if good else rolled_back)(world)
+
+
+def silent_is_back(world: World) -> None:
+    silent = world.azure.faults.silent
+    assert silent is not None
+    rolled_back(world)
+    late = [share for share in world.rollout.shares if share.since > silent[0] + 20 * MINUTE]
+    assert not late, f"P4: {late} without any data"
+
+
+def held_for_a_person(world: World) -> None:
+    if BY_HAND not in [one for _, one in world.azure.maps]:
+        return promoted(world)
+    held = world.rollout.hold
+    assert held is not None, f"P6: {world.phase} after {BY_HAND} was set by hand"
+    assert held.cause is HoldCause.FOREIGN_CHANGE, held
+    assert str(BY_HAND) in held.why, held.why
+    assert world.azure.traffic == BY_HAND, "P6: what was set by hand was written over"
+    return None
+
+
+def begun_again(world: World) -> None:
+    assert any("changed under its name" in why for why in world.told), "P6: nobody noticed"
+    promoted(world)
+
+
+def retired(world: World) -> None:
+    promoted(world)
+    blue = world.azure.deployments.get("blue")
+    assert blue is None or blue.instances == 1, "P3: the old baseline is as it was"
+
+
+def _over(world: World, phase: Phase, traffic: Traffic) -> None:
+    assert world.phase is phase, f"it is {world.phase}, not {phase}: {world.told[-1]}"
+    assert world.azure.traffic == traffic, f"P2: the endpoint has {world.azure.traffic}"
+    assert not world.head.owed, f"P3: still owed: {world.head.owed}"
+
+
+@dataclass(frozen=True)
+class Story:
+    """One plot: what happens, how it must end, and which faults would forbid that end."""
+
+    happens: Callable[[World, Random], None]
+    ends: Callable[[World], None]
+    spared: frozenset[str] = frozenset()
+    starts: bool = True
+    minutes: int = 600
+
+
+STORIES: Mapping[str, Story] = {
+    "good": Story(nothing, promoted),
+    "bad": Story(turns_bad, rolled_back),
+    "abort": Story(abort, rolled_back),
+    "alert": Story(alert, rolled_back),
+    "by hand": Story(by_hand, held_for_a_person, frozenset({"stale_seconds"}), minutes=70),
+    "by hand, abort": Story(by_hand_then_abort, rolled_back, frozenset({"stale_seconds"})),
+    "silence": Story(falls_silent, silent_is_back),
+    "canary vanishes": Story(canary_vanishes, rolled_back),
+    "canary changes": Story(canary_changes, begun_again),
+    "paused": Story(pauses, promoted),
+    "refused": Story(refused_for_a_while, rolled_back),
+    "lands late": Story(lands_late, rolled_back),
+    "again": Story(again_after_an_abort, promoted),
+    "approved": Story(approves, promoted),
+    "not approved": Story(nobody_approves, rolled_back),
+    "deleted": Story(retires("{baseline: delete}"), retired),
+    "scaled": Story(retires("{scale_to: 1}"), retired),
+    "longer": Story(wants_traffic("longer"), promoted),
+    "notch": Story(wants_traffic("notch"), promoted),
+    "copies": Story(wants_traffic("mirror"), promoted),
+}

@@ -1,0 +1,161 @@
+"""Workers that die at a call or at a line, and that are interleaved at their calls to ports."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from threading import Lock, Thread
+from types import FrameType
+from typing import Any
+
+import rollout
+
+_ROOM = Path(rollout.__file__).parent
+PLACES = {str(_ROOM / name) for name in ("engine.py", "effects.py", "looks.py", "core/record.py")}
+"""Where a worker may die at any line: from the first load to the last thing done."""
+
+
+class Died(BaseException):
+    """A worker was killed at this line."""
+
+
+class Turns:
+    """Two or more workers at once: at each port call the dice say who goes on.
+
+    Only one runs at a time, in a thread of its own, so a seed replays exactly.
+    """
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._gates: list[Lock] = []
+        self._alive: list[int] = []
+        self._now = 0
+        self._over = _shut()
+        self._errors: list[BaseException] = []
+        self.handed_over = 0
+
+    def together(self, jobs: Sequence[Callable[[], object]]) -> None:
+        """Run all to their end; raises what the first to fail raised."""
+        if len(jobs) == 1:
+            jobs[0]()
+            return
+        self._gates = [_shut() for _ in jobs]
+        self._alive = list(range(len(jobs)))
+        for number, job in enumerate(jobs):
+            Thread(target=self._work, args=(number, job), daemon=True).start()
+        self._wake_one()
+        self._over.acquire()
+        if self._errors:
+            raise self._errors[0]
+
+    def hand_over(self) -> None:
+        """The one place where another may go on."""
+        if len(self._alive) < 2:
+            return
+        me = self._now
+        self._wake_one()
+        if self._now != me:
+            self.handed_over += 1
+        self._gates[me].acquire()
+
+    def _wake_one(self) -> None:
+        self._now = self._dice.choice(self._alive)
+        self._gates[self._now].release()
+
+    def _work(self, number: int, job: Callable[[], object]) -> None:
+        self._gates[number].acquire()
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - the storm itself raises it again
+            self._errors.append(error)
+        self._alive.remove(number)
+        if self._alive:
+            self._wake_one()
+        else:
+            self._over.release()
+
+
+def _shut() -> "Lock":
+    gate = Lock()
+    gate.acquire()
+    return gate
+
+
+@dataclass
+class Deaths:
+    """When workers die: at a rate, or at the n-th chance exactly; and where others come between."""
+
+    random: Random
+    rate: float = 0.0
+    at: int | None = None
+    line_rate: float = 0.0
+    line: tuple[str, int, int] | None = None
+    chances: int = 0
+    depth: int = 0
+    died: list[str] = field(default_factory=list)
+    lines: dict[tuple[str, int], int] = field(default_factory=dict)
+    turns: Turns | None = None
+    watching: bool = False
+
+    def maybe(self, place: str) -> None:
+        if self.turns and not self.depth:
+            self.turns.hand_over()
+        self.chances += 1
+        if self.chances == self.at or (self.rate and self.random.random() < self.rate):
+            self._die(place)
+
+    def _die(self, place: str) -> None:
+        self.died.append(place)
+        raise Died(place)
+
+    def during(self, do: Callable[[], object]) -> None:
+        """Run it, with death lurking at each line of the engine where that was asked for."""
+        if not (self.line_rate or self.line or self.watching):
+            do()
+            return
+        before = sys.gettrace()
+        sys.settrace(self._called)
+        try:
+            do()
+        finally:
+            sys.settrace(before)
+
+    def _called(self, frame: FrameType, _what: str, _about: object) -> Any:
+        return self._stepped if frame.f_code.co_filename in PLACES else None
+
+    def _stepped(self, frame: FrameType, what: str, _about: object) -> Any:
+        if what == "line":
+            here = (Path(frame.f_code.co_filename).name, frame.f_lineno)
+            self.lines[here] = self.lines.get(here, 0) + 1
+            exactly = self.line == (*here, self.lines[here])
+            if exactly or (self.line_rate and self.random.random() < self.line_rate):
+                self.died.append(f"line {here[0]}:{here[1]}")
+                raise Died(here)
+        return self._stepped
+
+
+@dataclass
+class Mortal:
+    """A port whose caller may die, or be overtaken, before or after any call."""
+
+    port: Any
+    deaths: Deaths
+
+    def __getattr__(self, name: str) -> Any:  # a port's own methods
+        called = getattr(self.port, name)
+        if not callable(called):
+            return called
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            deaths = self.deaths
+            deaths.maybe(f"before {name}")
+            deaths.depth += 1
+            try:
+                answer = called(*args, **kwargs)
+            finally:
+                deaths.depth -= 1
+            deaths.maybe(f"after {name}")
+            return answer
+
+        return call
