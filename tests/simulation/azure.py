@@ -304,7 +304,7 @@ class SimulatedAzure:
 
     def _of_minute(self, what: str, at: datetime) -> bool:
         """Whether it strikes this minute: the same whenever it is read."""
-        rate = getattr(self.faults, f"metrics_{what}")
+        rate: float = getattr(self.faults, f"metrics_{what}")
         struck = rate > 0 and Random(f"{self.seed}/{what}/{at.timestamp()}").random() < rate
         self.chances.struck[f"metrics_{what}"] += struck
         return struck

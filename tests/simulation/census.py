@@ -45,11 +45,10 @@ class Census:
         self.moves[Move(before.value, event, after.value)] += 1
 
     def add(self, other: "Census") -> None:
-        for mine, theirs in zip(self._all(), other._all(), strict=True):
-            mine.update(theirs)
-
-    def _all(self) -> tuple[Counter[str], Counter[str], Counter[Move], Counter[str]]:
-        return self.faults, self.phases, self.moves, self.stories
+        self.faults.update(other.faults)
+        self.phases.update(other.phases)
+        self.moves.update(other.moves)
+        self.stories.update(other.stories)
 
     def never(self, faults: Iterable[str]) -> list[str]:
         """What should have occurred and did not."""

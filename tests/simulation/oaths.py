@@ -11,6 +11,8 @@ from tests.simulation.world import CHURN, World
 BACK_WITHIN = timedelta(minutes=20)
 """So long a way back may take at most while Azure refuses nothing, whatever else fails."""
 
+MESSAGES_MAX = 60
+
 
 class Oaths:
     """Raises AssertionError inside the step that breaks one, so that the history ends there."""
@@ -113,6 +115,7 @@ class Oaths:
     def comes_back(self) -> None:
         """2: the recorded map is restored within a bounded time, unless Azure refuses."""
         rollout, azure = self._world.head.rollout, self._world.azure
+        assert len(self._world.queue.rows) < MESSAGES_MAX, "messages multiply"
         if rollout is None or rollout.phase is not Phase.ROLLING_BACK or azure.gone:
             return
         now, closed = self._world.clock.now(), azure.faults.refused

@@ -146,6 +146,19 @@ def approves(world: World, dice: Random) -> None:
         world.at(12 + number * dice.uniform(1, 2), lambda yes=yes: told(world, yes))  # type: ignore[misc]
 
 
+def alert_again(world: World, dice: Random) -> None:
+    """It fired and was resolved before the start; then it fires once more, and means it."""
+    before = world.alert(id="old", key="k1", fired_at=NOON - 30 * MINUTE)
+    told(world, before)
+    over = {**before.model_dump(exclude={"type"}), "id": "old over"}
+    told(world, AlertResolved.model_validate(over))
+
+    def fire() -> None:
+        told(world, world.alert(id="new", key="k1"))
+
+    world.at(dice.uniform(1, 25), fire)
+
+
 def nobody_approves(world: World, _dice: Random) -> None:
     world.policies.text = APPROVED
 
@@ -204,6 +217,10 @@ def silent_is_back(world: World) -> None:
     silent = world.azure.faults.silent
     assert silent is not None
     rolled_back(world)
+    back = world.rollout.rollback
+    assert back is not None, "P4: not rolled back"
+    took = back.decided_at - max(silent[0], world.rollout.started_at)
+    assert took < 75 * MINUTE, f"P4: nothing was heard for {took}, the policy says 15 minutes"
     late = [share for share in world.rollout.shares if share.since > silent[0] + 20 * MINUTE]
     assert not late, f"P4: {late} without any data"
 
@@ -252,6 +269,7 @@ STORIES: Mapping[str, Story] = {
     "bad": Story(turns_bad, rolled_back),
     "abort": Story(abort, rolled_back),
     "alert": Story(alert, rolled_back),
+    "alert again": Story(alert_again, rolled_back),
     "by hand": Story(by_hand, held_for_a_person, frozenset({"stale_seconds"}), minutes=70),
     "by hand, abort": Story(by_hand_then_abort, rolled_back, frozenset({"stale_seconds"})),
     "silence": Story(falls_silent, silent_is_back),

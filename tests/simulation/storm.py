@@ -108,7 +108,6 @@ def weather(storm: Storm) -> Ended:
     struck.update(world.chances.struck)
     struck["deaths"] += sum(not one.startswith("line") for one in world.deaths.died)
     struck["line_deaths"] += sum(one.startswith("line") for one in world.deaths.died)
-    struck["workers"] += struck.pop("handed_over", 0)
     return Ended(storm, world.census, broken, tuple(_lines(world)) if broken else ())
 
 

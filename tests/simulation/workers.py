@@ -33,7 +33,6 @@ class Turns:
         self._now = 0
         self._over = _shut()
         self._errors: list[BaseException] = []
-        self.handed_over = 0
 
     def together(self, jobs: Sequence[Callable[[], object]]) -> None:
         """Run all to their end; raises what the first to fail raised."""
@@ -55,8 +54,6 @@ class Turns:
             return
         me = self._now
         self._wake_one()
-        if self._now != me:
-            self.handed_over += 1
         self._gates[me].acquire()
 
     def _wake_one(self) -> None:

@@ -315,18 +315,17 @@ class World:
 
     def _work_at_once(self, *, is_swept: bool) -> None:
         """What people, the queue and the sweep bring is taken by workers side by side."""
-        jobs = [partial(self._survive, do) for do in self._ready_plans()]
+        jobs: list[Callable[[], object]] = [
+            partial(self._survive, do) for do in self._ready_plans()
+        ]
         if is_swept:
             jobs.append(partial(self._survive, self.engine.sweep))
         delivery = self.queue.receive(STEPS_QUEUE, self.clock.now(), LEASE)
         if delivery:
-            jobs += [partial(self._take, delivery)] * self.random.randint(1, self.roads.workers)
+            several = self.chances.strikes("workers", 0.3)
+            jobs += [partial(self._take, delivery)] * (self.roads.workers if several else 1)
         if jobs:
             self.turns.together(jobs)
-        self.chances.struck["handed_over"], self.turns.handed_over = (
-            self.chances.struck["handed_over"] + self.turns.handed_over,
-            0,
-        )
 
     def _take(self, delivery: Delivery) -> None:
         wake = Wake.model_validate_json(delivery.message.body)

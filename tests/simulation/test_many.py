@@ -1,0 +1,41 @@
+"""Five hundred storms: none breaks a promise, and everything that can occur has occurred."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.many import Result, storms
+from tests.simulation.report import told
+from tools.mutations.planted import PLANTED, Planted
+from tools.mutations.trial import ROOT, plant
+
+SEEDS = range(int(os.environ.get("STORMS", "500")))
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return storms(SEEDS)
+
+
+def test_no_promise_is_broken_in_any_storm(result: Result) -> None:
+    assert not result.broken, told(result)
+
+
+@pytest.mark.skipif(len(SEEDS) < 500, reason="too few storms for every transition")
+def test_every_fault_phase_and_transition_has_occurred(result: Result) -> None:
+    assert not result.never, told(result)
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+def test_a_planted_fault_still_finds_its_place(planted: Planted, tmp_path: Path) -> None:
+    copy = tmp_path / planted.file
+    copy.parent.mkdir(parents=True)
+    before = (ROOT / planted.file).read_text(encoding="utf-8")
+    copy.write_text(before, encoding="utf-8")
+
+    plant(planted, tmp_path)
+
+    after = copy.read_text(encoding="utf-8")
+    assert after != before
+    compile(after, planted.file, "exec")

@@ -1,0 +1,232 @@
+"""The faults: each breaks one thing in one place, by a text that stands there exactly once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """One fault: what it does, in which file, and the text it puts in another's place."""
+
+    name: str
+    file: str
+    found: str
+    instead: str
+
+
+ENGINE, RECORD, HEAD = "rollout/engine.py", "rollout/core/record.py", "rollout/core/head.py"
+MACHINE = "rollout/core/machine"
+
+PLANTED: tuple[Planted, ...] = (
+    Planted(
+        "a row is saved without its ETag",
+        ENGINE,
+        "saved = self._store.save(held, row, entry)",
+        "saved = self._store.save(self._store.load(endpoint), row, entry)",
+    ),
+    Planted(
+        "an event that was seen is decided again",
+        ENGINE,
+        "if event.id in held.head.seen and not isinstance(event, AlertNotice):",
+        "if not event.id:",
+    ),
+    Planted(
+        "what is decided is performed before it is saved",
+        ENGINE,
+        "row, new, entry = record(before, decision, event, now)",
+        "row, new, entry = record(before, decision, event, now)\n"
+        "            self._perform(endpoint, new)",
+    ),
+    Planted(
+        "a late wake-up counts",
+        ENGINE,
+        "if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):",
+        "if held.head.generation < wake.generation:",
+    ),
+    Planted(
+        "a look counts although something was decided since",
+        ENGINE,
+        "if turn is not None and turn != held.head.turn:",
+        "if turn is not None and turn > held.head.turn:",
+    ),
+    Planted(
+        "a debt is struck off before it is performed",
+        ENGINE,
+        "answer = self._effects.perform(debt, still_wanted)",
+        "self._strike_off(endpoint, debt)\n"
+        "                answer = self._effects.perform(debt, lambda: True)",
+    ),
+    Planted(
+        "a withdrawn action is performed all the same",
+        ENGINE,
+        "return debt in self._store.load(endpoint).head.owed",
+        "return bool(self._store.load(endpoint).head or debt)",
+    ),
+    Planted(
+        "an action that waits is forgotten",
+        ENGINE,
+        "owed = tuple(waiting if one == debt else one for one in head.owed)",
+        "owed = tuple(one for one in head.owed if one != debt)",
+    ),
+    Planted(
+        "the sweep sends nothing",
+        ENGINE,
+        "self._send(head, now, attempt)",
+        "self._send(head.model_copy(update={'due_at': None}), now, attempt)",
+    ),
+    Planted(
+        "a message's id has no attempt",
+        HEAD,
+        "{self.generation}:{self.turn}:{self.attempt}",
+        "{self.generation}:{self.turn}",
+    ),
+    Planted(
+        "the ids of events are not kept",
+        RECORD,
+        "head = head.remembering(event.id)",
+        "head = head.remembering('')",
+    ),
+    Planted(
+        "what an older generation owed is not withdrawn",
+        RECORD,
+        "if debt.generation == head.generation\n        and debt.action.type",
+        "if debt.action.type",
+    ),
+    Planted(
+        "transitions leave no entry",
+        RECORD,
+        "if not _is_told(before, decision):",
+        "if not decision.actions:",
+    ),
+    Planted(
+        "a write that was accepted is taken for seen",
+        f"{MACHINE}/looked.py",
+        "if event.view.traffic != rollout.wanted or not settled:",
+        "if not settled:",
+    ),
+    Planted(
+        "the shortest time does not count",
+        f"{MACHINE}/looked.py",
+        "    stage = _trial(rollout)\n    shortest = stage.shortest_minutes * rollout.minute",
+        "    stage = _trial(rollout)\n    shortest = timedelta(0)",
+    ),
+    Planted(
+        "the last minutes' metrics are not waited for",
+        f"{MACHINE}/looked.py",
+        "if shortest and _readable(rollout, event) < shortest:",
+        "if shortest < _readable(rollout, event) < shortest:",
+    ),
+    Planted(
+        "no data is a pass",
+        f"{MACHINE}/looked.py",
+        "return report is not None and bool(report.counting) and not report.open",
+        "return report is None or all(one.verdict is not Verdict.FAIL for one in report.open)",
+    ),
+    Planted(
+        "silence is not noticed",
+        f"{MACHINE}/looked.py",
+        "    if not silent(rollout, event, now):\n        return None\n    rule",
+        "    if rollout.over or silent(rollout, event, now):\n        return None\n    rule",
+    ),
+    Planted(
+        "a hold never ends by itself",
+        f"{MACHINE}/looked.py",
+        "if held is None or held.until is None or held.then is None or now < held.until:",
+        "if held is None or held.until is None or held.then is None or now > held.since:",
+    ),
+    Planted(
+        "the deadline of a question passes unnoticed",
+        f"{MACHINE}/looked.py",
+        "if asked is None or now < asked.deadline:",
+        "if asked is None or now > rollout.started_at:",
+    ),
+    Planted(
+        "a failed guard is ignored",
+        f"{MACHINE}/looked.py",
+        "if not failed or held:",
+        "if failed or not held:",
+    ),
+    Planted(
+        "a pause does not stop the stage's time",
+        f"{MACHINE}/decision.py",
+        "clock = rollout.clock.stopped(now)\n    return stay(",
+        "clock = rollout.clock\n    return stay(",
+    ),
+    Planted(
+        "a rollback compares the map with what it expects",
+        f"{MACHINE}/back.py",
+        "traffic=rollout.recorded, expect=None, canary",
+        "traffic=rollout.recorded, expect=rollout.wanted, canary",
+    ),
+    Planted(
+        "a rollback that is refused is not asked for again",
+        f"{MACHINE}/back.py",
+        "if not _owes_traffic(head) and looked.view.state.settled and (late or",
+        "if not head.owed and rollout.asked_at is None and (late and",
+    ),
+    Planted(
+        "a rollback asks for the map last seen",
+        f"{MACHINE}/back.py",
+        "endpoint=rollout.endpoint, traffic=rollout.recorded, expect=None",
+        "endpoint=rollout.endpoint, traffic=rollout.observed, expect=None",
+    ),
+    Planted(
+        "nothing is watched after a rollback",
+        f"{MACHINE}/back.py",
+        "if found == rollout.before or found.reaches(rollout.canary):",
+        "if found == rollout.recorded:",
+    ),
+    Planted(
+        "a rollback counts when it is accepted",
+        f"{MACHINE}/back.py",
+        "if looked.view.traffic == rollout.recorded and looked.view.state.settled:",
+        "if looked.view.state.settled and rollout.asked_at:",
+    ),
+    Planted(
+        "a change by someone else is ignored",
+        f"{MACHINE}/others.py",
+        "    if str(found) in ours:\n        return None",
+        "    if str(found) in ours or found.live:\n        return None",
+    ),
+    Planted(
+        "fingerprints are not compared",
+        f"{MACHINE}/others.py",
+        "if canary is None or known in {None, canary.fingerprint}:",
+        "if canary is None or known != canary.name:",
+    ),
+    Planted(
+        "a canary that is gone goes unnoticed",
+        f"{MACHINE}/others.py",
+        "    if canary is None:\n        return back.roll_back(head, rollout, f",
+        "    if canary is None:\n        return None and back.roll_back(head, rollout, f",
+    ),
+    Planted(
+        "a stage has the weight of the next",
+        f"{MACHINE}/stages.py",
+        "for stage in reversed(rollout.stages[: rollout.stage + 1]):",
+        "for stage in reversed(rollout.stages[: rollout.stage + 2]):",
+    ),
+    Planted(
+        "the mirror is forgotten on the way to live requests",
+        f"{MACHINE}/stages.py",
+        "rollout.observed.on_the_way_to(wish, rollout.canary)",
+        "wish",
+    ),
+    Planted(
+        "an alert that fires again is taken for the one before",
+        f"{MACHINE}/alerts.py",
+        "if known and not stale and is_fired and known.fired_at == event.fired_at:",
+        "if known and not stale and is_fired:",
+    ),
+    Planted(
+        "evidence from before the share counts",
+        "rollout/measuring/minutes.py",
+        "return rollout.share_since or rollout.shares[-1].since",
+        "return rollout.shares[0].since",
+    ),
+    Planted(
+        "minutes that came late are not read again",
+        "rollout/measuring/minutes.py",
+        "max(known) - late)",
+        "max(known) + self.minute)",
+    ),
+)
