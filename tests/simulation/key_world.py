@@ -17,7 +17,8 @@ from rollout.wakes import send_wake
 from tests.fakes import FakeSecrets
 from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.keys import Client, KeyFaults, SimulatedKeys
-from tests.simulation.world import CHURN, POLICY, SWEEP, FakePolicies, Mortal, World
+from tests.simulation.workers import Mortal
+from tests.simulation.world import CHURN, POLICY, SWEEP, FakePolicies, World
 
 SECRET = "churn-key"  # pragma: allowlist secret
 SALT = SecretStr("the installation's own secret")

@@ -16,7 +16,7 @@ from rollout.core.events import (
 )
 from rollout.core.rollout import HoldCause, Phase
 from rollout.core.traffic import Traffic
-from rollout.errors import RolloutError
+from rollout.errors import Refused, RolloutError, Unknown
 from tests.fakes import NOON
 from tests.simulation.workers import Died
 from tests.simulation.world import POLICY, World
@@ -33,6 +33,8 @@ def insisting(world: World, do: Callable[[], object]) -> None:
             do()
         except Died:
             world.engine = world.new_worker()
+        except (Refused, Unknown):  # an answer, though not the one that was hoped for
+            return
         except RolloutError:
             world.clock.advance(timedelta(seconds=1))
         else:

@@ -82,7 +82,7 @@ class Ended:
 def storm_of(seed: int) -> Storm:
     dice = Random(f"storm {seed}")
     names = [*STORIES, *CELLS]
-    story = names[seed % len(names)] if seed % 2 else dice.choice(list(STORIES))
+    story = names[seed // 2 % len(names)] if seed % 2 else dice.choice(list(STORIES))
     rate = dice.choice((0.3, 0.6, 1.0))
     faults = [name for name in FAULTS if dice.random() < (rate / 5 if name in _RARE else rate)]
     storm = Storm(seed, story, ())

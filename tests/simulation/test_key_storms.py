@@ -12,7 +12,7 @@ from rollout.core.rotation.state import KeyName, RotationPhase
 from tests.simulation.azure import Faults
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.keys import KeyFaults
-from tests.simulation.test_storms import insisting
+from tests.simulation.stories import insisting
 from tests.simulation.world import CHURN
 
 SEEDS = range(int(os.environ.get("SEEDS", "30")))
