@@ -1,6 +1,6 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
+.PHONY: help demo test check sim mutations fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
@@ -28,7 +28,10 @@ check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast te
 	$(BIN)/pytest -n 2 tests/core tests/house $(if $(K),-k "$(K)")
 
 sim: .venv/dev.done  ## storms: make sim SEEDS=10000
-	SEEDS=$(or $(SEEDS),1000) $(BIN)/pytest -n 2 tests/simulation
+	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --page docs/reference/storms.md
+
+mutations: .venv/dev.done  ## faults planted in the controller; the storms must find each
+	$(BIN)/python -m tools.mutations --page
 
 fuzz: .venv/dev.done  ## the inbox and the policy parser under a fuzzer: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz.seeds .fuzz/seeds

@@ -191,7 +191,8 @@ def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
     world.saved.append(now_is_the_moment)
     if phase is Phase.IDLE:
         world.at(0, lambda: DEEDS[event](world))
-        world.at(5, lambda: insisting(world, world.start))
+        overlooked = ("too many errors",)
+        world.at(5, lambda: insisting(world, partial(world.start, despite_alerts=overlooked)))
 
 
 def _can_be_ended(world: World) -> None:

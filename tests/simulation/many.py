@@ -30,7 +30,10 @@ class Result:
 
 
 def storms(seeds: Sequence[int], workers: int = 2, *, stop: bool = False) -> Result:
-    """Run them all; the first that broke are shrunk to the faults they need."""
+    """Run them all; the first that broke are shrunk to the faults they need.
+
+    With `stop` the first that breaks ends it, as it is.
+    """
     result, began = Result(), monotonic()
     blocks = [seeds[at : at + BLOCK] for at in range(0, len(seeds), BLOCK)]
     for ended in _blocks(blocks, workers, stop=stop):
@@ -43,7 +46,8 @@ def storms(seeds: Sequence[int], workers: int = 2, *, stop: bool = False) -> Res
             break
     result.seeds = min(result.seeds, len(seeds))
     result.seconds = monotonic() - began
-    result.broken[:SHRUNK_MAX] = [shrunk(one) for one in result.broken[:SHRUNK_MAX]]
+    if not stop:
+        result.broken[:SHRUNK_MAX] = [shrunk(one) for one in result.broken[:SHRUNK_MAX]]
     return result
 
 

@@ -34,7 +34,7 @@ def page(result: Result) -> str:
     )
     parts = [
         "# Storms",
-        "<!-- written by `make storms` -->",
+        "<!-- written by `make sim` -->",
         (
             "The real engine, machine and judge run in virtual time against a simulated Azure, a"
             " queue, a store, clocks and workers that fail. One seed is one storm: a story and the"

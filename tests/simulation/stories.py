@@ -123,11 +123,11 @@ def lands_late(world: World, dice: Random) -> None:
 
 def again_after_an_abort(world: World, dice: Random) -> None:
     """Everything that was heard is heard once more while the second rollout is on its way."""
-    first = NOON + timedelta(minutes=dice.uniform(2, 12))
+    first = dice.uniform(2, 12)
     stop = AbortRequested(id="stop", who="anna", why="complaints")
-    fired = world.alert(fired_at=first)
-    world.at((first - NOON) / MINUTE, lambda: told(world, fired))
-    world.at((first - NOON) / MINUTE + 1, lambda: told(world, stop))
+    fired = world.alert(fired_at=NOON + first * MINUTE)
+    world.at(first, lambda: told(world, stop))
+    world.at(first + 5, lambda: told(world, fired))
     world.at(60, lambda: insisting(world, partial(_begins_again, world)))
     for minutes in (66, 72, 80):
         world.at(minutes, lambda: told(world, stop))

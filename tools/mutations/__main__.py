@@ -38,8 +38,7 @@ def page(results: Sequence[Tried], seeds: int) -> str:
     about = (
         "Each of these faults is planted in a copy of the source, alone, and the storms run over it"
         f", at most {seeds} of them: {found} of {len(results)} are found. A test sees that each can"
-        " still be planted. The column *storm* names the seed, its story, and the faults of the"
-        " world without which this one would not have been found."
+        " still be planted. The column *storm* names the seed and its story."
     )
     drawn = "<!-- written by `make mutations` -->"
     head = ["| planted fault | file | storm | what broke |", "|---|---|---|---|"]

@@ -58,4 +58,4 @@ def tried(planted: Planted, seeds: int) -> Tried:
             planted, found=True, seed="", by="it does not run at all: " + ran.stderr[-200:]
         )
     broke = next((line.strip() for line in lines if line.startswith("  ")), "")
-    return Tried(planted, bool(seed), seed.removeprefix("seed "), broke)
+    return Tried(planted, bool(seed), seed.removeprefix("seed ").split(", with")[0], broke)
