@@ -116,6 +116,13 @@ def _never_ready(world: World) -> None:
     world.at(2, lambda: setattr(world.azure.deployments["green"], "ready_at", None))
 
 
+def _smoked_slowly(world: World) -> None:
+    """The canary is busy at first, so its smoke requests take a while."""
+    green = world.azure.deployments["green"]
+    green.smoke_status = 503
+    world.at(2, lambda: setattr(green, "smoke_status", 200))
+
+
 def _held(world: World) -> None:
     world.at(10, lambda: told(world, PauseRequested(id="pause", who="ben")))
 
@@ -142,7 +149,7 @@ def _released(world: World) -> None:
 WAYS: Mapping[Phase, Deed] = {
     Phase.IDLE: lambda _world: None,
     Phase.PREPARING: _prepared,
-    Phase.SMOKING: lambda _world: None,
+    Phase.SMOKING: _smoked_slowly,
     Phase.SHIFTING: lambda _world: None,
     Phase.MEASURING: lambda _world: None,
     Phase.HOLDING: _held,
@@ -175,9 +182,9 @@ def cell_story(name: str) -> Story:
 
 
 def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
-    if dice.random() < 0.5:
-        world.policies.text = world.policies.text.replace("guards:", "on_newer: supersede\nguards:")
     WAYS[phase](world)
+    if dice.random() < 0.7:
+        world.policies.text = world.policies.text.replace("guards:", "on_newer: supersede\nguards:")
     if event == "ReleaseRequested":
         _stuck(world)
     done: list[str] = []

@@ -12,6 +12,7 @@ from tools.mutations.planted import Planted
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("rollout", "tests")
+SECONDS_MAX = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,18 @@ def tried(planted: Planted, seeds: int) -> Tried:
             shutil.copytree(ROOT / name, copy / name, ignore=skip)
         plant(planted, copy)
         command = [sys.executable, "-m", "tests.simulation", "--stop", "--workers", "0"]
-        ran = subprocess.run(  # noqa: S603 - our own interpreter and our own module
-            [*command, "--seeds", str(seeds)],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": folder},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            ran = subprocess.run(  # noqa: S603 - our own interpreter and our own module
+                [*command, "--seeds", str(seeds)],
+                cwd=copy,
+                env={**os.environ, "PYTHONPATH": folder},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS_MAX,
+            )
+        except subprocess.TimeoutExpired:
+            return Tried(planted, found=False, seed="", by=f"no end within {SECONDS_MAX} s")
     lines = ran.stdout.splitlines()
     seed = next((line for line in lines if line.startswith("seed ")), "")
     if ran.returncode and not seed:
