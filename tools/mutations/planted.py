@@ -37,12 +37,6 @@ PLANTED: tuple[Planted, ...] = (
         "            self._perform(endpoint, new)",
     ),
     Planted(
-        "a late wake-up counts",
-        ENGINE,
-        "if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):",
-        "if held.head.generation < wake.generation:",
-    ),
-    Planted(
         "a look counts although something was decided since",
         ENGINE,
         "if turn is not None and turn != held.head.turn:",
@@ -70,8 +64,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "the sweep sends nothing",
         ENGINE,
-        "self._send(head, now, attempt)",
-        "self._send(head.model_copy(update={'due_at': None}), now, attempt)",
+        "unsent = [head for head in late if not self._send(head, now, _attempt(head, now))]",
+        "unsent: list[Head] = []",
     ),
     Planted(
         "a message's id has no attempt",
