@@ -15,12 +15,15 @@ from rollout.engine import Engine
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.ports import Store
-from tests.simulation.azure import SimulatedMetrics
+from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.world import CHURN, World
 
 MINUTE = timedelta(minutes=1)
 LONGEST_MINUTES = 600
 IDLE_MINUTES = 60
+OPERATION_SECONDS = 15
+"""How long a change of the endpoint takes: creating one was recorded to take about so long."""
+SLOW_SECONDS = 30
 
 POLICY = """
 schema: 1
@@ -65,11 +68,18 @@ class Counting:
 
 
 class CountedWorld(World):
-    """The world of the storms in fair weather."""
+    """The world of the storms in fair weather: every operation lasts equally long."""
 
-    def __init__(self, seed: int, policy: str, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        policy: str,
+        store: Store | None = None,
+        operation_seconds: float = OPERATION_SECONDS,
+    ) -> None:
         self.counts: Counter[str] = Counter()
-        super().__init__(seed, policy, store=store)
+        faults = Faults(operation=(operation_seconds, operation_seconds))
+        super().__init__(seed, policy, faults=faults, store=store)
 
     def counting(self, name: str, port: Any) -> Counting:  # noqa: ANN401 - any port
         return Counting(name, port, self.counts)
@@ -90,6 +100,10 @@ class CountedWorld(World):
         looks = Looks(sources, (CHURN.in_workspace,), "cost")
         effects = Effects(counted["endpoints"], counted["scoring"], counted["policies"], "cost")
         return _CountedEngine(self, counted, looks, effects)
+
+    def _all_is_done(self) -> bool:
+        """Never: sweeps that find nothing are what an idle hour costs."""
+        return False
 
     def _wake(self, wake: Wake) -> None:
         self.counts["execution"] += 1
