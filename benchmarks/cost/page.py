@@ -59,7 +59,8 @@ def _lines() -> Iterator[str]:
         "Counted on the real engine in virtual time: smoke requests, a mirror, three weights, and"
         f" a bake of half an hour, {len(SEEDS)} rollouts of each kind, the mean (and the most)."
         f" A change of the endpoint lasts {OPERATION_SECONDS} s in each of them, as long as"
-        " creating an endpoint was recorded to take; one that a look finds still running costs another look, so the last row tells of slow ones."
+        " creating an endpoint was recorded to take; one that a look finds still running costs"
+        " another look, so the last row tells of slow ones."
         " How many operations one call of a port is stands in `benchmarks/cost/operations.py`.\n"
     )
     yield "## One rollout\n"

@@ -15,7 +15,7 @@ from tests.simulation.keys import KeyFaults
 from tests.simulation.stories import insisting
 from tests.simulation.world import CHURN
 
-SEEDS = range(int(os.environ.get("SEEDS", "30")))
+SEEDS = range(int(os.environ.get("SEEDS", "8")))
 STORM = KeyFaults(
     never_lands=0.1,
     busy=0.2,

@@ -15,7 +15,7 @@ from tests.simulation.promises import Promises
 from tests.simulation.stories import insisting
 from tests.simulation.world import CHURN, POLICY, World
 
-SEEDS = range(int(os.environ.get("SEEDS", "30")))
+SEEDS = range(int(os.environ.get("SEEDS", "8")))
 MINUTE = timedelta(minutes=1)
 
 
