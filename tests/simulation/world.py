@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
+from threading import local
 from typing import Any
 
 from pydantic import SecretStr
@@ -104,6 +105,12 @@ class WorkerClock:
 
     def now(self) -> datetime:
         return self._clock.now() + self.wrong_by
+
+
+class Errand(local):
+    """What each worker is about, where it was woken by a message."""
+
+    wake: Wake | None = None
 
 
 @dataclass
@@ -206,7 +213,7 @@ class World:
         self.letters: list[Letter] = []
         self.deliver_notices = 1.0
         self.receivers = Random(seed)
-        self.errand: Wake | None = None
+        self.errand = Errand()
         self.notice_errands: list[Wake | None] = []
         self.engine = self.new_worker()
 
@@ -244,11 +251,12 @@ class World:
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
         desk = Desk(lambda: SecretStr("secret"), None)
         post = Post(mortal["store"], self.clock, self, desk.links)
-        return Engine(mortal["store"], mortal["queue"], self.worker_clock, looks, effects, post=post)
+        store, queue = mortal["store"], mortal["queue"]
+        return Engine(store, queue, self.worker_clock, looks, effects, post=post)
 
     def send(self, target: Target, letter: Letter) -> None:
         """A place where notices go; `deliver_notices` is how often it takes one."""
-        self.notice_errands.append(self.errand)
+        self.notice_errands.append(self.errand.wake)
         self.deaths.maybe("before a notice")
         if self.receivers.random() >= self.deliver_notices:
             raise Unavailable(f"{target}: no answer")
@@ -363,11 +371,11 @@ class World:
                 self._work_by_another_clock()
 
     def _wake(self, wake: Wake) -> None:
-        self.errand = wake
+        self.errand.wake = wake
         try:
             self.engine.wake(wake)
         finally:
-            self.errand = None
+            self.errand.wake = None
 
     def _survive(self, do: Callable[[], object]) -> bool:
         """Whether the worker lived; a dead one is replaced by another."""

@@ -64,7 +64,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "the sweep sends nothing",
         ENGINE,
-        "unsent = [head for head in late if not self._send(head, now, _attempt(head, now))]",
+        "unsent = [head for head in late if not self._send(head, now, attempt_of(head, now))]",
         "unsent: list[Head] = []",
     ),
     Planted(
@@ -111,9 +111,9 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "no data is a pass",
-        f"{MACHINE}/looked.py",
-        "return report is not None and bool(report.counting) and not report.open",
-        "return report is None or all(one.verdict is not Verdict.FAIL for one in report.open)",
+        f"{MACHINE}/onward.py",
+        "passes = report is not None and bool(report.counting) and not report.open",
+        "passes = report is None or all(one.verdict < 3 for one in report.open)",
     ),
     Planted(
         "silence is not noticed",
