@@ -301,6 +301,8 @@ class World:
                 sweep_at = self.clock.time + SWEEP
             for check in self.checks:
                 check()
+        else:
+            self.clock.time = max(self.clock.time, end)
         return self.rollout
 
     def _all_is_done(self) -> bool:
