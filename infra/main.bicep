@@ -165,6 +165,20 @@ module events 'modules/events.bicep' = {
   }
 }
 
+module expiries 'modules/expiries.bicep' = {
+  name: 'expiries'
+  scope: group
+  params: {
+    vaultName: vault.outputs.name
+    tags: tags
+    suffix: suffix
+    senderId: identities.outputs.senderId
+    queueId: bus.outputs.eventsQueueId
+    storageId: storage.outputs.id
+    deadLetterContainer: storage.outputs.undeliveredContainer
+  }
+}
+
 module alerts 'modules/alerts.bicep' = {
   name: 'alerts'
   scope: group

@@ -14,7 +14,7 @@ from rollout.core.start_on import Source
 from rollout.errors import Malformed
 from rollout.inbox.alerts import Foreign, Moment
 from rollout.inbox.bodies import one_line, read_json
-from rollout.keys.near_expiry import NEAR_EXPIRY, NearExpiry, read_near_expiry
+from rollout.keys.near_expiry import EXPIRED, NEAR_EXPIRY, NearExpiry, read_near_expiry
 
 EVENTS_MAX = 500
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -80,10 +80,10 @@ def _read(event: object, place: int) -> News | Handshake | NearExpiry | Unread:
         if not isinstance(code, str) or not code:
             raise Malformed(f"[{place}].data.validationCode: missing")
         return Handshake(code)
-    read = _KNOWN.get(told.event_type)
+    read = KNOWN.get(told.event_type)
     if read is None:
         name = one_line(told.event_type, _NAME_MAX)
-        return Unread(name, f"the event {name} means nothing here; read are {', '.join(_KNOWN)}")
+        return Unread(name, f"the event {name} means nothing here; read are {', '.join(KNOWN)}")
     return read(told)
 
 
@@ -166,19 +166,20 @@ def _resource_written(told: _EventGridEvent) -> News | Unread:
     )
 
 
-# -- a secret is about to expire ----------------------------------------------------------------
+# -- a secret expires ----------------------------------------------------------------------------
 
 
 def _near_expiry(told: _EventGridEvent) -> NearExpiry | Unread:
     try:
-        return read_near_expiry(told.data)
+        return read_near_expiry(told.data, told.event_type)
     except Malformed as error:
         return Unread(told.event_type, one_line(str(error), 300))
 
 
 _Reader = Callable[[_EventGridEvent], News | NearExpiry | Unread]
-_KNOWN: Mapping[str, _Reader] = {
+KNOWN: Mapping[str, _Reader] = {
     NEAR_EXPIRY: _near_expiry,
+    EXPIRED: _near_expiry,
     "Microsoft.MachineLearningServices.ModelRegistered": _model_registered,
     "Microsoft.Resources.ResourceWriteSuccess": _resource_written,
 }

@@ -1,4 +1,4 @@
-"""Key Vault's event that a secret is about to expire, as Event Grid brings it in either schema."""
+"""Key Vault's events that a secret is about to expire, or has, in either schema of Event Grid."""
 
 from typing import Annotated, Any
 
@@ -7,16 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from rollout.errors import Malformed
 
 NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"
+EXPIRED = "Microsoft.KeyVault.SecretExpired"
 
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+_Version = Annotated[str, StringConstraints(max_length=100, strip_whitespace=True)]
 
 
 class _Data(BaseModel):
+    """Its names are written in several ways by Microsoft itself: read in lower case, trimmed."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    vault: _Text = Field(alias="VaultName")
-    name: _Text = Field(alias="ObjectName")
-    version: str = Field("", alias="Version", max_length=100)
+    vault: _Text = Field(alias="vaultname")
+    name: _Text = Field(alias="objectname")
+    version: _Version = Field("", alias="version")
 
 
 class NearExpiry(BaseModel):
@@ -27,18 +31,25 @@ class NearExpiry(BaseModel):
     vault: str
     name: str
     version: str
+    expired: bool = False
 
     @property
     def event_id(self) -> str:
-        return f"expiry:{self.version or self.name}"
+        kind = "expired" if self.expired else "expiry"
+        return f"{kind}:{self.version or self.name}"
 
 
-def read_near_expiry(data: dict[str, Any]) -> NearExpiry:
+def read_near_expiry(data: dict[str, Any], kind: str = NEAR_EXPIRY) -> NearExpiry:
     """Read the event's data, alike in both schemas; raises Malformed that names the place."""
     try:
-        told = _Data.model_validate(data)
+        told = _Data.model_validate({name.strip().lower(): data[name] for name in data})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Malformed(f"{NEAR_EXPIRY}: data.{place}: {first['msg']}") from error
-    return NearExpiry(vault=told.vault, name=told.name, version=told.version)
+        place = _WRITTEN.get(str(first["loc"][0]), "")
+        raise Malformed(f"{kind}: data.{place}: {first['msg']}") from error
+    return NearExpiry(
+        vault=told.vault, name=told.name, version=told.version, expired=kind == EXPIRED
+    )
+
+
+_WRITTEN = {"vaultname": "VaultName", "objectname": "ObjectName", "version": "Version"}

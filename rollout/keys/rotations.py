@@ -12,9 +12,9 @@ from rollout.core.rotation.events import (
     RotationRequested,
     RotationResumeRequested,
 )
-from rollout.core.rotation.policy import RotationPolicy
+from rollout.core.rotation.policy import NOTICE, RotationPolicy
 from rollout.core.rotation.policy_text import choose_rotation, is_rotation, parse_rotation
-from rollout.core.rotation.state import KeyName, Rotation
+from rollout.core.rotation.state import KeyName, Published, Rotation
 from rollout.errors import PolicyError, Refused, RolloutError, Unavailable, Unknown
 from rollout.key_ports import EndpointKeys
 from rollout.keys.lane import KeyLane
@@ -119,7 +119,12 @@ class Rotations:
         current = self.ring.view(endpoint, secret).published
         if heard.version and (current is None or current.version != heard.version):
             return f"version {heard.version} of {secret} is not the current one any more"
-        wish = Wish(VAULT, f"{secret} is about to expire")
+        if current and not heard.expired and _is_told_at_once(current):
+            return (
+                f"{secret} lives for {NOTICE.days} days at most, so that it is told of at once:"
+                " it is rotated when it has expired; give it more expiry_days"
+            )
+        wish = Wish(VAULT, f"{secret} {'has expired' if heard.expired else 'is about to expire'}")
         return self.rotate(endpoint, heard.event_id, wish).why
 
     # -- the status ----------------------------------------------------------------------------
@@ -191,6 +196,11 @@ class Rotations:
     def _all(self) -> Iterator[EndpointId]:
         for workspace in self.workspaces:
             yield from self.endpoints.list(workspace)
+
+
+def _is_told_at_once(version: Published) -> bool:
+    """Then a rotation for each notice would be followed by the next, without an end."""
+    return version.expires_at is not None and version.expires_at - version.created_at <= NOTICE
 
 
 def _known(endpoint: EndpointId, rotation: Rotation | None) -> KeysStatus:

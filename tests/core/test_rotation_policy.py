@@ -7,6 +7,7 @@ import pytest
 from rollout.core.rotation.policy import Schedule, Secret
 from rollout.core.rotation.policy_text import (
     choose_rotation,
+    document_warnings,
     is_rotation,
     parse_document,
     parse_rotation,
@@ -53,6 +54,22 @@ def test_a_mistake_is_told_with_its_place(old: str, new: str, told: str) -> None
 
     assert str(error.value).startswith("keys:")
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (30, ["which is at once: it is rotated when it is over"]),
+        (45, ["keys kept there are rotated every 15 days"]),
+        (60, []),
+    ],
+)
+def test_a_life_that_ends_soon_after_the_notice_is_warned_about(days: int, told: list[str]) -> None:
+    document = parse_document(TEXT.replace("expiry_days: 30", f"expiry_days: {days}"), "keys")
+
+    warned = document_warnings(document)
+
+    assert [part in line for part, line in zip(told, warned, strict=True)] == [True] * len(told)
 
 
 def test_a_calendar_knows_its_zone_and_the_change_of_its_clocks() -> None:

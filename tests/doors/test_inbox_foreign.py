@@ -20,6 +20,7 @@ from rollout.inbox import (
     read_events,
     read_github,
 )
+from rollout.keys.near_expiry import NearExpiry
 from tests.builders import an_endpoint
 from tests.doors.payloads import payload, raw
 
@@ -308,6 +309,21 @@ def test_a_written_deployment_names_its_endpoint() -> None:
     assert isinstance(news, News)
     assert (news.source, news.endpoint) == (Source.DEPLOYMENT_WRITTEN, an_endpoint())
     assert news.values["deployment"] == "green"
+
+
+@pytest.mark.parametrize("schema", ["", "_cloud"])
+@pytest.mark.parametrize(("name", "expired"), [("near_expiry", False), ("expired", True)])
+def test_a_secret_that_expires_is_read_however_its_names_are_written(
+    name: str, schema: str, expired: bool
+) -> None:
+    (heard,) = read_events(raw(payload(f"azure/event_secret_{name}{schema}")))
+
+    assert heard == NearExpiry(
+        vault="ops",
+        name="churn-key",
+        version="ee059b2bb5bc48398a53b168c6cdcb10",
+        expired=expired,
+    )
 
 
 def test_a_handshake_brings_its_code() -> None:

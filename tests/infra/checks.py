@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rollout.inbox import event_grid
 from rollout.settings import PREFIX, Settings
 from tests.infra import code
 from tests.infra.bicep import Call, File, Resource, Template, Unknown, outputs_asked, used
@@ -280,7 +281,7 @@ def alerts(template: Template) -> Iterator[str]:
 
 def events(template: Template) -> Iterator[str]:
     heard = set()
-    for one in template.of("Microsoft.EventGrid/systemTopics/eventSubscriptions"):
+    for one in template.of(_SUBSCRIPTION):
         told = one.properties
         heard |= set(_at(told, "filter.includedEventTypes") or ())
         queue = _at(told, "deliveryWithResourceIdentity.destination.properties.resourceId")
@@ -290,6 +291,11 @@ def events(template: Template) -> Iterator[str]:
             yield f"{one}: what cannot be delivered would be lost"
     for kind in sorted(_HEARD ^ heard):
         yield f"events.bicep: {kind} is not what is listened for"
+    for one in template.of("Microsoft.EventGrid/systemTopics"):
+        if not any(told.file == one.file for told in template.of(_SUBSCRIPTION)):
+            yield f"{one}: nobody listens to it"
+        if _at(one.properties, "topicType") not in _TOPICS:
+            yield f"{one}: {_at(one.properties, 'topicType')} is no kind of topic that is heard"
     written = [one for one in template.resources if one.name == "deploymentWritten"]
     for one in written:
         operations = [
@@ -337,10 +343,15 @@ CHECKS: Mapping[str, Callable[[Template], Iterator[str]]] = {
 
 _QUEUE = "Microsoft.ServiceBus/namespaces/queues"
 _DEPLOYMENT_WRITE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments/write"
-_HEARD = {
-    "Microsoft.MachineLearningServices.ModelRegistered",
-    "Microsoft.Resources.ResourceWriteSuccess",
-}
+_SUBSCRIPTION = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+_HEARD = frozenset(event_grid.KNOWN)
+_TOPICS = frozenset(
+    {
+        "Microsoft.KeyVault.vaults",
+        "Microsoft.MachineLearningServices.Workspaces",
+        "Microsoft.Resources.ResourceGroups",
+    }
+)
 _CLOSED: Mapping[str, tuple[str, bool]] = {
     "Microsoft.Storage/storageAccounts": ("allowSharedKeyAccess", False),
     "Microsoft.ServiceBus/namespaces": ("disableLocalAuth", True),

@@ -8,9 +8,10 @@ import pytest
 from rollout.arrivals import Arrivals
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.errors import Malformed, PolicyError
-from rollout.keys.near_expiry import NEAR_EXPIRY, NearExpiry, read_near_expiry
+from rollout.keys.near_expiry import NearExpiry, read_near_expiry
 from rollout.keys.rotations import Wish
-from tests.simulation.key_world import SECRET, KeyWorld
+from tests.doors.payloads import payload
+from tests.simulation.key_world import ROTATION, SECRET, KeyWorld
 from tests.simulation.keys import KeyFaults
 from tests.simulation.world import CHURN
 
@@ -81,6 +82,38 @@ def test_a_secret_that_is_about_to_expire_is_rotated_once(world: KeyWorld) -> No
     assert again == "version v1 of churn-key is not the current one any more"
 
 
+def test_an_expired_version_is_rotated_although_its_notice_was_heard(world: KeyWorld) -> None:
+    world.rotations.near_expiry(expiring())
+    world.rotations.abort(CHURN, "stop", "ben", "not today")
+
+    again = world.rotations.near_expiry(expiring())
+    told = world.rotations.near_expiry(expiring().model_copy(update={"expired": True}))
+
+    assert again == "it is decided already"
+    assert told == f"key vault rotates the keys: {SECRET} has expired"
+
+
+def test_a_version_that_lives_shorter_than_the_notice_is_rotated_at_its_end_alone(
+    world: KeyWorld,
+) -> None:
+    """Key Vault tells of it the moment it is written: each rotation would lead to the next."""
+    world.policies.rotation = ROTATION.replace(  # type: ignore[attr-defined]
+        "expiry_days: 90", "expiry_days: 30"
+    )
+    world.rotate()
+    world.pass_time(60)
+    ended, version = world.rotation.id, str(world.rotation.version)
+
+    told = world.rotations.near_expiry(expiring(version))
+    kept = world.rotation.id
+    world.clock.advance(timedelta(days=30))
+    world.rotations.near_expiry(expiring(version).model_copy(update={"expired": True}))
+
+    assert "lives for 30 days at most" in told
+    assert kept == ended
+    assert world.rotation.id != ended
+
+
 def test_another_secret_of_the_vault_means_nothing(world: KeyWorld) -> None:
     told = world.rotations.near_expiry(expiring(name="database-password"))
 
@@ -88,24 +121,13 @@ def test_another_secret_of_the_vault_means_nothing(world: KeyWorld) -> None:
     assert world.head.rotation is None
 
 
-DATA = {
-    "Id": "https://ops.vault.azure.net/secrets/churn-key/v1",
-    "VaultName": "ops",
-    "ObjectType": "Secret",
-    "ObjectName": "churn-key",
-    "Version": "v1",
-    "EXP": 1774008000,
-}
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [{"eventType": NEAR_EXPIRY}, {"specversion": "1.0", "type": NEAR_EXPIRY, "source": "/vault"}],
-)
-def test_the_event_is_heard_in_both_schemas(world: KeyWorld, schema: dict[str, str]) -> None:
+@pytest.mark.parametrize("schema", ["", "_cloud"])
+@pytest.mark.parametrize("name", ["near_expiry", "expired"])
+def test_the_event_is_heard_in_both_schemas(world: KeyWorld, name: str, schema: str) -> None:
     keys = world.rotations.near_expiry
     arrivals = Arrivals(world.engine, world.policies, world.queue, world.clock, keys)
-    body = json.dumps([{"id": "e1", "data": DATA, **schema}]).encode()
+    text = json.dumps(payload(f"azure/event_secret_{name}{schema}"))
+    body = text.replace("ee059b2bb5bc48398a53b168c6cdcb10", "v1").encode()
 
     arrivals.hear(body, "m1")
     arrivals.hear(body, "m1")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from croniter import croniter
 
 NAME_MAX = 127
+NOTICE = timedelta(days=30)
+"""So long before a version's end Key Vault tells of it; of one with a shorter life, at once."""
+
 _NOT_IN_NAMES = re.compile(r"[^0-9A-Za-z-]")
 _TEMPLATE = re.compile(r"([0-9A-Za-z-]|\{workspace\}|\{endpoint\})+")
 _CRON_FIELDS = 5
@@ -83,7 +86,9 @@ class Secret(Frozen):
         "{workspace}-{endpoint}-key",
         description="{workspace} and {endpoint} stand for their names",
     )
-    expiry_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    expiry_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        90, description="the life of a version; Key Vault asks for the next one 30 days before"
+    )
 
     @field_validator("name")
     @classmethod

@@ -1,11 +1,11 @@
 """Rotation policies as text: which files are, all that is wrong in one, and which one to take."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.policy import Policy, Smoke
 from rollout.core.policy_text import parse_as, parse_policy, warnings
-from rollout.core.rotation.policy import RotationDocument, RotationPolicy
+from rollout.core.rotation.policy import NOTICE, RotationDocument, RotationPolicy
 from rollout.core.yaml_lines import read_yaml
 from rollout.errors import PolicyError
 
@@ -34,9 +34,18 @@ def document_warnings(document: Document) -> tuple[str, ...]:
     """What is allowed and probably not meant."""
     if isinstance(document, Policy):
         return warnings(document)
-    if document.rotation.overlap_minutes == 0:
-        return ("rotation: overlap_minutes 0; a client that keeps a key at all will be refused",)
-    return ()
+    return tuple(_rotation_warnings(document.rotation))
+
+
+def _rotation_warnings(policy: RotationPolicy) -> Iterator[str]:
+    if policy.overlap_minutes == 0:
+        yield "rotation: overlap_minutes 0; a client that keeps a key at all will be refused"
+    days = policy.secret.expiry_days - NOTICE.days
+    told = f"rotation: secret.expiry_days {policy.secret.expiry_days}; Key Vault tells of the end"
+    if days <= 0:
+        yield f"{told} {NOTICE.days} days before, which is at once: it is rotated when it is over"
+    elif days < NOTICE.days:
+        yield f"{told} {NOTICE.days} days before: keys kept there are rotated every {days} days"
 
 
 def files_named(document: Document) -> tuple[str, ...]:
