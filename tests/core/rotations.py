@@ -1,6 +1,6 @@
 """Whole valid rotations and looks at keys, each made from the one detail that matters."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rollout.core.endpoint import Provisioning
@@ -50,6 +50,8 @@ def a_rotation(phase: RotationPhase, **changes: Any) -> Rotation:
         known |= {"fresh": NEW}
     if phase in _PUBLISHED:
         known |= {"published_at": NOON}
+    if phase in _PROBED:
+        known |= {"acted_at": NOON}
     return born.model_copy(update={**known, **changes})
 
 
@@ -58,6 +60,7 @@ _PUBLISHED = {
     RotationPhase.CONFIRMING,
     RotationPhase.RENEWING_OLD,
 }
+_PROBED = {RotationPhase.TRYING_SPARE, RotationPhase.PROVING, RotationPhase.CONFIRMING}
 _WITH_FRESH = {*_PUBLISHED, RotationPhase.PROVING, RotationPhase.PUBLISHING}
 
 
@@ -88,8 +91,14 @@ def seen(
     return KeysLookedAt(id="look", view=KeysView.model_validate(view), **event)
 
 
-def proven(fingerprint: str = NEW, failure: str | None = None) -> KeyProbed:
-    return KeyProbed(id="probe", fingerprint=fingerprint, passed=10, failure=failure)
+def proven(
+    fingerprint: str = NEW,
+    failure: str | None = None,
+    passed: int = 10,
+    asked_at: datetime = NOON,
+) -> KeyProbed:
+    about = {"fingerprint": fingerprint, "asked_at": asked_at, "passed": passed}
+    return KeyProbed.model_validate({"id": "probe", "failure": failure, **about})
 
 
 def wished(**details: Any) -> RotationRequested:

@@ -20,7 +20,7 @@ from rollout.core.rotation.events import (
     RotationAbortRequested,
     RotationResumeRequested,
 )
-from rollout.core.rotation.looked import SEND_WITHIN
+from rollout.core.rotation.looked import GRACE, SEND_WITHIN
 from rollout.core.rotation.record import record_keys
 from rollout.core.rotation.state import KeyName, Rotation, RotationPhase
 from rollout.core.rotation.table import ROTATIONS, KeyTransition
@@ -86,7 +86,7 @@ def test_the_key_that_the_secret_holds_is_in_use_and_the_other_goes_first() -> N
 
 
 def test_the_spare_key_is_tried_before_anything_is_changed() -> None:
-    decision = decide_keys(rotating(P.TRYING_SPARE), seen(), NOON)
+    decision = decide_keys(rotating(P.TRYING_SPARE, acted_at=None), seen(), NOON)
 
     assert isinstance(decision.action, ProbeKey)
     assert (decision.action.key, decision.action.times) == (SECONDARY, 1)
@@ -112,6 +112,41 @@ def test_a_new_key_is_asked_ten_times_and_only_then_published() -> None:
     assert isinstance(written.action, PublishKey)
     assert written.action.fingerprint == NEW
     assert written.action.expires_at == NOON + timedelta(days=90)
+
+
+def test_answers_that_take_long_are_saved_as_they_come_and_whoever_goes_on_counts_them() -> None:
+    look = seen(secondary=NEW)
+    slow = decide_keys(rotating(P.PROVING), proven(passed=4), NOON)
+
+    going_on = decide_keys(slow.head, look, NOON)
+    died = decide_keys(going_on.head, look, NOON + GRACE)
+    done = after(died.head, proven(passed=6, asked_at=NOON + GRACE), LATER)
+    failed = decide_keys(died.head, proven(failure="no", asked_at=NOON + GRACE), NOON + GRACE)
+    anew = decide_keys(failed.head, look, LATER)
+
+    asked = [one.action for one in (going_on, died, anew)]
+    assert [one.times for one in asked if isinstance(one, ProbeKey)] == [6, 6, 10]
+    assert done is P.PUBLISHING
+
+
+def test_the_answer_of_a_worker_that_was_given_up_does_not_count() -> None:
+    given_up = rotating(P.PROVING, acted_at=NOON + GRACE, passed=4)
+
+    decision = decide_keys(given_up, proven(passed=6), NOON + GRACE)
+
+    assert (decision.taken, decision.why) == (False, "it tells of another probe")
+
+
+@pytest.mark.parametrize("phase", [P.TRYING_SPARE, P.PROVING, P.PUBLISHING, P.CONFIRMING])
+def test_a_worker_that_died_is_waited_for_for_seconds(phase: RotationPhase) -> None:
+    look = seen(secondary=NEW, published=NEW if phase is P.CONFIRMING else OLD)
+    head = rotating(phase, acted_at=NOON)
+
+    early = decide_keys(head, look, NOON + timedelta(seconds=9))
+    late = decide_keys(head, look, NOON + timedelta(seconds=10))
+
+    assert (early.action, rotation_of(early).due_at) == (None, NOON + timedelta(seconds=10))
+    assert late.action is not None
 
 
 def test_the_overlap_runs_from_when_the_version_was_seen() -> None:

@@ -1,19 +1,21 @@
 """Storms over rotations: no client that reads in time is ever refused, whatever fails and when."""
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from rollout.core.events import AbortRequested
 from rollout.core.rollout import Phase
 from rollout.core.rotation.state import KeyName, RotationPhase
+from rollout.ports import Answer
 from tests.simulation.azure import Faults
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.keys import KeyFaults
 from tests.simulation.stories import insisting
-from tests.simulation.world import CHURN
+from tests.simulation.world import CHURN, LEASE, Died
 
 SEEDS = range(int(os.environ.get("SEEDS", "8")))
 STORM = KeyFaults(
@@ -71,6 +73,36 @@ def test_a_worker_may_die_at_any_call_of_a_rotation(place: int) -> None:
     assert sorted(world.keys.regenerated) == [KeyName.PRIMARY, KeyName.SECONDARY] or (
         len(world.keys.regenerated) == 3 and world.deaths.died
     )
+
+
+@pytest.mark.parametrize("phase", [RotationPhase.PROVING, RotationPhase.CONFIRMING])
+@pytest.mark.parametrize("answers", [1, 5, 9])
+@pytest.mark.parametrize("answer_seconds", [0.02, 3.0])
+def test_a_death_among_the_ten_probes_costs_no_more_than_the_lease_of_the_dead(
+    phase: RotationPhase, answers: int, answer_seconds: float
+) -> None:
+    """A message that the dead held comes again when its lease is over: until then nobody looks."""
+    quick = KeyFaults(operation=(1, 1), lands=(0, 0), refused=(0, 0))
+    world = KeyWorld(seed=3, faults=quick, clients=0)
+    probe = world.keys.probe
+    seen: list[datetime] = []
+
+    def slow(*asked: Any) -> Answer:
+        world.clock.advance(timedelta(seconds=answer_seconds))
+        if world.rotation.phase is phase:
+            seen.append(world.clock.now())
+            if len(seen) == answers:
+                raise Died("among the probes")
+        return probe(*asked)
+
+    world.keys.probe = slow  # type: ignore[method-assign]
+
+    rotated(world, 1)
+
+    died_at, next_at = seen[answers - 1], seen[answers]
+    assert next_at - died_at <= LEASE + timedelta(seconds=answer_seconds)
+    unsaved = 2 if answer_seconds > 1 else 10
+    assert 10 < len(seen) <= 10 + unsaved
 
 
 @pytest.mark.parametrize("seed", SEEDS)

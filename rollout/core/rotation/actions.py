@@ -21,6 +21,7 @@ class ProbeKey(KeyAction):
 
     probe: Probe
     times: int
+    asked_at: datetime = Field(description="tells this request from one before or after it")
 
     def __str__(self) -> str:
         return f"ask the endpoint {self.times} times with the {self.key} key"

@@ -42,6 +42,7 @@ def entered(rotation: Rotation, phase: RotationPhase, now: datetime, **changes: 
         "phase_since": now,
         "due_at": None if over else now,
         "acted_at": None,
+        "passed": 0,
         "failures": 0,
         "waits": "",
         "trouble": None,

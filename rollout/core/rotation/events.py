@@ -55,9 +55,13 @@ class EndpointMissed(KeyEvent):
 
 
 class KeyProbed(KeyEvent):
-    """How a key fared before the endpoint; `failure` tells of the first answer that was wrong."""
+    """How a key fared before the endpoint; `failure` tells of the first answer that was wrong.
+
+    Without one it may have `passed` fewer times than was asked for: then it took long.
+    """
 
     fingerprint: str
+    asked_at: datetime
     passed: int
     failure: str | None = None
 

@@ -8,13 +8,14 @@ from rollout.core.rotation.actions import ProbeKey, PublishKey, RegenerateKey
 from rollout.core.rotation.beside import rollout_in_the_way
 from rollout.core.rotation.decision import SOON, KeyDecision, ask, entered, put, until
 from rollout.core.rotation.events import KeysLookedAt
+from rollout.core.rotation.moves import PROBES
 from rollout.core.rotation.state import KeyName, KeysView, Renewal, Rotation, RotationPhase
 
-PROBES = 10
-"""So often in a row a key must open the endpoint before clients are given it."""
+GRACE = timedelta(seconds=10)
+"""So long the worker that decided is waited for; then it may be dead, and another one asks.
 
-GRACE = timedelta(minutes=3)
-"""So long the worker that decided has for a request of its own; then it is asked for again."""
+Both may be done twice: a second probe costs requests, and a second version has the same value.
+"""
 
 SENDS_MAX = 3
 SEND_WITHIN = timedelta(seconds=30)
@@ -143,15 +144,18 @@ def _probe(key: str, times: int) -> Look:
         if _is_acting(rotation, now):
             return until(head, rotation, _patience(rotation), f"for the answers to the {name} key")
         fingerprint = event.view.fingerprints[name]
+        proving = rotation.phase is RotationPhase.PROVING
+        fresh = fingerprint if proving else rotation.fresh
+        passed = rotation.passed if fresh == rotation.fresh else 0
         action = ProbeKey(
             endpoint=rotation.endpoint,
             key=name,
             fingerprint=fingerprint,
             probe=rotation.policy.probe,
-            times=times,
+            times=times - passed,
+            asked_at=now,
         )
-        fresh = fingerprint if rotation.phase is RotationPhase.PROVING else rotation.fresh
-        acting = {"acted_at": now, "due_at": now + GRACE, "fresh": fresh}
+        acting = {"acted_at": now, "due_at": now + GRACE, "fresh": fresh, "passed": passed}
         why = f"asks the endpoint with the {name} key"
         return put(head, rotation.model_copy(update=acting), why, action)
 

@@ -17,6 +17,9 @@ from rollout.core.rotation.events import (
 )
 from rollout.core.rotation.state import KeyName, Rotation, RotationPhase
 
+PROBES = 10
+"""So often in a row a key must open the endpoint before clients are given it."""
+
 GONE_AFTER = timedelta(minutes=1)
 TRIES_MAX = 3
 _AGAIN = timedelta(seconds=1)
@@ -101,8 +104,10 @@ def probed(head: Head, rotation: Rotation, event: KeyProbed, now: datetime) -> K
     """A key that opened the endpoint leads on; one that did not is tried again for a while."""
     if rotation.phase is not RotationPhase.TRYING_SPARE and event.fingerprint != rotation.fresh:
         return refuse(head, "it tells of another key")
+    if event.asked_at != rotation.acted_at:
+        return refuse(head, "it tells of another probe")
     if event.failure is None:
-        return _proven(head, rotation, event, now)
+        return _passed(head, rotation, event, now)
     why = f"the {rotation.spare} key: {event.failure}"
     if rotation.phase is RotationPhase.TRYING_SPARE:
         return _failed(head, rotation, why, now, patience=rotation.failures + 1 < TRIES_MAX)
@@ -110,8 +115,18 @@ def probed(head: Head, rotation: Rotation, event: KeyProbed, now: datetime) -> K
     return _failed(head, rotation, why, now, patience=now < ready_by)
 
 
-def _proven(head: Head, rotation: Rotation, event: KeyProbed, now: datetime) -> KeyDecision:
-    times = "once" if event.passed == 1 else f"{event.passed} times in a row"
+def _passed(head: Head, rotation: Rotation, event: KeyProbed, now: datetime) -> KeyDecision:
+    """What passed so far stays so, whoever goes on."""
+    passed = rotation.passed + event.passed
+    wanted = 1 if rotation.phase is RotationPhase.TRYING_SPARE else PROBES
+    if passed >= wanted:
+        return _proven(head, rotation, passed, now)
+    going_on = rotation.model_copy(update={"passed": passed, "acted_at": None, "due_at": now})
+    return put(head, going_on, f"the {rotation.spare} key passed {passed} times of {wanted} so far")
+
+
+def _proven(head: Head, rotation: Rotation, passed: int, now: datetime) -> KeyDecision:
+    times = "once" if passed == 1 else f"{passed} times in a row"
     why = f"the {rotation.spare} key opened the endpoint {times}"
     if rotation.phase is RotationPhase.TRYING_SPARE:
         return put(head, entered(rotation, RotationPhase.RENEWING_SPARE, now, renewal=None), why)
@@ -120,7 +135,7 @@ def _proven(head: Head, rotation: Rotation, event: KeyProbed, now: datetime) -> 
     rest = _may_land_until(rotation)
     if rest and now < rest:
         waits = f"whether the other request lands as well, until {rest:%H:%M:%S}"
-        waiting = {"acted_at": None, "due_at": rest, "waits": waits}
+        waiting = {"acted_at": None, "due_at": rest, "waits": waits, "passed": 0}
         return put(head, rotation.model_copy(update=waiting), f"{why}; waits {waits}")
     return put(head, entered(rotation, RotationPhase.PUBLISHING, now), why)
 
@@ -140,6 +155,7 @@ def _failed(
         return ask(head, rotation, why, now)
     waiting = {
         "acted_at": None,
+        "passed": 0,
         "failures": rotation.failures + 1,
         "due_at": now + _backed_off(rotation),
         "trouble": why,

@@ -109,6 +109,7 @@ class Rotation(Frozen):
     published_at: datetime | None = Field(None, description="when the new version was first seen")
     version: str | None = Field(None, description="the secret's version, as last seen")
     acted_at: datetime | None = Field(None, description="when this phase's request was begun")
+    passed: int = Field(0, description="good answers to this phase's probe so far, in a row")
     failures: int = Field(0, description="of this phase's requests, one after another")
     during: RotationPhase | None = Field(None, description="what a question interrupted")
     waits: str = Field("", description="what it waits for")
