@@ -335,10 +335,11 @@ def _entra() -> EntraTokens | None:
 @Once
 def doctor() -> Doctor:
     from rollout.adapters.azure.access import ArmAccess
-    from rollout.doctor import Doctor, House, Platform
+    from rollout.doctor import Doctor, House, Platform, Vault
     from rollout.engine import STEPS_QUEUE
 
     known, read = settings(), sources()
+    assignee = known.client_id or "THE-CONTROLLERS-IDENTITY"
     house = House(
         store=store(),
         queue=queue(),
@@ -351,9 +352,16 @@ def doctor() -> Doctor:
         clock=clock(),
         metrics=(read.metrics, *([read.logs] if read.logs else [])),
         workspaces=known.workspaces,
-        assignee=known.client_id or "THE-CONTROLLERS-IDENTITY",
+        assignee=assignee,
     )
-    return Doctor(house, platform)
+    vault = Vault(
+        secrets=secrets(),
+        clock=clock(),
+        rotated=rotations().rotated,
+        key_vault=known.key_vault,
+        assignee=assignee,
+    )
+    return Doctor(house, platform, vault)
 
 
 @Once

@@ -8,8 +8,9 @@ from rollout.core.frozen import Frozen
 from rollout.doctor.diagnosis import Condition, Diagnosis, not_checked
 from rollout.doctor.house import House
 from rollout.doctor.platform import EXACT, Platform
+from rollout.doctor.vault import Vault
 
-__all__ = ["Condition", "Diagnosis", "Doctor", "House", "Platform", "Report"]
+__all__ = ["Condition", "Diagnosis", "Doctor", "House", "Platform", "Report", "Vault"]
 
 
 class Report(Frozen):
@@ -23,9 +24,15 @@ class Doctor:
 
     house: House
     platform: Platform
+    vault: Vault
 
     def examine(self) -> Report:
-        found = [*self.platform.examine(), *self._logs(), *self.house.examine()]
+        found = [
+            *self.platform.examine(),
+            *self._logs(),
+            *self.house.examine(),
+            *self.vault.examine(),
+        ]
         well = all(one.condition is not Condition.FAILED for one in found)
         return Report(well=well, diagnoses=tuple(found))
 

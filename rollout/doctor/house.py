@@ -7,7 +7,7 @@ from datetime import timedelta
 from rollout import marks
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Wake
-from rollout.core.policy_text import parse_policy
+from rollout.core.rotation.policy_text import parse_document
 from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by, warning
 from rollout.errors import Conflict, PolicyError
 from rollout.ports import Clock, Message, PolicyFiles, Queue, Store
@@ -114,7 +114,7 @@ class House:
         broken = []
         for file in files:
             try:
-                parse_policy(file.text, file.name)
+                parse_document(file.text, file.name)
             except PolicyError as error:
                 broken.append(f"{file.name}: {error}")
         if broken:

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by, warning
+from rollout.doctor.skew import SKEW_FAILS, SKEW_REMEDY, SKEW_WARNS
 from rollout.errors import Refused, RolloutError, Unknown
 from rollout.ports import Access, Clock, Lack, Metrics
 
 EXACT = "logs"
 ENDPOINTS_MAX = 20
 METRICS_MINUTES = 60
-SKEW_WARNS = timedelta(seconds=30)
-SKEW_FAILS = timedelta(minutes=2)
 
 _SIGN_IN = "on Azure give the app its managed identity: azd provision; elsewhere: az login"
 
@@ -141,9 +140,8 @@ def _skew(skew: timedelta | None) -> Diagnosis:
         return not_checked("clock", "Azure's answer does not tell the time")
     seconds = skew.total_seconds()
     told = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} Azure's"
-    remedy = "set this machine's clock by NTP: timedatectl set-ntp true"
     if abs(skew) > SKEW_FAILS:
-        return failed("clock", f"{told}: tokens and stages are told by it", remedy)
+        return failed("clock", f"{told}: tokens and stages are told by it", SKEW_REMEDY)
     if abs(skew) > SKEW_WARNS:
-        return warning("clock", told, remedy)
+        return warning("clock", told, SKEW_REMEDY)
     return ok("clock", f"within {SKEW_WARNS.total_seconds():.0f} s of Azure's")

@@ -132,6 +132,12 @@ class Rotations:
     def statuses(self) -> tuple[KeysStatus, ...]:
         return tuple(self.status(endpoint) for endpoint in self._all())
 
+    def rotated(self) -> tuple[KeysStatus, ...]:
+        """Of those that a rotation policy matches; where there is none, nobody is asked."""
+        if not self._whole():
+            return ()
+        return tuple(one for one in self.statuses() if one.policy)
+
     def status(self, endpoint: EndpointId) -> KeysStatus:
         """All there is to know of an endpoint's keys, but the keys; what is wrong is part of it."""
         rotation = self.store.load(endpoint).head.rotation

@@ -6,11 +6,14 @@ from datetime import datetime, timedelta
 
 from rollout import marks
 from rollout.core.endpoint import EndpointId, WorkspaceId
-from rollout.doctor import Doctor, House, Platform
+from rollout.core.rotation.state import KeyName
+from rollout.doctor import Doctor, House, Platform, Vault
 from rollout.engine import STEPS_QUEUE
 from rollout.errors import RolloutError
+from rollout.key_ports import Secrets
+from rollout.keys.views import KeysStatus
 from rollout.ports import Clock, Lack, Metrics, PolicyFiles
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeSecrets
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, World
 
@@ -49,7 +52,10 @@ class FakeAccess:
 
 
 def a_doctor(
-    world: World, policies: PolicyFiles | None = None, access: FakeAccess | None = None
+    world: World,
+    policies: PolicyFiles | None = None,
+    access: FakeAccess | None = None,
+    vault: Vault | None = None,
 ) -> Doctor:
     """Of that world's store, queue and numbers."""
     clock: Clock = world.clock
@@ -68,7 +74,31 @@ def a_doctor(
         workspaces=(CHURN.in_workspace,),
         assignee="0c11e47",
     )
-    return Doctor(house, platform)
+    return Doctor(house, platform, vault or a_vault(world.clock))
+
+
+def a_status(**details: object) -> KeysStatus:
+    """Of keys that are well."""
+    well = {"endpoint": "w/churn", "mode": "key", "policy": "keys", "secret": "churn-key"}
+    return KeysStatus.model_validate(
+        {**well, "version": "v7", "in_use": KeyName.SECONDARY, **details}
+    )
+
+
+def a_vault(
+    clock: FakeClock,
+    rotated: Sequence[KeysStatus] | None = None,
+    secrets: Secrets | None = None,
+    key_vault: str | None = None,
+) -> Vault:
+    """With the keys of these endpoints; of one that is well, where none is given."""
+    return Vault(
+        secrets=secrets or FakeSecrets(clock),
+        clock=clock,
+        rotated=lambda: (a_status(),) if rotated is None else rotated,
+        key_vault=key_vault,
+        assignee="0c11e47",
+    )
 
 
 def a_well_world() -> World:

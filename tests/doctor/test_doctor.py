@@ -17,6 +17,7 @@ from rollout.ports import Lack, Message, PolicyFile
 from tests.doctor.patients import FakeAccess, a_doctor, a_well_world
 from tests.fakes import NOON, FakeStore
 from tests.simulation.azure import SimulatedMetrics
+from tests.simulation.key_world import ROTATION
 from tests.simulation.world import CHURN, World
 
 SCOPE = "/subscriptions/s/resourcegroups/g/providers/microsoft.machinelearningservices/workspaces/w"
@@ -59,6 +60,8 @@ def test_a_well_installation_is_told_part_by_part() -> None:
         "steps": "ok",
         "policies": "ok",
         "alerts": "ok",
+        "secrets": "ok",
+        "keys of w/churn": "ok",
     }
     assert the("identity", report).told == "has a token for Azure, good for 75 more minutes"
     assert "began 3 minutes ago" in the("metrics of w/churn", report).told
@@ -338,12 +341,17 @@ def test_a_broken_policy_fails_and_none_at_all_is_a_warning() -> None:
             return lambda: self.files
 
     none, files = Files(), Files()
-    files.files = (PolicyFile("bad", "stagse: []"), PolicyFile("churn", world.policies.text))
+    files.files = (
+        PolicyFile("bad", "stagse: []"),
+        PolicyFile("churn", world.policies.text),
+        PolicyFile("keys", ROTATION),
+    )
 
     empty: Any = a_doctor(world, none).examine()
     broken = the("policies", a_doctor(world, files).examine())
 
     assert the("policies", empty).condition is Condition.WARNING
+    assert "keys: " not in broken.told
     assert broken.condition is Condition.FAILED
     assert broken.told.startswith("bad: ")
     assert "churn" not in broken.told
@@ -399,10 +407,10 @@ def test_logs_that_are_configured_are_looked_at_like_metrics() -> None:
         assignee="x",
     )
 
-    report = Doctor(doctor.house, platform).examine()
+    report = Doctor(doctor.house, platform, doctor.vault).examine()
 
     assert conditions(report)["logs of w/churn"] == "ok"
     world.azure.faults.metrics_refused = True
-    broken = the("logs of w/churn", Doctor(doctor.house, platform).examine())
+    broken = the("logs of w/churn", Doctor(doctor.house, platform, doctor.vault).examine())
     assert "az monitor diagnostic-settings list" in broken.remedy
     assert "logs" not in conditions(report)

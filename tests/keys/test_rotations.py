@@ -194,6 +194,15 @@ def test_endpoints_without_keys_say_why(world: KeyWorld, mode: str, told: str) -
     assert told in str(status.cannot)
 
 
+def test_where_no_policy_rotates_keys_azure_is_not_asked(world: KeyWorld) -> None:
+    some = [one.endpoint for one in world.rotations.rotated()]
+    world.policies.rotation = "match: {endpoint: churn}"  # type: ignore[attr-defined]
+    world.keys.list = None  # type: ignore[method-assign,assignment]
+
+    assert some == ["w/churn"]
+    assert world.rotations.rotated() == ()
+
+
 # -- slow workers ------------------------------------------------------------------------------
 
 

@@ -95,7 +95,7 @@ def test_a_death_among_the_ten_probes_costs_no_more_than_the_lease_of_the_dead(
                 raise Died("among the probes")
         return probe(*asked)
 
-    world.keys.probe = slow  # type: ignore[method-assign]
+    world.keys.probe = slow  # type: ignore[method-assign,assignment]
 
     rotated(world, 1)
 
