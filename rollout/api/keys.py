@@ -1,5 +1,6 @@
 """Keys over HTTP: how old they are, and how they are rotated; a key itself is never told."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
@@ -20,6 +21,7 @@ from rollout.keys.views import KeysStatus, RotationView, rotation_view
 HISTORY_PAGE = 1000
 ABORT, RESUME = "abort", "resume"
 KEY_COMMANDS = (ABORT, RESUME)
+ROTATION_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-keys-[0-9]+")
 
 _InUse = Annotated[KeyName | None, Field(strict=False)]
 
@@ -68,17 +70,22 @@ def _urgency(status: KeysStatus) -> tuple[bool, bool, str]:
 
 def shown(parts: Parts, request: Request) -> Response:
     """Show the keys of one endpoint: how old, where published, and when they change next."""
-    return answer(parts.keys.status(_endpoint(parts, request)))
+    return answer(parts.keys.status(_meant(parts, request)))
 
 
 def history(parts: Parts, request: Request) -> Response:
-    """List what was decided about an endpoint's keys, in order."""
+    """List what was decided about an endpoint's keys, or in one rotation by its id, in order."""
     after = request.number("after", 0, 0, 999_999_999)
     found: list[Any] = []
-    key = _endpoint(parts, request).key
+    key = _meant(parts, request).key
+    one = ROTATION_ID.fullmatch(request.path["ref"])
     while True:
         page = parts.store.history(key, after, HISTORY_PAGE)
-        found += [entry for entry in page if entry.rotation_id]
+        found += [
+            entry
+            for entry in page
+            if entry.rotation_id and (one is None or entry.rotation_id == one[0])
+        ]
         if len(page) < HISTORY_PAGE:
             return answer(History(entries=tuple(found)))
         after = page[-1].number
@@ -120,6 +127,17 @@ def _decided(parts: Parts, endpoint: EndpointId, decision: KeyDecision, status: 
         raise Conflict(parts.store.history(endpoint.key, head.entries - 1)[-1].why)
     told = DecidedRotation(decided=decision.why, rotation=rotation_view(head.rotation))
     return answer(told, status)
+
+
+def _meant(parts: Parts, request: Request) -> EndpointId:
+    """The endpoint by its name, or by the id of a rotation on it."""
+    by_id = ROTATION_ID.fullmatch(request.path["ref"])
+    if by_id is None:
+        return _endpoint(parts, request)
+    head = parts.store.load_key(by_id["key"]).head
+    if head.rotation is None:
+        raise Unknown(f"there was no rotation {by_id[0]}")
+    return head.endpoint
 
 
 def _endpoint(parts: Parts, request: Request) -> EndpointId:

@@ -11,6 +11,7 @@ from rollout.analysis.report import Finding
 from rollout.cli import markdown
 from rollout.cli.controller import in_path
 from rollout.cli.glance import glance, next_step, replaces
+from rollout.cli.keys_explained import ROTATION_IN, explain_keys
 from rollout.cli.talk import Talk, markdown_option, talks
 from rollout.cli.words import date_time, evidence_told, guard_name
 from rollout.core.head import HistoryEntry
@@ -46,7 +47,15 @@ _CAME_IN: Mapping[str, str] = {
 @markdown_option
 @talks
 def explain(talk: Talk, ref: str, as_markdown: bool) -> None:
-    """Retell the rollout of REF in words: what came in, why, the numbers, who, what was done."""
+    """Retell the rollout of REF in words: what came in, why, the numbers, who, what was done.
+
+    REF may be the id of a rotation of keys too.
+    """
+    if ROTATION_IN.search(ref):
+        if as_markdown:
+            raise click.UsageError("a rotation of keys is not told as Markdown")
+        explain_keys(talk, ref)
+        return
     body = talk.controller.read(f"rollouts/{in_path(ref)}")
     view = talk.controller.view(body)
     entries = talk.controller.history(view.id)

@@ -1,6 +1,7 @@
 """`rollout keys`: how old an endpoint's keys are, and how they are replaced."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -10,8 +11,9 @@ from rich.text import Text
 
 from rollout.cli.controller import in_path
 from rollout.cli.endings import Exit
+from rollout.cli.keys_explained import explain_keys
 from rollout.cli.talk import Talk, changes, talks
-from rollout.cli.words import date_time
+from rollout.cli.words import age, clock_time, date_time
 from rollout.core.head import HistoryEntry
 from rollout.core.rotation.state import KeyName
 from rollout.keys.views import KeysStatus, RotationView
@@ -55,30 +57,50 @@ def status(talk: Talk, ref: str | None) -> None:
 
 
 def _table(found: Sequence[KeysStatus]) -> RenderableType:
+    """What a person must see or do stands on lines of its own, whole in a narrow terminal too."""
+    told: list[RenderableType] = []
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("endpoint", "auth", "primary", "secondary", "published", "next", ""):
+    for title in ("endpoint", "auth", "primary", "secondary", "version", "next"):
         table.add_column(title, overflow="fold")
     for one in found:
         table.add_row(
-            Text(one.endpoint, "bold"),
+            Text(one.endpoint, "bold red" if one.overdue else "bold"),
             _MODES.get(one.mode, one.mode),
             _born(one, KeyName.PRIMARY),
             _born(one, KeyName.SECONDARY),
-            date_time(one.published_at) if one.published_at else "-",
-            date_time(one.next_rotation_at) if one.next_rotation_at else "-",
-            _state(one),
+            _version(one),
+            date_time(one.next_rotation_at)[:16] if one.next_rotation_at else "-",
         )
-    return table
+        state = _state(one)
+        if state.plain:
+            told.append(Text.assemble((f"{one.endpoint}: ", "bold"), state))
+    return Group(table, *([Text(), *told] if told else []))
 
 
+def _version(one: KeysStatus) -> str:
+    """Its first letters, and how old it is."""
+    if one.version is None:
+        return "-"
+    since = f", {_age(one, one.published_at)}" if one.published_at else ""
+    return f"{one.version[:_VERSION_SHOWN]}{since}"
+
+
+def _age(one: KeysStatus, since: datetime) -> str:
+    """As the controller told it: its clock may run faster than ours."""
+    return age(one.seen_at - since) if one.seen_at else date_time(since)[:10]
+
+
+_VERSION_SHOWN = 8
 _MODES = {"amltoken": "aml_token", "aadtoken": "aad_token"}
 
 
 def _born(one: KeysStatus, key: KeyName) -> Text:
-    """Since when this key is as it is, as far as this controller knows."""
+    """How old this key is, as far as this controller knows."""
+    if one.mode not in {"", "key"}:
+        return Text("-")
     since = one.renewed.get(key)
     in_use = one.in_use is key
-    told = date_time(since)[:10] if since else "unknown"
+    told = _age(one, since) if since else "unknown"
     return Text(f"{told}{' (in use)' if in_use else ''}", "bold" if in_use else "")
 
 
@@ -91,8 +113,16 @@ def _state(one: KeysStatus) -> Text:
     if one.cannot:
         return Text(one.cannot, "dim")
     if one.rotation and one.rotation.next_look_at:
-        return Text(f"rotating: waits {one.rotation.waits_for}", "cyan")
+        return Text(f"rotating: waits {one.rotation.waits_for}", "cyan").append(_until(one))
     return Text("")
+
+
+def _until(one: KeysStatus) -> str:
+    """Where the sentence does not tell it already."""
+    rotation = one.rotation
+    if rotation is None or rotation.waits_until is None or " until " in rotation.waits_for:
+        return ""
+    return f", until {clock_time(rotation.waits_until)} UTC"
 
 
 def _in_full(one: KeysStatus) -> RenderableType:
@@ -110,8 +140,8 @@ def _facts(one: KeysStatus) -> Mapping[str, str | Text]:
     last = f"{rotation.id}: {rotation.phase.value.replace('_', ' ')}" if rotation else "never"
     return {
         "auth": _MODES.get(one.mode, one.mode),
-        "primary": _born(one, KeyName.PRIMARY),
-        "secondary": _born(one, KeyName.SECONDARY),
+        "primary": _since(one, KeyName.PRIMARY),
+        "secondary": _since(one, KeyName.SECONDARY),
         "policy": one.policy or "none",
         "secret": one.secret or "",
         "version": one.version or "",
@@ -122,6 +152,24 @@ def _facts(one: KeysStatus) -> Mapping[str, str | Text]:
         "last": last,
         "trouble": (rotation.trouble or "") if rotation else "",
     }
+
+
+def _since(one: KeysStatus, key: KeyName) -> Text:
+    since = one.renewed.get(key)
+    return _born(one, key).append(f", since {date_time(since)}" if since else "")
+
+
+@keys.command(
+    epilog="\b\nExamples:\n  rollout keys explain churn\n  rollout keys explain churn --json"
+)
+@click.argument("ref")
+@talks
+def explain(talk: Talk, ref: str) -> None:
+    """Retell the live or last rotation of REF: each step, why, its numbers, what it waits for.
+
+    REF may be the id of an older one.
+    """
+    explain_keys(talk, ref)
 
 
 @keys.command(epilog="\b\nExamples:\n  rollout keys history churn")

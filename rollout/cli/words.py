@@ -1,7 +1,7 @@
 """How the commands say times, numbers and verdicts."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rollout.analysis.report import Arm, Finding, Guard, Verdict
@@ -21,6 +21,14 @@ def clock_time(at: datetime) -> str:
 
 def date_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def age(gone: timedelta) -> str:
+    """In the largest unit that is over at least twice, or the smaller one: `45 d`, `30 h`."""
+    for unit, name in ((timedelta(days=1), "d"), (timedelta(hours=1), "h")):
+        if gone >= 2 * unit:
+            return f"{gone // unit} {name}"
+    return f"{max(gone, timedelta(0)) // timedelta(minutes=1)} min"
 
 
 def span(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -55,8 +56,14 @@ class Rotations:
     # -- by command ----------------------------------------------------------------------------
 
     def rotate(self, endpoint: EndpointId, event_id: str, wish: Wish) -> KeyDecision:
-        """Begin now; raises PolicyError where no rotation policy is for that endpoint."""
+        """Begin now; raises PolicyError where no policy is for it, Unknown where it is not there.
+
+        Where Azure does not answer it begins all the same: a leak must not have to wait for that.
+        """
         name, policy = self._policy(endpoint)
+        if self.store.load(endpoint).head.rotation is None:
+            with suppress(Unavailable, Refused):
+                self.endpoints.read(endpoint)
         asked = RotationRequested(
             id=event_id,
             policy=policy,
@@ -141,7 +148,8 @@ class Rotations:
     def status(self, endpoint: EndpointId) -> KeysStatus:
         """All there is to know of an endpoint's keys, but the keys; what is wrong is part of it."""
         rotation = self.store.load(endpoint).head.rotation
-        known = _known(endpoint, rotation)
+        now = self.clock.now()
+        known = _known(endpoint, rotation, now)
         try:
             name, policy = self._policy(endpoint)
         except PolicyError as none:
@@ -155,7 +163,7 @@ class Rotations:
             return known.model_copy(update={"cannot": str(no)})
         if cannot := why_no_keys(view.mode):
             return known.model_copy(update={"mode": view.mode, "cannot": cannot})
-        now, published = self.clock.now(), view.published
+        published = view.published
         return known.model_copy(
             update={
                 "mode": view.mode,
@@ -209,11 +217,12 @@ def _is_told_at_once(version: Published) -> bool:
     return version.expires_at is not None and version.expires_at - version.created_at <= NOTICE
 
 
-def _known(endpoint: EndpointId, rotation: Rotation | None) -> KeysStatus:
+def _known(endpoint: EndpointId, rotation: Rotation | None, now: datetime) -> KeysStatus:
     """What our own row tells."""
     return KeysStatus(
         endpoint=str(endpoint),
         mode="",
+        seen_at=now,
         renewed=dict(rotation.renewed) if rotation else {},
         rotated_at=rotation.rotated_at if rotation else None,
         rotation=rotation_view(rotation) if rotation else None,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from rollout.core.frozen import Frozen
+from rollout.core.rotation.looked import SENDS_MAX
 from rollout.core.rotation.policy import RotationPolicy
 from rollout.core.rotation.state import KeyName, KeysView, Rotation, RotationPhase
 
@@ -31,6 +32,8 @@ class RotationView(Frozen):
     remedy: str = Field("", description="the command that helps, where a person is needed")
     trouble: str | None
     next_look_at: datetime | None
+    waits_until: datetime | None = Field(None, description="when it stops to wait for that")
+    then: str = Field("", description="what happens then")
 
 
 class KeysStatus(Frozen):
@@ -49,6 +52,7 @@ class KeysStatus(Frozen):
     )
     rotated_at: datetime | None = Field(None, description="when a rotation last came to its end")
     next_rotation_at: datetime | None = None
+    seen_at: datetime | None = Field(None, description="when all this was so")
     overdue: str | None = Field(None, description="why it should have been rotated already")
     cannot: str | None = Field(None, description="why nothing can be rotated here")
     rotation: RotationView | None = Field(None, description="the live one, or the last")
@@ -56,6 +60,7 @@ class KeysStatus(Frozen):
 
 def rotation_view(rotation: Rotation) -> RotationView:
     asking = rotation.phase is RotationPhase.ASKING
+    until, then = deadline(rotation)
     return RotationView(
         id=rotation.id,
         endpoint=str(rotation.endpoint),
@@ -73,9 +78,35 @@ def rotation_view(rotation: Rotation) -> RotationView:
         remedy=_remedy(rotation) if asking else "",
         trouble=rotation.trouble,
         next_look_at=rotation.due_at,
+        waits_until=until,
+        then=then,
     )
 
 
+def deadline(rotation: Rotation) -> tuple[datetime | None, str]:
+    """Until when a phase waits, where that is known, and what happens then."""
+    then = _THEN.get(rotation.phase, "")
+    match rotation.phase:
+        case RotationPhase.OVERLAPPING if rotation.published_at:
+            return rotation.published_at + rotation.overlap, then
+        case RotationPhase.PROVING | RotationPhase.CONFIRMING:
+            ready = rotation.policy.ready_within_minutes * rotation.minute
+            return rotation.phase_since + ready, then
+        case RotationPhase.RENEWING_SPARE | RotationPhase.RENEWING_OLD if rotation.renewal:
+            lands = rotation.policy.lands_within_minutes * rotation.minute
+            last = rotation.renewal.sent_times >= SENDS_MAX
+            asked = "a person is asked" if last else "Azure is asked once more"
+            return rotation.renewal.sent_at + lands, f"{asked}, if the key is still the same"
+        case _:
+            return None, then
+
+
+_ASKED = "a person is asked, if the endpoint still refuses it"
+_THEN = {
+    RotationPhase.PROVING: _ASKED,
+    RotationPhase.OVERLAPPING: "the new key is proven once more, and the old one is regenerated",
+    RotationPhase.CONFIRMING: _ASKED,
+}
 _SENTENCES = {
     RotationPhase.WAITING: "for its turn",
     RotationPhase.TRYING_SPARE: "for the endpoint to answer with the spare key",

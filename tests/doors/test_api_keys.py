@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from rollout.api import Api, Request, Response
 from rollout.arrivals import Arrivals
 from rollout.core.rotation.state import KeyName
+from rollout.errors import Unavailable
 from rollout.links import Desk
 from rollout.rehearsal.memory import Memory
 from rollout.settings import Settings
@@ -130,6 +131,50 @@ def test_an_abort_ends_it_and_a_second_one_means_nothing(caller: Caller) -> None
 
     assert (ended.status, again.status, strange.status) == (200, 409, 404)
     assert told(ended)["rotation"]["phase"] == "aborted"
+
+
+def test_a_name_that_no_endpoint_has_is_refused_and_nothing_is_kept(caller: Caller) -> None:
+    answer = caller.ask("rotate_keys", {"who": "anna"}, ref="churnn")
+
+    assert answer.status == 404
+    assert "churnn" in told(answer)["detail"]
+    assert caller.world.store.live(10) == []
+
+
+def test_a_rotation_begins_although_azure_does_not_answer(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_endpoint: object) -> None:
+        raise Unavailable("503")
+
+    monkeypatch.setattr(caller.world.keys, "read", down)
+
+    answer = caller.rotate(leaked=True)
+
+    assert answer.status == 201
+    assert told(answer)["rotation"]["trouble"] == "503"
+
+
+def test_one_rotation_is_read_by_its_id(caller: Caller) -> None:
+    first = told(caller.rotate("k1"))["rotation"]["id"]
+    caller.world.pass_time(60)
+    second = told(caller.rotate("k2"))["rotation"]["id"]
+
+    whole, one, other = (
+        told(caller.ask("keys_history", ref=ref))["entries"] for ref in ("churn", first, second)
+    )
+
+    assert {entry["rotation_id"] for entry in one} == {first}
+    assert {entry["rotation_id"] for entry in other} == {second}
+    assert whole == one + other
+    assert told(caller.ask("show_keys", ref=first))["rotation"]["id"] == second
+    assert caller.ask("rotate_keys", {"who": "anna"}, ref=second).status == 404
+
+
+def test_a_rotation_that_never_was_is_unknown(caller: Caller) -> None:
+    answer = caller.ask("keys_history", ref="churn-0123456789-keys-1")
+
+    assert answer.status == 404
 
 
 def test_what_is_told_holds_no_key(caller: Caller, tmp_path: Path) -> None:

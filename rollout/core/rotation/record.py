@@ -6,10 +6,11 @@ from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decide import next_look
 from rollout.core.record import due
-from rollout.core.rotation.actions import RegenerateKey
+from rollout.core.rotation.actions import PublishKey, RegenerateKey
 from rollout.core.rotation.decide import rotation_phase
 from rollout.core.rotation.decision import KeyDecision
 from rollout.core.rotation.events import KeyCommand, KeyEvent
+from rollout.core.rotation.numbers import numbers_of
 from rollout.core.rotation.state import Rotation
 
 
@@ -35,7 +36,7 @@ def _due_of_rollout(head: Head, now: datetime) -> datetime | None:
 def _is_told(before: Head, decision: KeyDecision) -> bool:
     after = decision.head
     moved = _told(before.rotation) != _told(after.rotation)
-    return moved or isinstance(decision.action, RegenerateKey)
+    return moved or isinstance(decision.action, RegenerateKey | PublishKey)
 
 
 def _told(rotation: Rotation | None) -> tuple[object, ...]:
@@ -59,6 +60,6 @@ def _entry(before: Head, decision: KeyDecision, event: KeyEvent, now: datetime) 
         after=rotation.phase,
         why=decision.why,
         actions=(str(decision.action),) if decision.action else (),
-        numbers={"version": rotation.version} if rotation.version else {},
+        numbers=dict(numbers_of(before.rotation, decision, event, now)),
         previous=before.last_link or first_link(before.endpoint.key),
     )

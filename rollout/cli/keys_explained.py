@@ -1,0 +1,125 @@
+"""One rotation of keys in words and numbers: why each step was taken, and what it waits for."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from rollout.cli.controller import in_path
+from rollout.cli.talk import Talk
+from rollout.cli.words import date_time, minutes, span
+from rollout.core.head import HistoryEntry
+from rollout.core.rotation.state import ROTATION_OVER
+from rollout.keys.views import KeysStatus, RotationView
+
+ROTATION_IN = re.compile(r"-[0-9a-f]{10}-keys-[0-9]+$")
+NONE_YET = "No key was rotated here yet."
+
+_CAME_IN: Mapping[str, str] = {
+    "RotationRequested": "{who} asked for a rotation",
+    "RotationAbortRequested": "{who} asked to abort",
+    "RotationResumeRequested": "{who} asked to go on",
+    "KeysLookedAt": "keys and secret were looked at",
+    "KeyProbed": "the endpoint was asked with a key",
+    "RegenerationAnswered": "Azure answered",
+    "KeyActionFailed": "a request came to nothing",
+    "EndpointMissed": "a look did not find the endpoint",
+}
+
+
+def explain_keys(talk: Talk, ref: str) -> None:
+    """Retell the live or last rotation of an endpoint, or one by its id."""
+    body = talk.controller.read(f"keys/{in_path(ref)}")
+    view = talk.controller.parsed(KeysStatus, body).rotation
+    wanted = ref if ROTATION_IN.search(ref) else view and view.id
+    entries = _entries(talk, wanted) if wanted else []
+    now = view if view and view.id == wanted else None
+    data = {
+        "rotation": body.get("rotation") if now else None,
+        "entries": [entry.model_dump(mode="json") for entry in entries],
+    }
+    talk.answer(data, lambda: _retold(entries, now) if entries else Text(NONE_YET))
+
+
+def _entries(talk: Talk, rotation_id: str) -> Sequence[HistoryEntry]:
+    body = talk.controller.read(f"keys/{in_path(rotation_id)}/history", after=0)
+    listed = talk.controller.items(body, "entries")
+    return [talk.controller.parsed(HistoryEntry, one) for one in listed]
+
+
+def _retold(entries: Sequence[HistoryEntry], now: RotationView | None) -> Group:
+    title = Text.assemble(("The keys of ", ""), (now.endpoint, "bold")) if now else Text()
+    about = f", under the policy {now.policy}\n" if now else ""
+    title.append(about or f"{entries[0].rotation_id}\n", "" if now else "bold")
+    last = [_now(now)] if now else []
+    return Group(title, *map(_entry, entries), *last)
+
+
+def _entry(entry: HistoryEntry) -> Text:
+    came_in = _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
+    told = Text.assemble((date_time(entry.at), "dim"), "  ", came_in, "\n")
+    told.append(f"  {entry.why}\n", "bold")
+    for label, line in _details(entry):
+        told.append(f"    {label:<7}", "dim").append(f"{line}\n")
+    return told
+
+
+def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
+    for line in numbers_told(entry.numbers):
+        yield "number", line
+    for action in entry.actions:
+        yield "did", action
+    if entry.before != entry.after:
+        moved = f"{entry.before} → {entry.after}".replace("_", " ")
+        yield "phase", moved
+
+
+def numbers_told(numbers: Mapping[str, Any]) -> Iterator[str]:
+    """The numbers of one entry in words; what it does not have is left out."""
+    if "overlap_minutes" in numbers:
+        yield f"a client may keep a key for {minutes(numbers['overlap_minutes'])}"
+        yield f"a regeneration may take {minutes(numbers['lands_within_minutes'])}"
+        yield f"a new key may be refused for {minutes(numbers['ready_within_minutes'])}"
+    if "answers" in numbers:
+        yield f"{numbers['answers']} of {numbers['answers_wanted']} answers were good"
+    if "failures" in numbers:
+        yield f"failed {numbers['failures']} times before: {numbers['last_failure']}"
+    if numbers.get("seconds"):
+        yield f"the phase before took {span(numbers['seconds'])}"
+    if "request" in numbers:
+        told = f"request {numbers['request']} of {numbers['requests_max']}"
+        yield f"{told}; it has until {_at(numbers['lands_by'])} to show"
+    if "expires_at" in numbers:
+        yield f"the version expires {_at(numbers['expires_at'])}"
+    if "overlap_until" in numbers:
+        yield f"version {numbers['version']}; until {_at(numbers['overlap_until'])} both keys work"
+
+
+def _at(text: str) -> str:
+    return date_time(datetime.fromisoformat(text))
+
+
+def _now(view: RotationView) -> Text:
+    if view.phase in ROTATION_OVER:
+        return Text.assemble(("Now", "bold"), f"  over: {view.phase}")
+    told = Text.assemble(("Now", "bold"), f"  {view.phase.value.replace('_', ' ')}")
+    told.append(f" since {date_time(view.phase_since)}\n", "dim")
+    for label, line, style in _waiting(view):
+        told.append(f"    {label:<8}", "dim").append(f"{line}\n", style)
+    return told
+
+
+def _waiting(view: RotationView) -> Iterator[tuple[str, str, str]]:
+    if not view.needs_person:
+        yield "waits", view.waits_for, ""
+    if view.waits_until:
+        yield "until", date_time(view.waits_until), ""
+    if view.then:
+        yield "then", view.then, ""
+    if view.trouble:
+        yield "trouble", view.trouble, "bold yellow" if view.needs_person else "red"
+    if view.remedy:
+        yield "do", view.remedy, "bold"
