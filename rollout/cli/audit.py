@@ -13,6 +13,7 @@ from rollout.cli.talk import MayTalk, Talk, may_talk, talks
 from rollout.core.chain import Audit, examine
 from rollout.core.frozen import Frozen
 from rollout.core.head import HistoryEntry
+from rollout.keys.views import KeysStatus
 
 _LIST_MAX = 500
 
@@ -115,12 +116,24 @@ def _lines(talk: Talk, name: str) -> Iterator[str]:
 
 
 def _endpoints(talk: Talk, endpoint: str | None) -> list[str]:
-    """The one that is named, or all on which something was rolled out."""
+    """The one that is named, or all on which something was rolled out or a key rotated."""
     if endpoint:
         return [endpoint]
     body = talk.controller.read("rollouts", state="all", limit=_LIST_MAX)
     views = [talk.controller.view(one) for one in talk.controller.items(body, "rollouts")]
-    return sorted({view.endpoint for view in views})
+    return sorted({view.endpoint for view in views} | _rotated(talk))
+
+
+def _rotated(talk: Talk) -> set[str]:
+    """Azure lists them; where it does not answer, all the others are told of all the same."""
+    try:
+        body = talk.controller.read("keys")
+    except Failure as no:
+        told = "endpoints where keys were rotated and nothing was rolled out; name them"
+        click.echo(f"left out: {told} ({no})", err=True)
+        return set()
+    found = [talk.controller.parsed(KeysStatus, one) for one in talk.controller.items(body, "keys")]
+    return {one.endpoint for one in found if one.rotation}
 
 
 def _parts(path: Path, endpoint: str | None) -> Iterator[tuple[_Top, list[HistoryEntry]]]:

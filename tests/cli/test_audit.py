@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from rollout.core.head import HistoryEntry
 from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
 from tests.cli.canned import Canned
 from tests.cli.conftest import Shell
+from tests.cli.test_keys import ROTATION
 from tests.core.test_chain import KEY, a_history
 
 ENTRIES, LAST = a_history(5)
@@ -60,6 +62,35 @@ def test_an_export_is_verified_without_a_controller(
     assert len(lines) == 6
     assert done.exit_code == cut
     assert ("entry 5 is cut off" in done.stdout) == cut
+
+
+KEYS: dict[str, Any] = {"mode": "key", "endpoint": "contoso/churn"}
+
+
+def test_where_keys_alone_were_rotated_the_history_is_exported_too(
+    canned: Canned, shell: Shell
+) -> None:
+    canned.says("GET", "rollouts", {"rollouts": []})
+    never = {**KEYS, "endpoint": "contoso/fraud"}
+    canned.says("GET", "keys", {"keys": [{**KEYS, "rotation": ROTATION}, never]})
+    told = [json.loads(an_entry(1).model_dump_json())]
+    canned.says("GET", "audits/contoso~churn/entries", {**TOP, "written": 1, "entries": told})
+
+    done = shell.run("audit", "export")
+
+    assert done.exit_code == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_endpoints_that_cannot_be_listed_are_said_to_be_left_out(
+    canned: Canned, shell: Shell
+) -> None:
+    canned.says("GET", "rollouts", {"rollouts": []})
+
+    done = shell.run("audit", "export")
+
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "left out: endpoints where keys were rotated and nothing was rolled out" in done.stderr
 
 
 def test_a_changed_line_of_an_export_is_named(canned: Canned, shell: Shell) -> None:
