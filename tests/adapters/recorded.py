@@ -52,6 +52,8 @@ class Asked:
     target: str
     headers: Message
     body: bytes
+    client: tuple[str, int] = ("", 0)
+    """Its connection: a request that comes over another one has another port."""
 
     @property
     def path(self) -> str:
@@ -98,7 +100,9 @@ def recorded() -> Iterator[Recorded]:
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            reply = served.answer(Asked(self.command, self.path, self.headers, body))
+            reply = served.answer(
+                Asked(self.command, self.path, self.headers, body, self.client_address)
+            )
             raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response(reply.status)
             for name, value in reply.headers.items():

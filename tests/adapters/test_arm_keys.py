@@ -131,6 +131,20 @@ def test_a_probe_shows_that_key_to_one_deployment_over_a_connection_of_its_own(
     assert KEY.get_secret_value() not in caplog.text
 
 
+def test_ten_probes_go_over_ten_connections_and_what_is_asked_of_arm_over_one(
+    azure: Recorded, keys: ArmKeys
+) -> None:
+    """Behind one connection may be one front end, which knows the new key before the others."""
+    shown(azure)
+    azure.give("POST", "/score", Reply(200, {}))
+
+    for _ in range(10):
+        keys.probe(CHURN, "blue", KEY, b"{}")
+
+    assert len({asked.client for asked in azure.sent("POST")}) == 10
+    assert len({asked.client for asked in azure.sent("GET")}) == 1
+
+
 @pytest.mark.parametrize(
     ("uri", "reaction"), [("http://elsewhere.example/score", Refused), (None, Unavailable)]
 )

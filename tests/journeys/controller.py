@@ -48,6 +48,7 @@ class Controller:
     launcher: Launcher = UP
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def log(self) -> str:
@@ -78,7 +79,9 @@ class Controller:
                 self.command,
                 cwd=ROOT,
                 env=environment(
-                    ROLLOUT_METRICS_LAG_MINUTES="1", ROLLOUT_GITHUB_SECRET=GITHUB_SECRET
+                    ROLLOUT_METRICS_LAG_MINUTES="1",
+                    ROLLOUT_GITHUB_SECRET=GITHUB_SECRET,
+                    **self.variables,
                 ),
                 stdout=log,
                 stderr=subprocess.STDOUT,

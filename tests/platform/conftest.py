@@ -64,6 +64,7 @@ class DeployedController(Controller):
             ROLLOUT_IDENTITY="emulator",
             ROLLOUT_CLOCK_SPEED=str(SPEED),
             ROLLOUT_METRICS_LAG_MINUTES="1",
+            ROLLOUT_SECRET_FILE=str(self.data / "secrets.json"),
         )
         self.platform = self.stack.enter_context(running)
 
