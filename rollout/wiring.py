@@ -339,27 +339,22 @@ def doctor() -> Doctor:
     from rollout.engine import STEPS_QUEUE
 
     known, read = settings(), sources()
-    assignee = known.client_id or "THE-CONTROLLERS-IDENTITY"
     house = House(
-        store=store(),
-        queue=queue(),
-        queue_name=STEPS_QUEUE,
-        policies=policies(),
-        clock=clock(),
+        store=store(), queue=queue(), queue_name=STEPS_QUEUE, policies=policies(), clock=clock()
     )
     platform = Platform(
         access=ArmAccess(_arm()),
         clock=clock(),
         metrics=(read.metrics, *([read.logs] if read.logs else [])),
         workspaces=known.workspaces,
-        assignee=assignee,
+        assignee=known.client_id or "THE-CONTROLLERS-IDENTITY",
     )
     vault = Vault(
         secrets=secrets(),
         clock=clock(),
         rotated=rotations().rotated,
         key_vault=known.key_vault,
-        assignee=assignee,
+        assignee=platform.assignee,
     )
     return Doctor(house, platform, vault)
 
