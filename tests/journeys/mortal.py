@@ -27,6 +27,7 @@ from rollout.adapters.sqlite.samples import SqliteSamples
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core import record
 from rollout.core.rotation import looked
+from rollout.keys import ring
 
 PATIENCE = timedelta(seconds=1)
 GRACE = timedelta(seconds=2)
@@ -98,6 +99,7 @@ def hurry() -> None:
     record._GRACE_OF_SMOKE = GRACE
     record._GRACE = GRACE
     looked.GRACE = GRACE
+    ring.PROBING_MAX = GRACE / 2
 
 
 def make_mortal(places: Path, phases: str) -> None:
