@@ -15,7 +15,8 @@ from tests.simulation.azure import Faults
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.keys import KeyFaults
 from tests.simulation.stories import insisting
-from tests.simulation.world import CHURN, LEASE, Died
+from tests.simulation.workers import Died
+from tests.simulation.world import CHURN, LEASE
 
 SEEDS = range(int(os.environ.get("SEEDS", "8")))
 STORM = KeyFaults(
