@@ -179,8 +179,9 @@ QUESTIONS: dict[str, Callable[[SqliteQueue], object]] = {
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_no_question_reads_all_messages_or_sorts_them(queue: SqliteQueue, question: str) -> None:
     asked: list[str] = []
-    with queue._database.reading() as connection:
+    with queue._database.reading() as connection, queue._leases.reading() as leases:
         connection.set_trace_callback(asked.append)
+        leases.set_trace_callback(asked.append)
         QUESTIONS[question](queue)
         connection.set_trace_callback(None)
         statements = [text for text in asked if re.match(r"\s*(SELECT|DELETE|UPDATE)", text)]

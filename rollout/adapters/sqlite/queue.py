@@ -87,15 +87,19 @@ class SqliteQueue:
 
     A lease that ran out counts as a delivery; after `deliveries_max` of them the message becomes
     a dead letter. Completing, abandoning or renewing after the lease was lost raises Conflict.
+    What is sent is on disk when `send` returns; a power cut may undo the last leases and
+    completions, and then a message is delivered again.
     """
 
     def __init__(self, path: Path, clock: Clock, deliveries_max: int = DELIVERIES_MAX) -> None:
         self._database = Database(path)
+        self._leases = Database(path, synchronous="NORMAL")
         self._clock = clock
         self._deliveries_max = deliveries_max
 
     def close(self) -> None:
         self._database.close()
+        self._leases.close()
 
     def send(self, message: Message) -> None:
         now = self._clock.now()
@@ -108,7 +112,7 @@ class SqliteQueue:
 
     def receive(self, queue: str, now: datetime, lease: timedelta) -> Delivery | None:
         """Lend out the earliest due message of a session that has none lent out."""
-        with self._database.writing() as connection:
+        with self._leases.writing() as connection:
             self._take_back_expired(connection, queue, now)
             row = connection.execute(_FIRST_FREE, (queue, to_micros(now))).fetchone()
             if row is None:
@@ -119,20 +123,20 @@ class SqliteQueue:
         return Delivery(_message(*columns), deliveries + 1, until, lease, sequence)
 
     def complete(self, delivery: Delivery) -> None:
-        with self._database.writing() as connection:
+        with self._leases.writing() as connection:
             self._check_held(connection, delivery)
             connection.execute(_REMOVE, (delivery.sequence,))
 
     def abandon(self, delivery: Delivery, reason: str) -> None:
         """Give it back to the head of its session; too often, and it becomes a dead letter."""
-        with self._database.writing() as connection:
+        with self._leases.writing() as connection:
             self._check_held(connection, delivery)
             self._give_back(connection, delivery.sequence, reason, self._clock.now())
 
     def renew(self, delivery: Delivery) -> Delivery:
         """Hold it for another lease, counted from now."""
         until = self._clock.now() + delivery.lease
-        with self._database.writing() as connection:
+        with self._leases.writing() as connection:
             self._check_held(connection, delivery)
             connection.execute(_LEND, (to_micros(until), delivery.sequence))
         return replace(delivery, until=until)
