@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from rollout import marks, waits
 from rollout.core import outbox
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
@@ -24,7 +23,7 @@ from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look, rests
 from rollout.core.machine.decision import Decision
 from rollout.core.record import due, record, without
-from rollout.core.rollout import Order, Phase
+from rollout.core.rollout import Order
 from rollout.core.rotation.beside import waits_for_key
 from rollout.effects import Effects
 from rollout.errors import (
@@ -32,7 +31,6 @@ from rollout.errors import (
     Malformed,
     PolicyError,
     Refused,
-    RolloutError,
     Unavailable,
     Unknown,
 )
@@ -40,25 +38,15 @@ from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
 from rollout.ports import Clock, Held, Queue, Store
 from rollout.post import Post
-from rollout.waits import DELAY_MAX, attempt_of, backed_off, delay
-from rollout.wakes import (
-    EVENTS_QUEUE,
-    STEPS_QUEUE,
-    send_notices,
-    send_wake,
-    wake_message,
-    wake_of,
-)
+from rollout.sweeping import Sweep
+from rollout.waits import DELAY_MAX, backed_off, delay
+from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_notices, send_wake, wake_message
 
 __all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
 
 log = logging.getLogger(__name__)
 
-SWEEP_LIMIT = 500
-SWEEP_PATIENCE = timedelta(seconds=40)
 GONE_AFTER = timedelta(minutes=1)
-LATE = "sweep: %d steps are late, the oldest by %.0f s"
-"""What the sweep says of itself; an alert rule in infra/ reads it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -165,51 +153,11 @@ class Engine:
         except (Unavailable, Refused, Unknown) as later:  # raised, it would end as a dead letter
             self._look_later(held, later)
         else:
-            self._handle_look(held.head, event)
+            self._handle_look(held, event)
 
     def sweep(self) -> int:
         """Send again what got lost: a wake-up long due whose message never came."""
-        now = self._clock.now()
-        late = self._store.due(now - waits.SWEEP_MARGIN, SWEEP_LIMIT)
-        unsent = [head for head in late if not self._send(head, now, attempt_of(head, now))]
-        self._wake_here(sorted(unsent, key=lambda head: head.phase is not Phase.ROLLING_BACK), now)
-        if late and late[0].due_at:
-            log.warning(LATE, len(late), (now - late[0].due_at).total_seconds())
-        self._leave_mark(now, len(late))
-        if self._is_hour(now):
-            self._repair()
-        return len(late)
-
-    def _wake_here(self, heads: Iterable[Head], since: datetime) -> None:
-        """Without a queue the sweep looks: at all ways back, then as long as there is time."""
-        for head in heads:
-            late = self._clock.now() - since > SWEEP_PATIENCE
-            if late and head.phase is not Phase.ROLLING_BACK:
-                return
-            try:
-                self._wake(wake_of(head))
-            except RolloutError as error:  # others wait behind it, and the next sweep tries again
-                log.warning("%s: its step waits: %s", head.endpoint, error)
-
-    def _leave_mark(self, now: datetime, late: int) -> None:
-        """So that `rollout doctor` can tell when the sweep ran; nothing else needs it."""
-        try:
-            marks.note(self._store, marks.SWEEP, now, f"{late} late")
-        except RolloutError as error:
-            log.warning("the sweep's mark is not left: %s", error)
-
-    def _is_hour(self, now: datetime) -> bool:
-        """In the first minute of each hour; of sixty sweeps one comes then."""
-        return (now - _EPOCH) % (60 * self._clock.minute) < self._clock.minute
-
-    def _repair(self) -> None:
-        try:
-            found = self._store.repair()
-        except (Unavailable, Refused) as later:  # what is due was sent already
-            log.warning("the store is not looked through this hour: %s", later)
-        else:
-            if found:
-                log.warning("%d hints were missing in the store, and are there again", found)
+        return Sweep(self._store, self._queue, self._clock, self._wake).run()
 
     # -- load, decide, save --------------------------------------------------------------------
 
@@ -222,17 +170,21 @@ class Engine:
             log.warning("%s: decided, but not noted as done: %s", endpoint, later)
         return decision
 
-    def _handle_look(self, read_for: Head, event: Event) -> None:
+    def _handle_look(self, looked_at: Held, event: Event) -> None:
         """The same, unless something was decided since the look was taken."""
-        decision, owed = self._decide(read_for.endpoint, event, None, read_for.turn)
+        decision, owed = self._decide(looked_at.head.endpoint, event, None, looked_at)
         self._perform(decision.head.endpoint, owed)
 
     def _decide(
-        self, endpoint: EndpointId, event: Event, paid: Debt | None, turn: int | None = None
+        self, endpoint: EndpointId, event: Event, paid: Debt | None, looked_at: Held | None = None
     ) -> tuple[Decision, tuple[Debt, ...]]:
-        """Decide and save; a worker that was faster makes us load and decide again."""
+        """Decide and save; a worker that was faster makes us load and decide again.
+
+        A look decides on the row that it was taken for: the etag tells whether that still stands.
+        """
+        held, turn = looked_at, looked_at.head.turn if looked_at else None
         while True:
-            held = self._store.load(endpoint)
+            held = held or self._store.load(endpoint)
             if paid is not None and paid not in held.head.owed:
                 return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
             if turn is not None and turn != held.head.turn:
@@ -249,6 +201,7 @@ class Engine:
             try:
                 saved = self._store.save(held, row, entry)
             except Conflict:
+                held = None
                 continue
             if saved.head.turn != held.head.turn:
                 self._send(saved.head, saved.head.due_at)
@@ -388,8 +341,8 @@ class Engine:
             saved = self._store.save(held, due(held.head, soonest))
             self._send(saved.head, saved.head.due_at)
 
-    def _send(self, head: Head, at: datetime | None, attempt: int = 0) -> bool:
-        return send_wake(self._queue, head, at, attempt)
+    def _send(self, head: Head, at: datetime | None) -> None:
+        send_wake(self._queue, head, at)
 
 
 def _nothing(head: Head, why: str, *, taken: bool = False) -> Decision:

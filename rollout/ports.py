@@ -64,6 +64,10 @@ class Store(Protocol):
         """Heads whose `due_at` is before that time, earliest first, without a scan."""
         ...
 
+    def going_back(self, before: datetime, limit: int) -> Sequence[Head]:
+        """Those of `due` that are on their way back, found among however many others."""
+        ...
+
     def live(self, limit: int) -> Sequence[Head]:
         """Heads with a live rollout, without a scan."""
         ...

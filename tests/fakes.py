@@ -13,7 +13,7 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.letter import Letter
 from rollout.core.notify import Target
-from rollout.core.rollout import Rollout
+from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, RolloutError, Unknown
 from rollout.key_ports import SecretVersion
 from rollout.ports import DeadLetter, Held, Message, Minutes
@@ -76,6 +76,10 @@ class FakeStore:
             if held.head.due_at and held.head.due_at < before
         ]
         return [head for _, _, head in sorted(waiting, key=lambda row: row[:2])[:limit]]
+
+    def going_back(self, before: datetime, limit: int) -> Sequence[Head]:
+        late = self.due(before, len(self.heads))
+        return [head for head in late if head.phase is Phase.ROLLING_BACK][:limit]
 
     def live(self, limit: int) -> Sequence[Head]:
         return [held.head for _, held in sorted(self.heads.items()) if held.head.live][:limit]

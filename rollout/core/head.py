@@ -31,6 +31,13 @@ class Debt(Frozen):
     asked_at: datetime | None = Field(None, description="when it was first tried")
 
 
+class Checkpoint(Frozen):
+    """How far an endpoint's history was removed, and what the next entry follows."""
+
+    through: int = Field(description="the number of the last entry that was removed")
+    link: str = Field(description="the hash that the first entry after it carries as the previous")
+
+
 class Head(Frozen):
     """All that is alive on one endpoint.
 
@@ -61,6 +68,7 @@ class Head(Frozen):
     )
     entries: int = Field(0, description="history entries written so far")
     last_link: str | None = Field(None, description="the hash of the last history entry")
+    pruned: Checkpoint | None = Field(None, description="behind it history was removed")
 
     @property
     def phase(self) -> Phase:

@@ -41,6 +41,7 @@ QUESTIONS: dict[str, Callable[[SqliteStore], object]] = {
         store.load(an_endpoint()), a_head(rollout=a_rollout(Phase.PROMOTED)), an_entry()
     ),
     "due": lambda store: store.due(NOON, 10),
+    "going back": lambda store: store.going_back(NOON, 10),
     "live": lambda store: store.live(10),
     "ended": lambda store: store.ended(10),
     "rollout": lambda store: store.rollout(KEY, "r9"),

@@ -299,13 +299,13 @@ def test_a_look_taken_before_an_abort_is_not_decided_after_it() -> None:
     world = World()
     world.start()
     world.run(minutes=12)
-    head = world.head
-    look = world.engine._looks.look(head, "old")
+    held = world.store.load(CHURN)
+    look = world.engine._looks.look(held.head, "old")
     stale = look.view.model_copy(update={"traffic": Traffic.all_to("blue")})
     look = look.model_copy(update={"view": stale})
 
     world.tell(AbortRequested(id="1", who="anna"))
-    world.engine._handle_look(head, look)
+    world.engine._handle_look(held, look)
 
     assert world.phase is Phase.ROLLING_BACK
 

@@ -12,8 +12,8 @@ import yaml
 from pydantic import Field
 
 from rollout.adapters.azure.permissions import NEEDS
-from rollout.engine import LATE
 from rollout.settings import Settings
+from rollout.sweeping import LATE
 from tests.infra import checks, code
 from tests.infra.bicep import Template
 from tests.infra.checks import CHECKS, NOT_BY_ARM, ON_THE_LOGS

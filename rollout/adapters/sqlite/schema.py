@@ -81,6 +81,20 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER history_is_not_removed BEFORE DELETE ON history
     BEGIN SELECT RAISE(ABORT, 'a history entry is never removed'); END;
     """,
+    """
+    ALTER TABLE heads ADD COLUMN back INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE heads ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+    UPDATE heads SET back = 1 WHERE json_extract(body, '$.rollout.phase') = 'rolling_back';
+    CREATE INDEX heads_back ON heads (due_at, key) WHERE back = 1;
+
+    DROP TRIGGER history_is_not_removed;
+    CREATE TRIGGER history_is_removed_behind_a_checkpoint BEFORE DELETE ON history
+    WHEN OLD.number > COALESCE((SELECT pruned FROM heads WHERE key = OLD.key), 0)
+    BEGIN SELECT RAISE(ABORT, 'a history entry is removed only behind its checkpoint'); END;
+    CREATE TRIGGER history_only_grows BEFORE INSERT ON history
+    WHEN NEW.number <= COALESCE((SELECT max(number) FROM history WHERE key = NEW.key), 0)
+    BEGIN SELECT RAISE(IGNORE); END;
+    """,
 )
 """How many scripts there are is the version."""
 

@@ -14,20 +14,25 @@ from rollout.adapters.sqlite.database import Database, to_micros
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.rollout import Rollout
+from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, Unavailable, Unknown
 from rollout.ports import Held
 
 _log = logging.getLogger(__name__)
 
 _LOAD = "SELECT body, etag FROM heads WHERE key = ?"
-_INSERT = "INSERT OR IGNORE INTO heads (due_at, live, body, key, etag) VALUES (?, ?, ?, ?, 1)"
+_INSERT = """
+    INSERT OR IGNORE INTO heads (due_at, live, back, pruned, body, key, etag)
+    VALUES (?, ?, ?, ?, ?, ?, 1)
+"""
 _REPLACE = """
-    UPDATE heads SET due_at = ?, live = ?, body = ?, etag = etag + 1 WHERE key = ? AND etag = ?
+    UPDATE heads SET due_at = ?, live = ?, back = ?, pruned = ?, body = ?, etag = etag + 1
+    WHERE key = ? AND etag = ?
 """
 _ADD_ENTRY = "INSERT OR IGNORE INTO history (key, number, body) VALUES (?, ?, ?)"
 _PUT_ENDED = "INSERT OR REPLACE INTO rollouts (key, id, ended_at, body) VALUES (?, ?, ?, ?)"
 _DUE = "SELECT key, body FROM heads WHERE due_at < ? ORDER BY due_at, key"
+_BACK = "SELECT key, body FROM heads WHERE back = 1 AND due_at < ? ORDER BY due_at, key"
 _LIVE = "SELECT key, body FROM heads WHERE live = 1 ORDER BY key"
 _ENDED = "SELECT key || ' ' || id, body FROM rollouts ORDER BY ended_at DESC"
 _ENDED_ONE = "SELECT body FROM rollouts WHERE key = ? AND id = ?"
@@ -71,6 +76,9 @@ class SqliteStore:
 
     def due(self, before: datetime, limit: int) -> Sequence[Head]:
         return self._rows(Head, _DUE, (to_micros(before),), limit)
+
+    def going_back(self, before: datetime, limit: int) -> Sequence[Head]:
+        return self._rows(Head, _BACK, (to_micros(before),), limit)
 
     def live(self, limit: int) -> Sequence[Head]:
         return self._rows(Head, _LIVE, (), limit)
@@ -131,7 +139,9 @@ class SqliteStore:
 def _replace(connection: sqlite3.Connection, etag: str | None, head: Head) -> None:
     key = head.endpoint.key
     due_at = to_micros(head.due_at) if head.due_at else None
-    columns = (due_at, head.live, head.model_dump_json(by_alias=True), key)
+    back = head.phase is Phase.ROLLING_BACK
+    pruned = head.pruned.through if head.pruned else 0
+    columns = (due_at, head.live, back, pruned, head.model_dump_json(by_alias=True), key)
     if etag is None:
         written = connection.execute(_INSERT, columns)
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
+from datetime import datetime
 
 import pytest
 
@@ -146,6 +147,35 @@ def test_a_head_saved_again_is_due_at_its_new_time_only(store: Store) -> None:
 
     kept(store, a_head(due_at=None))
     assert store.due(NOON + 2 * HOUR, 9) == []
+
+
+def test_ways_back_are_found_among_all_that_is_due(store: Store) -> None:
+    for number, (name, phase) in enumerate(
+        (("on", Phase.MEASURING), ("late", Phase.ROLLING_BACK), ("over", Phase.ROLLED_BACK))
+    ):
+        endpoint = an_endpoint(name)
+        kept(store, a_head(name, NOON + number * MINUTE, a_rollout(phase, endpoint=endpoint)))
+    early = an_endpoint("early")
+    held = kept(store, a_head("early", NOON, a_rollout(endpoint=early)))
+    store.save(held, a_head("early", NOON, a_rollout(Phase.ROLLING_BACK, endpoint=early)))
+
+    def found(before: datetime, limit: int = 9) -> list[str]:
+        return [head.endpoint.name for head in store.going_back(before, limit)]
+
+    assert found(NOON + HOUR) == ["early", "late"]
+    assert found(NOON + HOUR, 1) == ["early"]
+    assert found(NOON + MINUTE) == ["early"]
+    assert found(NOON) == []
+
+
+def test_a_way_back_that_is_over_is_no_longer_found(store: Store) -> None:
+    kept(store, a_head(due_at=NOON, rollout=a_rollout(Phase.ROLLING_BACK)))
+    kept(store, a_head(due_at=NOON + HOUR, rollout=a_rollout(Phase.ROLLING_BACK)))
+    assert store.going_back(NOON + MINUTE, 9) == []
+
+    kept(store, a_head(due_at=NOON, rollout=a_rollout(Phase.ROLLED_BACK)))
+
+    assert store.going_back(NOON + 2 * HOUR, 9) == []
 
 
 @pytest.mark.parametrize("phase", Phase)

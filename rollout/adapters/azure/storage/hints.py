@@ -18,6 +18,7 @@ from rollout.adapters.azure.storage.account import HINTS, Account
 from rollout.adapters.azure.storage.answers import explaining
 from rollout.adapters.azure.storage.rows import escaped
 from rollout.core.head import Head
+from rollout.core.rollout import Phase
 from rollout.errors import RolloutError
 from rollout.ports import Held
 
@@ -72,6 +73,11 @@ def due_hint(key: str, at: datetime, etag: str | None) -> Hint:
     return Hint(f"due-{number:010d}-{seal}-{escaped(key)}", key, seal, number)
 
 
+def back_hint(key: str, at: datetime, etag: str | None) -> Hint:
+    number, seal = bucket(at), mark(etag)
+    return Hint(f"back-{number:010d}-{seal}-{escaped(key)}", key, seal, number)
+
+
 def live_hint(key: str, etag: str | None) -> Hint:
     return Hint(f"live-{escaped(key)}-{mark(etag)}", key, mark(etag))
 
@@ -88,6 +94,8 @@ def needed(held: Held, head: Head) -> Sequence[Hint]:
     hints = []
     if head.due_at and _due_bucket(before) != bucket(head.due_at):
         hints.append(due_hint(key, head.due_at, held.etag))
+    if head.due_at and _back_bucket(head) not in {None, _back_bucket(before)}:
+        hints.append(back_hint(key, head.due_at, held.etag))
     if head.live and not (before and before.live):
         hints.append(live_hint(key, held.etag))
     if newly_over(held, head) and head.rollout:
@@ -107,6 +115,10 @@ def _due_bucket(head: Head | None) -> int | None:
     return bucket(head.due_at) if head and head.due_at else None
 
 
+def _back_bucket(head: Head | None) -> int | None:
+    return _due_bucket(head) if head and head.phase is Phase.ROLLING_BACK else None
+
+
 class Hints:
     """The hint rows: one partition, ordered by what is asked."""
 
@@ -119,9 +131,9 @@ class Hints:
             with explaining(self._account.asked(HINTS)):
                 self._send([("upsert", _row(hint), {"mode": UpdateMode.REPLACE}) for hint in some])
 
-    def due(self, before: datetime) -> Iterator[Hint]:
+    def due(self, before: datetime, kind: str = "due") -> Iterator[Hint]:
         """Those of all buckets that begin before that time, earliest first."""
-        return self._between("due-", f"due-{bucket(before - _MICROSECOND) + 1:010d}")
+        return self._between(f"{kind}-", f"{kind}-{bucket(before - _MICROSECOND) + 1:010d}")
 
     def live(self) -> Iterator[Hint]:
         """By the endpoint's key."""

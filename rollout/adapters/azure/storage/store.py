@@ -29,7 +29,7 @@ from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, packed
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.rollout import Rollout
+from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.ports import Held
 
@@ -92,11 +92,23 @@ class TableStore:
     # -- all endpoints -------------------------------------------------------------------------
 
     def due(self, before: datetime, limit: int) -> Sequence[Head]:
+        return self._due(self._hints.due(before), before, limit, lambda head: head.due_at)
+
+    def going_back(self, before: datetime, limit: int) -> Sequence[Head]:
+        return self._due(self._hints.due(before, "back"), before, limit, _back_at)
+
+    def _due(
+        self,
+        hints: Iterable[Hint],
+        before: datetime,
+        limit: int,
+        when: Callable[[Head], datetime | None],
+    ) -> Sequence[Head]:
+        """Those whose time has come, by hints in buckets of a minute; false hints are removed."""
         found, false = dict[str, Head](), list[Hint]()
-        held = self._held_by(self._hints.due(before))
-        for at, hints in groupby(held, key=lambda one: one[0].at):
-            for hint, one in hints:
-                due_at = one.head.due_at if one else None
+        for at, some in groupby(self._held_by(hints), key=lambda one: one[0].at):
+            for hint, one in some:
+                due_at = when(one.head) if one else None
                 if one and due_at and bucket(due_at) <= at and due_at < before:
                     found[hint.key] = one.head
                 if due_at is None or bucket(due_at) != at:
@@ -253,6 +265,10 @@ def _readable(parse: Callable[[Row], Kind], rows: Iterable[Row]) -> Iterator[Kin
 def _past(hint: Hint, held: Held | None) -> Sequence[Hint]:
     """The hint, where the head row has moved on since it was written: nobody can make it true."""
     return () if mark(held.etag if held else None) == hint.mark else (hint,)
+
+
+def _back_at(head: Head) -> datetime | None:
+    return head.due_at if head.phase is Phase.ROLLING_BACK else None
 
 
 def _due_order(head: Head) -> tuple[int, str]:
