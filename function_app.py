@@ -41,6 +41,12 @@ def rotate(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must b
     wiring.rotations().tick()
 
 
+@app.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
+def prune(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a trigger must be taken
+    """Remove the past that is no longer to be kept, once a night."""
+    wiring.retention().tick()
+
+
 # -- the HTTP API: one function for each route of its table ------------------------------------
 
 
@@ -142,6 +148,11 @@ def audit_endpoint(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("audits/{ref}/entries", methods=["GET"])
 def audit_entries(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("audit_entries", req)
+
+
+@app.route("prunes", methods=["POST"])
+def prune_history(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("prune_history", req)
 
 
 @app.route("policies", methods=["GET"])

@@ -84,6 +84,12 @@ class Settings(Frozen):
     storage: SecretStr | None = Field(
         None, description="the storage account that keeps all state; none: the embedded store"
     )
+    keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="so long ended rollouts and their history are kept; none: for ever",
+    )
     storage_suffix: str = Field(
         "core.windows.net",
         pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rollout.measuring import Sources
     from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
     from rollout.post import Post
+    from rollout.retention import Retention
     from rollout.settings import Identity, Settings
 
 
@@ -67,6 +68,13 @@ def store() -> Store:
     from rollout.adapters.azure.storage.store import TableStore
 
     return TableStore(_account())
+
+
+@Once
+def retention() -> Retention:
+    from rollout.keeper import retention_of
+
+    return retention_of(settings(), store(), samples(), clock(), _account)
 
 
 @Once
@@ -319,6 +327,7 @@ def api() -> Api:
         desk=desk(),
         tokens=TokenFile(settings().data / TOKENS_FILE).tokens,
         entra=_entra(),
+        retention=retention(),
     )
 
 

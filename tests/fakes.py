@@ -1,7 +1,7 @@
 """State, queue, samples and time in memory; each passes the contract of the real thing."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,9 +14,9 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.letter import Letter
 from rollout.core.notify import Target
 from rollout.core.rollout import Phase, Rollout
-from rollout.errors import Conflict, RolloutError, Unknown
+from rollout.errors import Conflict, Refused, RolloutError, Unknown
 from rollout.key_ports import SecretVersion
-from rollout.ports import DeadLetter, Held, Message, Minutes
+from rollout.ports import DeadLetter, Held, Message, Minutes, Store
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -100,6 +100,37 @@ class FakeStore:
 
     def repair(self) -> int:
         return 0
+
+
+@dataclass
+class FakeArchive:
+    """The past of a FakeStore; it keeps what is behind no checkpoint, as the real ones do."""
+
+    of: Store
+
+    @property
+    def store(self) -> FakeStore:
+        assert isinstance(self.of, FakeStore)
+        return self.of
+
+    def keys(self, after: str, limit: int) -> Sequence[str]:
+        return sorted(key for key in self.store.heads if key > after)[:limit]
+
+    def ended_of(self, key: str) -> Sequence[Rollout]:
+        return [one for (owner, _), one in self.store.finished.items() if owner == key]
+
+    def remove(self, key: str, through: int, rollouts: Collection[str]) -> int:
+        held = self.store.heads.get(key)
+        pruned = held.head.pruned if held else None
+        if through > (pruned.through if pruned else 0):
+            raise Refused(f"{key}: a history entry is removed only behind its checkpoint")
+        entries = [number for number in self.store.entries[key] if number <= through]
+        ended = [name for name in rollouts if (key, name) in self.store.finished]
+        for number in entries:
+            del self.store.entries[key][number]
+        for name in ended:
+            del self.store.finished[key, name]
+        return len(entries) + len(ended)
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, RootModel
 
 from rollout.core.frozen import Frozen
-from rollout.core.head import HistoryEntry
+from rollout.core.head import Checkpoint, HistoryEntry
 from rollout.views import RolloutView
 
 
@@ -81,6 +81,7 @@ class AuditView(Frozen):
     key: str
     written: int = Field(description="entries the endpoint has written")
     last: str | None = Field(description="the hash of the last entry; keep it elsewhere")
+    pruned: Checkpoint | None = Field(description="behind it history was removed")
     entries: int = Field(description="entries found")
     unchained: int = Field(description="entries of before there were hashes")
     faults: tuple[str, ...] = Field(description="what was changed, is missing, or was cut off")
@@ -93,6 +94,7 @@ class AuditPage(Frozen):
     key: str
     written: int
     last: str | None
+    pruned: Checkpoint | None = Field(description="behind it history was removed")
     entries: tuple[HistoryEntry, ...]
 
 

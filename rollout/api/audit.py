@@ -19,18 +19,19 @@ def audited(parts: Parts, request: Request) -> Response:
     """Examine the history of an endpoint: what was changed, taken out or cut off since."""
     head = _head(parts, request)
     for _ in range(_TRIES):  # what is decided meanwhile is no fault
-        entries = tuple(_all(parts, head.endpoint.key))
+        entries = tuple(_all(parts, head))
         now = parts.store.load(head.endpoint).head
         if now.entries == head.entries:
             break
         head = now
-    found = examine(head.endpoint.key, head.entries, head.last_link, entries)
+    found = examine(head.endpoint.key, head.entries, head.last_link, entries, head.pruned)
     return answer(
         AuditView(
             endpoint=str(head.endpoint),
             key=head.endpoint.key,
             written=head.entries,
             last=head.last_link,
+            pruned=head.pruned,
             entries=found.entries,
             unchained=found.unchained,
             faults=found.faults,
@@ -48,7 +49,8 @@ def page(parts: Parts, request: Request) -> Response:
             key=head.endpoint.key,
             written=head.entries,
             last=head.last_link,
-            entries=tuple(parts.store.history(head.endpoint.key, after, PAGE)),
+            pruned=head.pruned,
+            entries=tuple(parts.store.history(head.endpoint.key, max(after, _gone(head)), PAGE)),
         )
     )
 
@@ -62,8 +64,12 @@ def _head(parts: Parts, request: Request) -> Head:
     return head
 
 
-def _all(parts: Parts, key: str) -> Iterator[HistoryEntry]:
-    after = 0
-    while found := parts.store.history(key, after, _WHOLE_PAGE):
+def _all(parts: Parts, head: Head) -> Iterator[HistoryEntry]:
+    after = _gone(head)
+    while found := parts.store.history(head.endpoint.key, after, _WHOLE_PAGE):
         yield from found
         after = found[-1].number
+
+
+def _gone(head: Head) -> int:
+    return head.pruned.through if head.pruned else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from secrets import token_hex
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from rollout.keys.rotations import Rotations
 from rollout.links import Desk
 from rollout.ports import Clock, PolicyFiles, Queue, Store, Telemetry
 from rollout.rehearsal.memory import Memory
+from rollout.retention import PrunedPage
 from rollout.settings import Settings
 from rollout.signals import Silent
 
@@ -24,6 +26,12 @@ class Examiner(Protocol):
     """Who tells whether the installation is well."""
 
     def examine(self) -> Report: ...
+
+
+class Pruner(Protocol):
+    """Who removes the past."""
+
+    def page(self, before: datetime, after: str, who: str, *, dry: bool) -> PrunedPage: ...
 
 
 class Decider(Protocol):
@@ -55,6 +63,7 @@ class Parts:
     doctor: Examiner
     arrivals: Arrivals
     desk: Desk
+    retention: Pruner
     telemetry: Telemetry = field(default_factory=Silent)
     new_id: Callable[[], str] = token_hex
 

@@ -17,6 +17,7 @@ from rollout.api import (
     keys,
     plans,
     policies,
+    prunes,
     rollouts,
 )
 from rollout.api.exchange import PATH_WORD_MAX, Request, Response, answer
@@ -38,6 +39,7 @@ from rollout.inbox import (
 from rollout.keys.views import KeysStatus
 from rollout.rehearsal.plan import PlanView
 from rollout.rehearsal.recording import Recording
+from rollout.retention import PrunedPage
 from rollout.views import RolloutView
 
 Handler = Callable[[Parts, Request], Response]
@@ -169,6 +171,8 @@ ROUTES: tuple[Route, ...] = (
           least=Role.READER),
     Route("audit_entries", "GET", "audits/{ref}/entries", audit.page,
           {200: answers.AuditPage}, query=(_AFTER,), least=Role.READER),
+    Route("prune_history", "POST", "prunes", prunes.pruned,
+          {200: PrunedPage}, body=prunes.PruneBody, least=Role.ADMIN),
     Route("list_policies", "GET", "policies", policies.listed, {200: answers.PolicyList},
           least=Role.READER),
     Route("check_policy", "POST", "policies/check", policies.checked,

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
-from rollout.core.head import HistoryEntry
+from rollout.core.head import Checkpoint, HistoryEntry
 
 TOLD_MAX = 20
+
+PRUNED = "HistoryPruned"
+"""The event of an entry that tells of a checkpoint, in its numbers under REMOVED."""
+
+REMOVED = "removed"
 
 
 def first_link(key: str) -> str:
@@ -23,6 +28,17 @@ def link(entry: HistoryEntry) -> str:
     """
     written = from_json(entry.model_dump_json(exclude_defaults=True))
     return hashlib.sha256(to_json(_sorted(written))).hexdigest()
+
+
+def beginning(key: str, pruned: Checkpoint | None) -> Checkpoint:
+    """What the first entry that is there follows: a checkpoint, or the endpoint's key."""
+    return pruned or Checkpoint(through=0, link=first_link(key))
+
+
+def passed(entry: HistoryEntry, key: str, before: Checkpoint) -> Checkpoint:
+    """The same one entry further; entries from before there were hashes are followed by the key."""
+    chained = entry.previous is not None or before.link != first_link(key)
+    return Checkpoint(through=entry.number, link=link(entry) if chained else before.link)
 
 
 def _sorted(value: object) -> object:
@@ -49,27 +65,45 @@ class Audit:
         return not self.faults
 
 
-def examine(key: str, written: int, last: str | None, entries: Sequence[HistoryEntry]) -> Audit:
+def examine(
+    key: str,
+    written: int,
+    last: str | None,
+    entries: Sequence[HistoryEntry],
+    pruned: Checkpoint | None = None,
+    *,
+    part: bool = False,
+) -> Audit:
     """Find what was changed, taken out, put elsewhere or cut off.
 
-    `written` and `last` are what the head row knows: how many entries, and the hash of the last.
+    `written` and `last` are what the head row knows: how many entries, and the hash of the last;
+    and behind which checkpoint they were removed. An entry in the chain has to tell of that too,
+    unless this is a `part` of a history that was copied out of the middle.
     """
-    faults, expected = list[str](), first_link(key)
-    chained, number = False, 0
+    faults, expected = list[str](), beginning(key, pruned).link
+    number = start = beginning(key, pruned).through
+    chained = expected != first_link(key)
+    entries = [entry for entry in entries if entry.number > start] if start else entries
     for entry in entries:
         gap = entry.number != number + 1
         if gap:
             faults.append(_gap(number, entry.number))
         if entry.previous is not None and entry.previous != expected and not gap:
-            faults.append(_broken(number, entry.number))
+            faults.append(_broken(number, entry.number, start))
         if entry.previous is None and chained:
             faults.append(f"entry {entry.number} has lost the hash of the one before")
         chained = chained or entry.previous is not None
         expected = link(entry) if chained else first_link(key)
         number = entry.number
+    if pruned and not part and not any(_tells_of(entry, pruned) for entry in entries):
+        faults.append(f"entries 1 to {start} were removed, and no entry tells of it")
     faults += _end(number, written, expected, last)
     unchained = sum(entry.previous is None for entry in entries)
     return Audit(len(entries), unchained, tuple(faults[:TOLD_MAX]))
+
+
+def _tells_of(entry: HistoryEntry, pruned: Checkpoint) -> bool:
+    return entry.event == PRUNED and entry.numbers.get(REMOVED) == pruned.model_dump()
 
 
 def _gap(before: int, number: int) -> str:
@@ -83,9 +117,11 @@ def _many(first: int, last: int) -> str:
     return f"entries {first} to {last} are"
 
 
-def _broken(before: int, number: int) -> str:
+def _broken(before: int, number: int, start: int) -> str:
     if not before:
         return f"entry {number} does not begin this endpoint's history"
+    if before == start:
+        return f"entry {number} does not follow what was removed: the entry before was another"
     return f"entry {before} was changed: entry {number} knows another"
 
 

@@ -17,11 +17,13 @@ KNOWN = (
 )
 
 
-def a_history(length: int = 5, unchained: int = 0) -> tuple[list[HistoryEntry], str | None]:
+def a_history(
+    length: int = 5, unchained: int = 0, key: str = KEY
+) -> tuple[list[HistoryEntry], str | None]:
     """So many entries, the first of them from before there were hashes; and the last hash."""
     entries, last = list[HistoryEntry](), None
     for number in range(1, length + 1):
-        previous = None if number <= unchained else last or first_link(KEY)
+        previous = None if number <= unchained else last or first_link(key)
         entry = HistoryEntry(
             number=number,
             at=NOON + timedelta(minutes=number),

@@ -15,8 +15,10 @@ from rollout.api.routes import BY_NAME
 from rollout.arrivals import Arrivals
 from rollout.links import Desk
 from rollout.rehearsal.memory import Memory
+from rollout.retention import Retention
 from rollout.settings import Settings
 from tests.doctor.patients import a_doctor
+from tests.fakes import FakeArchive
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.world import CHURN, World
@@ -103,6 +105,7 @@ def a_caller(folder: Path, policy: str, more: dict[str, str] | None = None, **kn
         arrivals=Arrivals(world.engine, world.policies, world.queue, world.clock),
         memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
         desk=Desk(lambda: LINK_SECRET, "https://rollout.example"),
+        retention=Retention(world.store, FakeArchive(world.store), world.samples, world.clock),
         new_id=lambda: next(ids),
     )
     return Caller(api, world)

@@ -13,8 +13,10 @@ from rollout.core.rotation.state import KeyName
 from rollout.errors import Unavailable
 from rollout.links import Desk
 from rollout.rehearsal.memory import Memory
+from rollout.retention import Retention
 from rollout.settings import Settings
 from tests.doctor.patients import a_doctor
+from tests.fakes import FakeArchive
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.keys import KeyFaults
@@ -42,6 +44,7 @@ class Caller:
             arrivals=Arrivals(world.engine, world.policies, world.queue, world.clock),
             desk=Desk(lambda: SecretStr("unused"), None),
             memory=Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock),
+            retention=Retention(world.store, FakeArchive(world.store), world.samples, world.clock),
         )
 
     def ask(self, name: str, body: Any = None, key: str = "", **path: str) -> Response:

@@ -72,7 +72,7 @@ def test_each_route_of_the_table_has_its_function_and_no_function_is_beyond_it(
     }
 
     assert bound == {(route.name, route.method, route.path) for route in ROUTES}
-    assert set(indexed.bindings) - http == {"step", "sweep", "on_event", "rotate"}
+    assert set(indexed.bindings) - http == {"step", "sweep", "on_event", "rotate", "prune"}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
@@ -182,6 +182,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
     monkeypatch.setattr(wiring, "engine", lambda: heard)
     monkeypatch.setattr(wiring, "arrivals", lambda: heard)
     monkeypatch.setattr(wiring, "rotations", lambda: heard)
+    monkeypatch.setattr(wiring, "retention", lambda: heard)
     return heard
 
 
@@ -245,3 +246,10 @@ def test_a_timer_begins_rotations(indexed: Indexed, listening: Listening) -> Non
 
     assert listening.asked == ["tick"]
     assert indexed.trigger("rotate")["schedule"] == "30 */5 * * * *"
+
+
+def test_a_timer_removes_the_past_once_a_night(indexed: Indexed, listening: Listening) -> None:
+    indexed.call("prune", TimerRequest())
+
+    assert listening.asked == ["tick"]
+    assert indexed.trigger("prune")["schedule"] == "0 17 3 * * *"

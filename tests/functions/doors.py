@@ -46,6 +46,7 @@ DRIVEN: Mapping[str, Binding] = {
     "on_event": _queue("message", "%EVENTS_QUEUE%"),
     "sweep": _timer("timer", "0 * * * * *"),
     "rotate": _timer("timer", "30 */5 * * * *"),
+    "prune": _timer("timer", "0 17 3 * * *"),
 }
 # fmt: on
 ASKED: Mapping[str, Binding] = {route.name: _http(route.method, route.path) for route in ROUTES}

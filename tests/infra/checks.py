@@ -25,6 +25,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "github_secret": "the door is closed until a person opens it (the how-to)",
     "github_secret_next": "only while secrets change",  # pragma: allowlist secret
     "installation_secret": "made once, and kept in the vault",  # pragma: allowlist secret
+    "keep_days": "for ever, until a person says how long",
     "log_format": "the platform keeps lines as they are",
     "log_level": "enough to retell a night",
     "logs_lag_minutes": "tuned by a person who has measured it",

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from contextlib import suppress
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError
@@ -47,3 +48,8 @@ class Evidence:
             return {"gone": name}
         found: dict[str, Any] = from_json(content)
         return found
+
+    def forget(self, name: str) -> None:
+        """Remove it; what is gone already is no fault."""
+        with suppress(Unknown), explaining(self._account.asked(EVIDENCE)):
+            self._account.container(EVIDENCE).delete_blob(name)
