@@ -15,10 +15,12 @@ from rollout.cli.disagreements import disagreements
 from rollout.cli.doctor import doctor
 from rollout.cli.endings import Exit
 from rollout.cli.explain import explain
+from rollout.cli.export import export
 from rollout.cli.keys import keys
 from rollout.cli.orders import ORDERS
 from rollout.cli.plan import plan
 from rollout.cli.policies import policy
+from rollout.cli.prune import prune
 from rollout.cli.replay import minutes, replay
 from rollout.cli.rollouts import get, list_rollouts, start
 from rollout.cli.settings import settings
@@ -42,7 +44,7 @@ SECTIONS = {
     "Decide": ORDERS,
     "Keys": (keys,),
     "Set up": (policy, context, token, settings, doctor, dead_letters),
-    "Keep": (audit, backup, restore),
+    "Keep": (audit, export, prune, backup, restore),
 }
 
 
