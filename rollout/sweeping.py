@@ -43,8 +43,8 @@ class Sweep:
         """How many steps were late, of those that it looked at."""
         now = self._clock.now()
         before = now - waits.SWEEP_MARGIN
-        back = self._store.going_back(before, SWEEP_LIMIT)
         late = self._store.due(before, SWEEP_LIMIT)
+        back = self._going_back(late, before)
         ours = {head.endpoint.key for head in back}
         rest = [head for head in late if head.endpoint.key not in ours]
         self._wake_here(back, now)
@@ -54,6 +54,12 @@ class Sweep:
         if self._is_hour(now):
             self._repair()
         return len(late)
+
+    def _going_back(self, late: Sequence[Head], before: datetime) -> Sequence[Head]:
+        """The store is asked for them only where they may not be among the first that are late."""
+        if len(late) >= SWEEP_LIMIT:
+            return self._store.going_back(before, SWEEP_LIMIT)
+        return [head for head in late if head.phase is Phase.ROLLING_BACK]
 
     def _unsent(self, heads: Sequence[Head], now: datetime) -> Sequence[Head]:
         """Send them all; where the queue is down, it is asked once and not for each of them."""
