@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 SWEEP_LIMIT = 2000
 """So many late steps one sweep sends again; the earliest first, and the next ones a minute on."""
 
+FEW = 100
+"""With fewer late steps, all ways back are among them; with more the store is asked for those."""
+
 SWEEP_PATIENCE = timedelta(seconds=40)
 LATE = "sweep: %d steps are late, the oldest by %.0f s"
 """What the sweep says of itself; an alert rule in infra/ reads it."""
@@ -43,23 +46,19 @@ class Sweep:
         """How many steps were late, of those that it looked at."""
         now = self._clock.now()
         before = now - waits.SWEEP_MARGIN
-        late = self._store.due(before, SWEEP_LIMIT)
-        back = self._going_back(late, before)
+        late = self._store.due(before, FEW)
+        crowded = len(late) == FEW
+        back = self._store.going_back(before, SWEEP_LIMIT) if crowded else _going_back(late)
+        self._wake_here(back, now)
+        late = self._store.due(before, SWEEP_LIMIT) if crowded else late
         ours = {head.endpoint.key for head in back}
         rest = [head for head in late if head.endpoint.key not in ours]
-        self._wake_here(back, now)
         self._wake_here(self._unsent(rest, now), now)
         self._tell(late, now)
         self._leave_mark(now, len(late))
         if self._is_hour(now):
             self._repair()
         return len(late)
-
-    def _going_back(self, late: Sequence[Head], before: datetime) -> Sequence[Head]:
-        """The store is asked for them only where they may not be among the first that are late."""
-        if len(late) >= SWEEP_LIMIT:
-            return self._store.going_back(before, SWEEP_LIMIT)
-        return [head for head in late if head.phase is Phase.ROLLING_BACK]
 
     def _unsent(self, heads: Sequence[Head], now: datetime) -> Sequence[Head]:
         """Send them all; where the queue is down, it is asked once and not for each of them."""
@@ -103,3 +102,7 @@ class Sweep:
         else:
             if found:
                 log.warning("%d hints were missing in the store, and are there again", found)
+
+
+def _going_back(heads: Iterable[Head]) -> Sequence[Head]:
+    return [head for head in heads if head.phase is Phase.ROLLING_BACK]

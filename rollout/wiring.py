@@ -385,14 +385,9 @@ def _credential() -> TokenCredential:
 
 @Once
 def _account() -> Account:
-    from rollout.adapters.azure.storage.account import Account
+    from rollout.keeper import account_of
 
-    known = settings()
-    assert known.storage, known
-    storage = known.storage.get_secret_value()
-    if known.is_azurite:
-        return Account.in_azurite(storage, known.installation)
-    return Account.on_azure(storage, known.storage_suffix, _credential(), known.installation)
+    return account_of(settings(), _credential)
 
 
 @Once

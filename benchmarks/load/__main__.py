@@ -1,15 +1,14 @@
 """Measure, print, and write docs/reference/load.md: python -m benchmarks.load."""
 
 import argparse
-import cProfile
 import gc
 import logging
-import pstats
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.load import outage, parts
 from benchmarks.load.crowd import a_crowd
 from tests.simulation.world import POLICY
 
@@ -20,7 +19,6 @@ LOOK_MINUTES = 60
 SWEEPS = 20
 WEEKS = 4
 DAY = timedelta(days=1)
-TOLD = 12
 
 _HEAD = """\
 # Load
@@ -35,6 +33,43 @@ processor on the machine that measured; the ratios are what to compare.
 |---:|---:|---:|---:|---:|
 """
 
+_WHERE = """
+
+## Where the time of an event goes
+
+Shares of one look, and how many bare SQLite transactions it is: the same head row, replaced on disk
+in the same run without a line of ours. *Before*, in the same units, every look parsed again the
+minutes that the one before it had read, loaded the row once more to decide on it, and waited for
+the disk to note which message it had taken.
+
+| part | share before | share now | bare transactions before | now |
+|---|---:|---:|---:|---:|
+"""
+_LATE = """
+
+A part includes what it calls.
+
+## After an hour's outage
+
+All rollouts are late at once, each with its message in the queue; one is on its way back and was
+refused by Azure before the outage. The sweep looks at ways back itself, before it sends anything;
+alerts and commands are decided within their request and wait for no queue.
+
+| | |
+|---|---:|
+"""
+_MONTH = """
+
+The one with a second look is the way back, which asks again until a GET shows its map.
+
+## A month
+
+One rollout after another for four weeks of simulated time, in one process.
+
+| week | rollouts so far | objects that Python holds | to the first week |
+|---:|---:|---:|---:|
+"""
+
 
 def main() -> None:
     """Measure all of it; a few minutes."""
@@ -44,16 +79,11 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:
         rows = list(_events(Path(folder), [size for size in SIZES if size <= most]))
-        where = list(_profile(Path(folder)))
+        where = list(_parts(Path(folder)))
+        late = list(_outage(Path(folder), most))
         weeks = list(_month(Path(folder)))
-    text = _HEAD + "\n".join(rows) + "\n\n## Where the time of an event goes\n\n"
-    text += "| part | of all |\n|---|---:|\n" + "\n".join(where) + "\n"
-    text += (
-        "\nA part includes what it calls.\n\n## A month\n\nOne rollout after another for four"
-        " weeks of simulated time, in one process.\n\n"
-        "| week | rollouts so far | objects that Python holds | to the first week |\n"
-        "|---:|---:|---:|---:|\n" + "\n".join(weeks) + "\n"
-    )
+    text = _HEAD + "\n".join(rows) + _WHERE + "\n".join(where) + _LATE + "\n".join(late)
+    text += _MONTH + "\n".join(weeks) + "\n"
     PAGE.write_text(text, "utf-8")
     print(text)
 
@@ -70,39 +100,16 @@ def _events(folder: Path, sizes: list[int]) -> Iterator[str]:
         )
 
 
-_PARTS = {
-    "decide": ("machine/decide.py", "decide"),
-    "judge the minutes": ("measuring/verdict.py", "judged"),
-    "record: the entry and its hash": ("core/record.py", "record"),
-    "load the head row": ("sqlite/store.py", "_load"),
-    "save in one transaction": ("sqlite/store.py", "save"),
-    "read the samples": ("sqlite/samples.py", "read"),
-    "save the samples": ("sqlite/samples.py", "save"),
-    "the queue": ("sqlite/queue.py", "send"),
-    "take the measurements": ("measuring/measure.py", "take"),
-}
-
-
-def _profile(folder: Path) -> Iterator[str]:
+def _parts(folder: Path) -> Iterator[str]:
     with a_crowd(folder, 1) as crowd:
-        profile = cProfile.Profile()
-        profile.enable()
-        crowd.look(LOOK_MINUTES)
-        profile.disable()
-    stats = pstats.Stats(profile)
-    found: dict[tuple[str, int, str], tuple[int, int, float, float]] = stats.stats  # type: ignore[attr-defined]
-    whole = max(spent[3] for spent in found.values())
-    parts = {
-        name: sum(
-            spent[3]
-            for (path, _, function), spent in found.items()
-            if path.endswith(file) and function == called
-        )
-        for name, (file, called) in _PARTS.items()
-    }
-    for name, spent in sorted(parts.items(), key=lambda part: -part[1]):
-        yield f"| {name} | {spent / whole:.0%} |"
-    stats.sort_stats("tottime").print_stats(TOLD)
+        yield from parts.table(parts.measured(crowd, LOOK_MINUTES))
+
+
+def _outage(folder: Path, size: int) -> Iterator[str]:
+    with a_crowd(folder, size, name="outage") as crowd:
+        event = crowd.look(LOOK_MINUTES)
+        found = outage.told(outage.measured(crowd), event)
+    yield from (f"| {question} | {answer} |" for question, answer in found.items())
 
 
 def _month(folder: Path) -> Iterator[str]:

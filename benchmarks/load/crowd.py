@@ -31,6 +31,7 @@ class Crowd:
     world: World
     store: SqliteStore
     path: Path
+    size: int
 
     def look(self, minutes: int) -> float:
         """The processor's seconds that one event takes, with so many minutes of looks."""
@@ -46,9 +47,9 @@ class Crowd:
 
 
 @contextmanager
-def a_crowd(folder: Path, size: int, policy: str = LONG) -> Iterator[Crowd]:
+def a_crowd(folder: Path, size: int, policy: str = LONG, name: str = "load") -> Iterator[Crowd]:
     """A world on real SQLite parts, with `size` live rollouts in its store."""
-    path = folder / f"load-{size}.db"
+    path = folder / f"{name}-{size}.db"
     store = SqliteStore(path)
     world = World(policy=policy, store=store)
     queue, samples = SqliteQueue(path, world.clock), SqliteSamples(path)
@@ -58,7 +59,7 @@ def a_crowd(folder: Path, size: int, policy: str = LONG) -> Iterator[Crowd]:
     world.run(minutes=12)
     _fill(path, world.head, size - 1)
     try:
-        yield Crowd(world, store, path)
+        yield Crowd(world, store, path, size)
     finally:
         for part in (store, queue, samples):
             part.close()

@@ -48,6 +48,7 @@ def test_a_late_way_back_is_asked_for_in_the_sweep_whatever_else_is_late(
     world = on_its_way_back()
     a_crowd(world, 10)
     monkeypatch.setattr(sweeping, "SWEEP_LIMIT", limit)
+    monkeypatch.setattr(sweeping, "FEW", min(limit, 5))
 
     world.engine.sweep()
 
@@ -77,6 +78,7 @@ def test_what_is_late_is_sent_earliest_first_and_the_rest_by_the_next_sweep(
     world = World()
     a_crowd(world, 5)
     monkeypatch.setattr(sweeping, "SWEEP_LIMIT", 3)
+    monkeypatch.setattr(sweeping, "FEW", 2)
 
     world.engine.sweep()
     first = {row.message.session for row in world.queue.rows.values()}
