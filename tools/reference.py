@@ -118,30 +118,40 @@ def _machine_parts() -> Iterator[str]:
         "Every phase, what moves it, and what means nothing in it. Phases in -ing wait for the"
         " world, phases in -ed are over."
     )
-    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(_arrows()) + "\n```"
+    yield _arrows(TRANSITIONS)
     for phase, answers in TRANSITIONS.items():
-        rows = ["| event | leads to | or means nothing, because |", "|---|---|---|"]
-        for event, answer in answers.items():
-            if isinstance(answer, Transition):
-                rows.append(f"| {event.__name__} | {', '.join(answer.to) or 'stays'} | |")
-            else:
-                rows.append(f"| {event.__name__} | | {answer} |")
-        yield f"## {phase}\n\n" + "\n".join(rows)
+        yield f"## {phase}\n\n{_answers(answers)}"
         if phase in CONCERNS:
             names = [concern.__name__.strip("_").replace("_", " ") for concern in CONCERNS[phase]]
             yield f"A look weighs, first come wins: {', '.join(names)}."
 
 
-def _arrows() -> list[str]:
+def _arrows(table: Mapping[Any, Mapping[type, Any]]) -> str:
+    """The picture of a machine: every phase with those that it leads to."""
     pairs = {
         (phase, target)
-        for phase, answers in TRANSITIONS.items()
+        for phase, answers in table.items()
         for answer in answers.values()
-        if isinstance(answer, Transition)
-        for target in answer.to
+        for target in _leads_to(answer)
         if target is not phase
     }
-    return [f"    {before} --> {after}" for before, after in sorted(pairs)]
+    arrows = "\n".join(f"    {before} --> {after}" for before, after in sorted(pairs))
+    return f"```mermaid\nstateDiagram-v2\n{arrows}\n```"
+
+
+def _answers(answers: Mapping[type, Any]) -> str:
+    """What each event leads to in one phase, or why it means nothing there."""
+    rows = ["| event | leads to | or means nothing, because |", "|---|---|---|"]
+    for event, answer in answers.items():
+        if isinstance(answer, Transition | KeyTransition):
+            rows.append(f"| {event.__name__} | {', '.join(answer.to) or 'stays'} | |")
+        else:
+            rows.append(f"| {event.__name__} | | {answer} |")
+    return "\n".join(rows)
+
+
+def _leads_to(answer: object) -> tuple[str, ...]:
+    return tuple(answer.to) if isinstance(answer, Transition | KeyTransition) else ()
 
 
 def rotation_page() -> str:
@@ -165,27 +175,9 @@ def _rotation_parts() -> Iterator[str]:
         "## The phases\n\nPhases in -ing wait for the world, phases in -ed are over. While a key"
         " is regenerated no rollout begins and no traffic is shifted; a way back waits for nothing."
     )
-    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(_rotation_arrows()) + "\n```"
+    yield _arrows(ROTATIONS)
     for phase, answers in ROTATIONS.items():
-        rows = ["| event | leads to | or means nothing, because |", "|---|---|---|"]
-        for event, answer in answers.items():
-            if isinstance(answer, KeyTransition):
-                rows.append(f"| {event.__name__} | {', '.join(answer.to) or 'stays'} | |")
-            else:
-                rows.append(f"| {event.__name__} | | {answer} |")
-        yield f"### {phase}\n\n" + "\n".join(rows)
-
-
-def _rotation_arrows() -> list[str]:
-    pairs = {
-        (phase, target)
-        for phase, answers in ROTATIONS.items()
-        for answer in answers.values()
-        if isinstance(answer, KeyTransition)
-        for target in answer.to
-        if target is not phase
-    }
-    return [f"    {before} --> {after}" for before, after in sorted(pairs)]
+        yield f"### {phase}\n\n{_answers(answers)}"
 
 
 def settings_page() -> str:

@@ -1,9 +1,13 @@
 """A copy of the embedded store, the store put back, and the first schema brought up to date."""
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from select import select
+from textwrap import dedent
 
 import pytest
 
@@ -14,12 +18,14 @@ from rollout.adapters.sqlite.schema import MIGRATIONS
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.chain import examine
 from rollout.core.events import AbortRequested
+from rollout.core.head import Checkpoint
 from rollout.core.rollout import Outcome, Phase
 from rollout.errors import Conflict, Malformed, Unavailable, Unknown
 from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
 from tests.fakes import HOUR, NOON, FakeClock
 from tests.simulation.world import CHURN, World
 
+ROOT = Path(__file__).parents[2]
 FIRST = Path(__file__).parents[1] / "histories" / "schema-1.sql"
 
 
@@ -131,11 +137,103 @@ def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
         assert store.load(an_endpoint()) == held
 
 
+# -- while a controller works, and dies ----------------------------------------------------------
+
+PATIENCE_SECONDS = 20
+WRITER = dedent("""
+    import sys
+    from pathlib import Path
+    from rollout.adapters.sqlite.store import SqliteStore
+    from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
+    store = SqliteStore(Path(sys.argv[1]))
+    held = store.load(an_endpoint())
+    while True:
+        turn = held.head.turn + 1
+        held = store.save(held, a_head().model_copy(update={"turn": turn}), an_entry(turn))
+        if turn == 1:
+        print(turn, flush=True)
+""")
+COPIER = dedent("""
+    import sys
+    from pathlib import Path
+    from rollout.adapters.sqlite.backup import back_up
+    while True:
+        back_up(Path(sys.argv[1]), Path(sys.argv[2]))
+        print("copied", flush=True)
+""")
+
+
+@contextmanager
+def running(script: str, *words: Path, wait: bool = True) -> Iterator[subprocess.Popen[str]]:
+    """A process of ours, that has said its first line by now; killed at the end."""
+    command = [sys.executable, "-c", script, *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout
+        try:
+            if wait:
+                process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def a_large_store(path: Path) -> None:
+    """Some megabytes, so that a copy takes longer than the writer's next save."""
+    with closing(SqliteStore(path)) as store:
+        for number in range(200):
+            endpoint = an_endpoint(f"other-{number}")
+            entry = an_entry(1, "x" * 20_000)
+            store.save(store.load(endpoint), a_head(endpoint.name), entry)
+
+
+def is_of_one_moment(copy: Path) -> bool:
+    with closing(SqliteStore(copy)) as store:
+        turn = store.load(an_endpoint()).head.turn
+        numbers = [entry.number for entry in store.history(an_endpoint().key, limit=10**6)]
+    return numbers == list(range(1, turn + 1))
+
+
+def test_a_backup_ends_while_a_controller_writes_without_a_pause(
+    path: Path, tmp_path: Path
+) -> None:
+    a_large_store(path)
+    copy = tmp_path / "copy.db"
+
+    with running(WRITER, path), running(COPIER, path, copy, wait=False) as copier:
+        assert copier.stdout
+        ready, _, _ = select([copier.stdout], [], [], PATIENCE_SECONDS)
+
+    assert ready
+    assert is_of_one_moment(copy)
+
+
+def test_a_backup_that_is_killed_leaves_the_one_before_whole(path: Path, tmp_path: Path) -> None:
+    a_large_store(path)
+    copy = tmp_path / "copy.db"
+
+    for lines in (1, 0):
+        with running(WRITER, path), running(COPIER, path, copy) as copier:
+            assert copier.stdout
+            for _ in range(lines):
+                copier.stdout.readline()
+        assert is_of_one_moment(copy)
+
+    back_up(path, copy)
+    assert is_of_one_moment(copy)
+    assert [one.name for one in tmp_path.iterdir() if "partial" in one.name] == []
+
+
 # -- history only grows ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE history SET body = '{}'", "DELETE FROM history", "DROP TABLE nothing"]
+    "statement",
+    [
+        "UPDATE history SET body = '{}'",
+        "DELETE FROM history",
+        "DELETE FROM history WHERE number = 1",
+        "UPDATE history SET number = 2",
+    ],
 )
 def test_the_database_itself_refuses_to_change_an_entry(
     statement: str, store: SqliteStore, path: Path
@@ -146,6 +244,38 @@ def test_the_database_itself_refuses_to_change_an_entry(
         opened.execute(statement)
 
     assert store.history(an_endpoint().key) == [an_entry(1)]
+
+
+@pytest.mark.parametrize("verb", ["INSERT OR REPLACE", "INSERT OR IGNORE", "REPLACE", "INSERT"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_database_takes_no_entry_under_a_number_that_is_not_new(
+    verb: str, number: int, store: SqliteStore, path: Path
+) -> None:
+    """SQLite fires no trigger of removal where it replaces a row."""
+    store.save(store.load(an_endpoint()), a_head(), an_entry(1))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        values = (an_endpoint().key, number, an_entry(1, "another").model_dump_json())
+        opened.execute(f"{verb} INTO history (key, number, body) VALUES (?, ?, ?)", values)
+
+    assert store.history(an_endpoint().key) == [an_entry(1)]
+
+
+def test_only_what_is_behind_the_checkpoint_of_its_endpoint_is_removed(
+    store: SqliteStore, path: Path
+) -> None:
+    pruned = a_head().model_copy(update={"pruned": Checkpoint(through=1, link="0" * 64)})
+    held = store.save(store.load(an_endpoint()), a_head(), an_entry(1))
+    store.save(store.save(held, a_head(), an_entry(2)), pruned)
+    store.save(store.load(an_endpoint("b")), a_head("b"), an_entry(1))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as opened:
+        opened.execute("DELETE FROM history WHERE number = 1 AND key = ?", (an_endpoint().key,))
+        with pytest.raises(sqlite3.IntegrityError, match="behind its checkpoint"):
+            opened.execute("DELETE FROM history")
+
+    assert store.history(an_endpoint().key) == [an_entry(2)]
+    assert store.history(an_endpoint("b").key) == [an_entry(1)]
 
 
 # -- the first schema --------------------------------------------------------------------------

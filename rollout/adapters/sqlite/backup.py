@@ -8,9 +8,6 @@ from rollout.adapters.sqlite.database import Database
 from rollout.adapters.sqlite.schema import MIGRATIONS
 from rollout.errors import Conflict, Malformed, Unknown
 
-PAGES = 256
-"""So many pages are copied at once; writers come between."""
-
 KEPT = ".before-restore"
 
 
@@ -18,7 +15,9 @@ def back_up(store: Path, to: Path) -> int:
     """Copy the store whole, as it is at one moment; returns its bytes.
 
     The copy is one file without a write-ahead log; an older file of that name is replaced when
-    the new one is whole. Raises Unknown where there is no store, and sqlite3.Error.
+    the new one is whole. It is copied in one read, which holds up no writer: in steps it would
+    begin anew after every write of a controller. Raises Unknown where there is no store, and
+    sqlite3.Error.
     """
     if not store.exists():
         raise Unknown(f"there is no store at {store}")
@@ -27,7 +26,7 @@ def back_up(store: Path, to: Path) -> int:
     partial.touch(mode=0o600)
     try:
         with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(partial)) as copy:
-            source.backup(copy, pages=PAGES)
+            source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
         check(partial)
         partial.replace(to)
