@@ -15,7 +15,7 @@ from rollout.core.rotation.events import (
     RotationRequested,
     RotationResumeRequested,
 )
-from rollout.core.rotation.state import KeyName, Rotation, RotationPhase
+from rollout.core.rotation.state import Rotation, RotationPhase
 
 PROBES = 10
 """So often in a row a key must open the endpoint before clients are given it."""
@@ -241,10 +241,3 @@ def missed(head: Head, rotation: Rotation, _event: EndpointMissed, now: datetime
         waiting = {"gone_since": since, "due_at": now + _AGAIN_MAX / 4}
         return put(head, rotation.model_copy(update=waiting), "Azure knows no such endpoint")
     return put(head, entered(rotation, RotationPhase.DECLINED, now), "the endpoint is gone")
-
-
-def key_in_use(rotation: Rotation) -> KeyName | None:
-    """Which key clients are given now, as far as is known."""
-    if rotation.in_use is None:
-        return None
-    return rotation.spare if rotation.published_at else rotation.in_use
