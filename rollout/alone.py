@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from rollout.adapters.azure import identity
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.pipeline import ArmClient
-from rollout.settings import LOOPBACK
+from rollout.addresses import LOOPBACK
 
 
 def endpoints_alone(arm_url: str) -> ArmEndpoints:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
+from rollout.addresses import LOOPBACK, check_service_bus, is_azurite
 from rollout.core.alert_labels import AlertLabels
 from rollout.core.callers import LocalToken, parse_tokens
 from rollout.core.endpoint import WorkspaceId
@@ -27,7 +28,6 @@ CLIENTS_OWN = frozenset(
 INSTALLATION_SECRET_MIN = 16
 TOKENS_FILE = "tokens"
 """In the folder of the embedded store: the digests of local tokens."""
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 _TENANT = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -85,10 +85,7 @@ class Settings(Frozen):
         None, description="the storage account that keeps all state; none: the embedded store"
     )
     keep_days: int | None = Field(
-        None,
-        ge=1,
-        le=36_500,
-        description="so long ended rollouts and their history are kept; none: for ever",
+        None, ge=1, le=36_500, description="of ended rollouts and their history; none: for ever"
     )
     storage_suffix: str = Field(
         "core.windows.net",
@@ -207,7 +204,7 @@ class Settings(Frozen):
     def _without_shared_keys(cls, storage: SecretStr | None) -> SecretStr | None:
         if storage is None or _ACCOUNT.fullmatch(storage.get_secret_value()):
             return storage
-        if not _is_azurite(storage.get_secret_value()):
+        if not is_azurite(storage.get_secret_value()):
             raise ValueError(
                 "must be the name of a storage account (3 to 24 small letters and digits), which"
                 " the app's identity opens: there are no shared keys; a connection string is taken"
@@ -229,7 +226,7 @@ class Settings(Frozen):
     def _without_keys(cls, address: SecretStr | None) -> SecretStr | None:
         """A namespace; a string with a key only for a broker on this machine."""
         if address is not None:
-            _check_service_bus(address.get_secret_value())
+            check_service_bus(address.get_secret_value())
         return address
 
     @field_validator("alert_labels", mode="before")
@@ -360,38 +357,6 @@ def _strange(variable: str, settings: type[Settings]) -> str:
     if near:
         hint = f"did you mean {PREFIX}{near[0].upper()}?"
     return f"{variable}: there is no such setting; {hint}"
-
-
-def _is_azurite(connection: str) -> bool:
-    """Whether every address in that connection string is on this machine."""
-    parts = dict(part.partition("=")[::2] for part in connection.strip(";").split(";"))
-    named = {key.strip().lower(): value.strip() for key, value in parts.items()}
-    if named.pop("usedevelopmentstorage", "").lower() == "true":
-        return not named
-    places = [named.get("blobendpoint"), named.get("tableendpoint")]
-    places += [value for key, value in named.items() if key.endswith(("endpoint", "uri"))]
-    return all(place and urlsplit(place).hostname in LOOPBACK for place in places)
-
-
-_NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9-]*\.servicebus(\.[a-z0-9-]+){2,}")
-_ENDPOINT = re.compile(r"Endpoint=(sb://[^;]*)(;|$)", re.IGNORECASE)
-_HERE = re.compile(r"(^|;)UseDevelopmentEmulator=true(;|$)")
-
-
-def _check_service_bus(address: str) -> None:
-    """Raises ValueError with the remedy, and never with the key."""
-    if "=" not in address:
-        if not _NAMESPACE.fullmatch(address):
-            raise ValueError("is no namespace; write its host, such as NAME.servicebus.windows.net")
-        return
-    endpoint = _ENDPOINT.search(address)
-    if endpoint is None or urlsplit(endpoint[1]).hostname not in LOOPBACK:
-        raise ValueError(
-            "no shared keys: write the namespace's host, such as NAME.servicebus.windows.net, and"
-            " give the controller's identity a role; a connection string is for this machine only"
-        )
-    if not _HERE.search(address):
-        raise ValueError("add UseDevelopmentEmulator=true: a broker on this machine has no TLS")
 
 
 def _told(problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails

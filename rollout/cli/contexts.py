@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import click
 from pydantic import Field, ValidationError, model_validator
 
+from rollout.addresses import LOOPBACK
 from rollout.cli.endings import Failure, Unreachable
 from rollout.core.callers import TOKEN_PREFIX
 from rollout.core.frozen import Frozen
-from rollout.settings import LOOPBACK
 
 LOCAL = "local"
 DATA_DEFAULT = ".rollout"

@@ -9,12 +9,12 @@ import requests
 from pydantic import BaseModel, ValidationError
 from requests.auth import AuthBase
 
+from rollout.addresses import LOOPBACK
 from rollout.cli.contexts import LOCAL, Place
 from rollout.cli.endings import Failure, Unreachable
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import HistoryEntry
 from rollout.errors import Malformed
-from rollout.settings import LOOPBACK
 from rollout.views import RolloutView
 
 TIMEOUT_SECONDS = (5, 60)

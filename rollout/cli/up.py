@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 import click
 import requests
 
+from rollout.addresses import LOOPBACK
 from rollout.cli.contexts import DATA_DEFAULT, checked_url, read_token, write_private
 from rollout.cli.endings import Failure
 from rollout.cli.session import Session
 from rollout.cli.talk import json_option, say_json
 from rollout.core.endpoint import WorkspaceId
 from rollout.errors import Malformed, RolloutError
-from rollout.settings import LOOPBACK, Identity, Settings
+from rollout.settings import Identity, Settings
 
 PORT_DEFAULT = 7071
 EMULATOR_URL = "http://127.0.0.1:8085"

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from rollout.addresses import LOOPBACK
 from rollout.analysis.report import ANSWERS, Guard, Metric, Severity
 from rollout.analysis.threshold import relative
 
@@ -17,7 +18,6 @@ DEFAULT_GUARDS = (
 )
 
 RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_RATE})
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TEXT_MAX = 2000
 TEXTS_MAX = 6000
 """All questions together are kept with the rollout, in one row."""

@@ -10,8 +10,8 @@ import azure.functions as func
 from aiohttp import web
 from pydantic_core import to_json
 
+from rollout.addresses import LOOPBACK
 from rollout.host.doors import HttpDoor
-from rollout.settings import LOOPBACK
 
 ADDRESS = "127.0.0.1"
 BODY_MAX = 1024 * 1024

@@ -24,8 +24,8 @@ from pydantic import JsonValue
 from requests.exceptions import SSLError
 
 from rollout.adapters.azure.answers import refusal
+from rollout.addresses import LOOPBACK
 from rollout.errors import Refused, Unavailable, Unknown
-from rollout.settings import LOOPBACK
 
 CONNECT_SECONDS = 5
 RETRIES = 2
