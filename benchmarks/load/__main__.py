@@ -17,6 +17,8 @@ PAGE = ROOT / "docs/reference/load.md"
 SIZES = (10, 100, 1000, 10_000)
 LOOK_MINUTES = 60
 SWEEPS = 20
+RUNS = 3
+"""Of so many the quickest counts: a busy machine makes parts slower, and none faster."""
 WEEKS = 4
 DAY = timedelta(days=1)
 
@@ -101,8 +103,11 @@ def _events(folder: Path, sizes: list[int]) -> Iterator[str]:
 
 
 def _parts(folder: Path) -> Iterator[str]:
-    with a_crowd(folder, 1) as crowd:
-        yield from parts.table(parts.measured(crowd, LOOK_MINUTES))
+    runs = []
+    for number in range(RUNS):
+        with a_crowd(folder, 1, name=f"parts-{number}") as crowd:
+            runs.append(parts.measured(crowd, LOOK_MINUTES))
+    yield from parts.table({name: min(run[name] for run in runs) for name in runs[0]})
 
 
 def _outage(folder: Path, size: int) -> Iterator[str]:

@@ -140,6 +140,23 @@ def test_a_removal_that_breaks_off_is_finished_by_the_next(
     assert world.faults == ()
 
 
+def test_entries_that_a_removal_left_behind_go_with_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = Kept()
+    world.clock.advance(2 * YEAR)
+    remove = world.archive.remove
+    with monkeypatch.context() as patch:
+        patch.setattr(world.archive, "remove", lambda key, _, rollouts: remove(key, 0, rollouts))
+        world.retention.tick()
+    assert world.head.pruned
+    assert world.numbers[0] == 1
+
+    world.retention.tick()
+
+    assert world.numbers[0] == world.head.pruned.through + 1
+
+
 def test_a_worker_that_decides_meanwhile_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Kept()
     world.clock.advance(2 * YEAR)
