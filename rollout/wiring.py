@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 from rollout.once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from azure.core.credentials import TokenCredential
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from rollout.ports import PolicyFiles, Queue, Samples, Store, Telemetry
     from rollout.post import Post
     from rollout.retention import Retention
-    from rollout.settings import Identity, Settings
+    from rollout.settings import Settings
 
 
 @Once
@@ -371,16 +370,9 @@ def doctor() -> Doctor:
 @Once
 def _credential() -> TokenCredential:
     """One for all of Azure, so that its tokens are asked for once."""
-    from rollout.adapters.azure import identity
-    from rollout.settings import Identity
+    from rollout.adapters.azure.identity import credential_of
 
-    known = settings()
-    ways: Mapping[Identity, Callable[[], TokenCredential]] = {
-        Identity.MANAGED: lambda: identity.managed(known.client_id),
-        Identity.DEVELOPER: identity.developer,
-        Identity.EMULATOR: identity.EmulatorCredential,
-    }
-    return ways[known.identity]()
+    return credential_of(settings().identity, settings().client_id)
 
 
 @Once

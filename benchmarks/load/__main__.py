@@ -62,7 +62,6 @@ alerts and commands are decided within their request and wait for no queue.
 """
 _MONTH = """
 
-The one with a second look is the way back, which asks again until a GET shows its map.
 
 ## A month
 

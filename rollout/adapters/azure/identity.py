@@ -1,9 +1,24 @@
 """In whose name ARM is asked; azure-identity is imported only where somebody signs in."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials import AccessToken, TokenCredential
+
+from rollout.settings import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def credential_of(identity: Identity, client_id: str | None = None) -> TokenCredential:
+    """The one way to sign in that the settings name."""
+    ways: Mapping[Identity, Callable[[], TokenCredential]] = {
+        Identity.MANAGED: lambda: managed(client_id),
+        Identity.DEVELOPER: developer,
+        Identity.EMULATOR: EmulatorCredential,
+    }
+    return ways[identity]()
 
 
 def managed(client_id: str | None = None) -> TokenCredential:
