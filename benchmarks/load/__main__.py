@@ -62,7 +62,6 @@ alerts and commands are decided within their request and wait for no queue.
 """
 _MONTH = """
 
-
 ## A month
 
 One rollout after another for four weeks of simulated time, in one process.
