@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from rollout.core.actions import (
+    AskHook,
     ClaimEndpoint,
     CreateDeployment,
     DeleteDeployment,
@@ -18,12 +19,15 @@ from rollout.core.events import (
     ActionRefused,
     Event,
     ForeignChangeFound,
+    HookAnswered,
     SmokeFinished,
     TrafficAccepted,
 )
 from rollout.core.head import Debt
+from rollout.core.rollout import HookWord
 from rollout.core.smoke import SmokeRequest, parse_smoke
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
+from rollout.notice_ports import HookPlaces
 from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
 
 SMOKE_TRIES_MAX = 5
@@ -39,12 +43,19 @@ class Effects:
     """Performs owed actions. Each may be performed twice: what is done already is only read."""
 
     def __init__(
-        self, endpoints: Endpoints, scoring: Scoring, policies: PolicyFiles, owner: str
+        self,
+        endpoints: Endpoints,
+        scoring: Scoring,
+        policies: PolicyFiles,
+        owner: str,
+        hooks: HookPlaces | None = None,
     ) -> None:
+        """Without `hooks` no hook can be asked: each counts as one that does not answer."""
         self._endpoints = endpoints
         self._scoring = scoring
         self._policies = policies
         self._owner = owner
+        self._hooks = hooks
 
     def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | None:
         """Do one owed action; raises Unavailable where it is to be tried again."""
@@ -67,6 +78,8 @@ class Effects:
             case RunSmoke(endpoint=endpoint, deployment=deployment, requests=path):
                 last_try = debt.attempts >= SMOKE_TRIES_MAX
                 return self._smoke(endpoint, deployment, path, answer_id, last_try=last_try)
+            case AskHook() as question:
+                return self._ask(question, debt, answer_id)
             case ClaimEndpoint(endpoint=endpoint):
                 self._endpoints.claim(endpoint, self._owner)
             case ScaleDeployment(endpoint=endpoint, deployment=deployment, instances=instances):
@@ -78,6 +91,22 @@ class Effects:
             case _:
                 assert_never(debt.action)
         return None
+
+    def _ask(self, question: AskHook, debt: Debt, answer_id: str) -> HookAnswered:
+        """What the hook says; where it says nothing, that is its answer at the last try."""
+        said = {"id": answer_id, "hook": question.hook, "stage": question.stage}
+        if self._hooks is None:
+            return HookAnswered(**said, word=HookWord.NONE, reason="no hook can be asked here")
+        try:
+            answer = self._hooks.ask(question, debt.id)
+        except Unavailable as silent:
+            if debt.attempts < question.retries:
+                raise
+            times = f"asked {debt.attempts + 1} times: " if debt.attempts else ""
+            return HookAnswered(**said, word=HookWord.NONE, reason=f"{times}{silent}")
+        except Refused as no:
+            return HookAnswered(**said, word=HookWord.NONE, reason=str(no))
+        return HookAnswered(**said, word=answer.word, reason=answer.reason)
 
     def _set_traffic(
         self, wish: SetTraffic, answer_id: str, still_wanted: StillWanted
@@ -142,5 +171,5 @@ def _remedy(debt: Debt) -> str:
             return f"{endpoint.az_command('update', deployment)} --set instance_count={instances}"
         case CreateDeployment(endpoint=endpoint, deployment=deployment, creation=creation):
             return f"{endpoint.az_command('create', deployment)} --file {creation.template}"
-        case ClaimEndpoint() | RunSmoke():
+        case ClaimEndpoint() | RunSmoke() | AskHook():
             return ""

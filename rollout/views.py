@@ -10,6 +10,7 @@ from rollout.analysis.report import Finding, Report
 from rollout.core.alerts import AlertState
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head
+from rollout.core.machine.hooks import next_question
 from rollout.core.policy import Bake, Canary, Mirror
 from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout
 from rollout.core.source import Source
@@ -67,6 +68,7 @@ class RolloutView(Frozen):
     approved_by: tuple[str, ...] = ()
     frozen: str | None = Field(None, description="the freeze that keeps its share from growing")
     frozen_until: datetime | None = None
+    hook: str | None = Field(None, description="the hook whose answer it waits for")
     needs_person: bool
     remedy: str = Field("", description="the command that helps, where a person is needed")
     rollback: Mapping[str, Any] | None = None
@@ -108,6 +110,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         waits_for=(_put_off(head, rollout) if current else "") or _waits_for(rollout),
         **_patience(rollout),
         **_freeze(rollout, now),
+        hook=_hook(rollout),
         needs_person=needs_person(rollout),
         remedy=_remedy(rollout),
         rollback=rollout.rollback.model_dump(mode="json") if rollout.rollback else None,
@@ -182,6 +185,12 @@ def _patience(rollout: Rollout) -> Mapping[str, Any]:
     return {}
 
 
+def _hook(rollout: Rollout) -> str | None:
+    asks = rollout.hold is not None and rollout.hold.cause is HoldCause.CONFIRMING
+    hook = next_question(rollout) if asks and rollout.phase is Phase.HOLDING else None
+    return hook.confirm if hook else None
+
+
 def _freeze(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
     frost = None if rollout.over or rollout.phase is Phase.ROLLING_BACK else rollout.frost(now)
     return {"frozen": str(frost), "frozen_until": frost.until} if frost else {}
@@ -193,8 +202,8 @@ def needs_person(rollout: Rollout) -> bool:
         return True
     if rollout.phase is Phase.ROLLING_BACK:
         return rollout.trouble is not None
-    held = rollout.hold
-    return rollout.phase is Phase.HOLDING and held is not None and held.until is None
+    held = rollout.hold if rollout.phase is Phase.HOLDING else None
+    return held is not None and held.until is None and held.cause is not HoldCause.CONFIRMING
 
 
 def _remedy(rollout: Rollout) -> str:
@@ -205,9 +214,16 @@ def _remedy(rollout: Rollout) -> str:
         return f"rollout approve {where}   (or: rollout reject {where})"
     if rollout.phase is Phase.ROLLING_BACK:
         return rollout.trouble or ""
-    if rollout.hold and rollout.hold.cause is HoldCause.CAPACITY:
+    return _remedy_of_hold(rollout, where)
+
+
+def _remedy_of_hold(rollout: Rollout, where: str) -> str:
+    cause = rollout.hold.cause if rollout.hold else None
+    if rollout.hold and cause is HoldCause.CAPACITY:
         return rollout.hold.why.partition("Run: ")[2]
-    if rollout.hold and rollout.hold.cause is HoldCause.FAILED:
+    if cause in {HoldCause.VETOED, HoldCause.NO_ANSWER}:
+        return f"rollout retry {where}   (asks again; or go on in spite of it: rollout resume)"
+    if cause is HoldCause.FAILED:
         return f"rollout abort {where}   (or, if the evidence is wrong: rollout resume {where})"
     return f"rollout resume {where}   (or: rollout abort {where})"
 

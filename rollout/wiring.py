@@ -190,6 +190,7 @@ def engine() -> Engine:
 
     from rollout.adapters.azure.scoring import HttpScoring
     from rollout.looks import Looks
+    from rollout.postal import places_of
     from rollout.telling import tell_log
     from rollout.watched import WatchedEffects, WatchedEngine, WatchedStore, watched
 
@@ -204,7 +205,8 @@ def engine() -> Engine:
     )
     looks = Looks(seen, known.workspaces, known.installation)
     scoring = watched(HttpScoring(_arm()), "scoring", told)
-    effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation)
+    hooks = places_of(known, clock(), outgoing())
+    effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation, hooks)
     kept = cast("Store", WatchedStore(store(), told))
     lent = watched(queue(), "queue", told)
     made = WatchedEngine(kept, lent, clock(), looks, effects, _lane(), post=post())

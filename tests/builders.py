@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rollout.analysis.report import Arm, Finding, Guard, Metric, Report, Severity, Verdict
-from rollout.core.actions import SetTraffic
+from rollout.core.actions import AskHook, SetTraffic
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.events import Looked, RetryRequested, StartRequested
 from rollout.core.head import Head
@@ -204,6 +204,13 @@ def a_hold(
 def a_question(quorum: int = 1, then: Then = Then.ROLL_BACK, **details: Any) -> Asked:
     asked = {"by": ("anna", "ben"), "deadline": NOON + 60 * MINUTE, "question": "go on?"}
     return Asked.model_validate({**asked, "quorum": quorum, "then": then, **details})
+
+
+def a_question_to(hook: str, **details: Any) -> AskHook:
+    """Whether green may have a quarter of the traffic, where it has five percent."""
+    known = {"endpoint": an_endpoint(), "rollout_id": "churn-1", "hook": hook, "canary": "green"}
+    stage = {"baseline": "blue", "stage": "canary 25 %", "traffic": split(5)}
+    return AskHook.model_validate({**known, **stage, "timeout_seconds": 5, "retries": 3, **details})
 
 
 def a_head(rollout: Rollout | None = None, **changes: Any) -> Head:

@@ -9,13 +9,15 @@ from pydantic import SecretStr
 
 from rollout.adapters.sqlite.queue import DELIVERIES_MAX, DUPLICATE_WINDOW, Delivery
 from rollout.analysis.samples import Counts
+from rollout.core.actions import AskHook
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.letter import Letter
 from rollout.core.notify import Target
-from rollout.core.rollout import Phase, Rollout
+from rollout.core.rollout import HookWord, Phase, Rollout
 from rollout.errors import Conflict, Refused, RolloutError, Unknown
 from rollout.key_ports import SecretVersion
+from rollout.notice_ports import HookAnswer
 from rollout.ports import DeadLetter, Held, Message, Minutes, Store
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -243,6 +245,21 @@ class FakeNotices:
 
     def told(self, name: str) -> list[str]:
         return [letter.topic.value for place, letter in self.letters if place == name]
+
+
+@dataclass
+class FakeHooks:
+    """Programs that are asked: what each `says` by its name; go, where nothing is said."""
+
+    says: dict[str, HookAnswer | RolloutError] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def ask(self, question: AskHook, question_id: str) -> HookAnswer:
+        self.asked.append((question.hook, question_id))
+        said = self.says.get(question.hook, HookAnswer(HookWord.GO))
+        if isinstance(said, RolloutError):
+            raise said
+        return said
 
 
 @dataclass

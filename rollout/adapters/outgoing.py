@@ -55,6 +55,12 @@ class Outgoing:
         self._bytes_max = bytes_max
         self._tls = tls
 
+    def within(self, timeout: timedelta) -> "Outgoing":
+        """The same guard, with another time to answer."""
+        return Outgoing(
+            private=self._private, timeout=timeout, bytes_max=self._bytes_max, tls=self._tls
+        )
+
     def send(
         self,
         method: str,

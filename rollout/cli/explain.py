@@ -24,6 +24,7 @@ _CAME_IN: Mapping[str, str] = {
     "Looked": "a look at the endpoint",
     "EndpointGone": "a look found the endpoint gone",
     "SmokeFinished": "the smoke requests were answered",
+    "HookAnswered": "a hook was asked",
     "TrafficAccepted": "Azure accepted a traffic map",
     "ForeignChangeFound": "another traffic map was found before a write",
     "ActionRefused": "Azure refused a request",

@@ -72,6 +72,8 @@ def _found(view: RolloutView) -> Glance:
         return _NEEDS_PERSON[view.phase]
     if view.frozen and view.phase is Phase.HOLDING:
         return Glance("cyan", "■", "Standing still until the freeze is over")
+    if view.hook:
+        return Glance("cyan", "■", f"Standing still until hook {view.hook} has answered")
     if view.phase is Phase.MEASURING:
         return _MEASURING[Report(view.findings).verdict]
     return _LIVE.get(view.phase, Glance("cyan", "●", view.phase.value.replace("_", " ")))

@@ -105,7 +105,31 @@ class CreateDeployment(Frozen):
         return f"create {self.deployment} from {self.creation.template}"
 
 
+class AskHook(Frozen):
+    """Ask a program whether a stage may begin; the id of what is owed is that of the question."""
+
+    type: Literal["ask_hook"] = "ask_hook"
+    endpoint: EndpointId
+    rollout_id: str
+    hook: str
+    canary: str
+    baseline: str | None
+    stage: str
+    traffic: Traffic
+    timeout_seconds: int
+    retries: int
+
+    def __str__(self) -> str:
+        return f"ask hook {self.hook} before {self.stage}"
+
+
 Action = Annotated[
-    SetTraffic | ClaimEndpoint | RunSmoke | ScaleDeployment | DeleteDeployment | CreateDeployment,
+    SetTraffic
+    | ClaimEndpoint
+    | RunSmoke
+    | ScaleDeployment
+    | DeleteDeployment
+    | CreateDeployment
+    | AskHook,
     Field(discriminator="type"),
 ]

@@ -14,7 +14,7 @@ from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
 from rollout.core.policy import Policy
-from rollout.core.rollout import Order
+from rollout.core.rollout import HookWord, Order
 from rollout.core.source import SourceFacts
 from rollout.core.traffic import Traffic
 
@@ -81,6 +81,16 @@ class SmokeFinished(Event):
     type: Literal["smoke_finished"] = "smoke_finished"
     passed: int
     failures: tuple[str, ...] = ()
+
+
+class HookAnswered(Event):
+    """What a hook said to the question whether a stage may begin."""
+
+    type: Literal["hook_answered"] = "hook_answered"
+    hook: str
+    stage: str
+    word: HookWord
+    reason: str = ""
 
 
 class TrafficAccepted(Event):
@@ -210,6 +220,7 @@ AnyEvent = Annotated[
     | Looked
     | EndpointGone
     | SmokeFinished
+    | HookAnswered
     | TrafficAccepted
     | ForeignChangeFound
     | ActionRefused

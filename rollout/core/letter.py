@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rollout.core.frozen import Frozen
 from rollout.core.head import HistoryEntry
-from rollout.core.notify import Notice, Topic
+from rollout.core.notify import Moment, Notice, Topic
 from rollout.core.rollout import Origin, Phase, Rollout
 
 NUMBERS_MAX = 6
@@ -20,7 +20,8 @@ class Letter(Frozen):
     """One notice as it is told, in no format yet; the same id however often it is sent."""
 
     id: str
-    topic: Topic
+    topic: Topic | Moment
+    about: str = ""
     at: datetime
     endpoint: str
     endpoint_id: str
@@ -42,7 +43,8 @@ class Letter(Frozen):
 
     @property
     def title(self) -> str:
-        return f"{self.endpoint}: {self.canary} {_DOING[self.topic]}"
+        doing = f"{_DOING[self.topic]} {self.about}".rstrip()
+        return f"{self.endpoint}: {self.canary} {doing}"
 
     @property
     def is_good(self) -> bool:
@@ -61,6 +63,8 @@ _DOING = {
     Topic.ROLLS_BACK: "is rolled back",
     Topic.TROUBLE: "is in trouble",
     Topic.ENDED: "is done",
+    Moment.BEFORE: "begins",
+    Moment.AFTER: "is done with",
 }
 
 
@@ -71,7 +75,7 @@ def letter(
     where = str(rollout.endpoint)
     asked = rollout.asked if rollout.phase is Phase.APPROVING else None
     asks = asked if notice.topic is Topic.ASKS else None
-    commands = {
+    commands: dict[Topic | Moment, str] = {
         Topic.ASKS: f"rollout approve {where}",
         Topic.HOLDS: f"rollout resume {where}",
         Topic.ROLLS_BACK: f"rollout explain {where}",
@@ -81,6 +85,7 @@ def letter(
     return Letter(
         id=notice.id,
         topic=notice.topic,
+        about=notice.about,
         at=entry.at,
         endpoint=where,
         endpoint_id=rollout.endpoint.arm_id,

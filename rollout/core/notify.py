@@ -42,6 +42,13 @@ class Topic(StrEnum):
     ENDED = "ended"
 
 
+class Moment(StrEnum):
+    """What a hook is told of."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
 _PATH_MIN = 8
 """A shorter path is no secret, but a word that a log may need."""
 _UNASKED = (
@@ -94,7 +101,8 @@ class Notice(Frozen):
 
     id: str
     target: Target
-    topic: Topic
+    topic: Topic | Moment
+    about: str = Field("", description="for a hook: what begins or is over")
     entry: int = Field(description="the number of the history entry that is told")
     since: datetime
     not_before: datetime

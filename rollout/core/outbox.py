@@ -3,13 +3,14 @@
 It stands apart from the owed actions: nothing that is done to the world ever waits for a notice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.notify import Notice, Target, TargetKind, Topic
-from rollout.core.rollout import OVER, Phase, Rollout
+from rollout.core.moments import words
+from rollout.core.notify import Moment, Notice, Target, TargetKind, Topic
+from rollout.core.rollout import OVER, HoldCause, Phase, Rollout
 
 OUTBOX_MAX = 24
 """So many notices an endpoint owes at most: the oldest give way, and the entry says so."""
@@ -28,19 +29,18 @@ _ERROR_MAX = 200
 
 def owe(before: Head, after: Head, entry: HistoryEntry, now: datetime) -> tuple[Head, HistoryEntry]:
     """The head with what the policy wants told of this entry; what had to give way is recorded."""
-    topic = topic_of(before.rollout, after.rollout)
-    targets = _targets(after.rollout, topic) if topic and after.rollout else ()
+    number = entry.number
     new = tuple(
         Notice(
-            id=f"{after.endpoint.key}:{entry.number}:{target.kind}:{target.name}",
+            id=":".join([after.endpoint.key, str(number), target.kind, target.name, *place]),
             target=target,
             topic=topic,
-            entry=entry.number,
+            about=about,
+            entry=number,
             since=now,
             not_before=now,
         )
-        for target in targets
-        if topic
+        for topic, about, target, place in _wanted(before.rollout, after.rollout)
     )
     outbox = (*after.outbox, *new)
     dropped = outbox[: max(0, len(outbox) - OUTBOX_MAX)]
@@ -48,6 +48,18 @@ def owe(before: Head, after: Head, entry: HistoryEntry, now: datetime) -> tuple[
         told = tuple(f"give up the notice of entry {one.entry} to {one.target}" for one in dropped)
         entry = entry.model_copy(update={"actions": (*entry.actions, *told)})
     return after.model_copy(update={"outbox": outbox[len(dropped) :]}), entry
+
+
+def _wanted(
+    before: Rollout | None, after: Rollout | None
+) -> Iterator[tuple[Topic | Moment, str, Target, tuple[str, ...]]]:
+    """What is told, about what, to whom, and what sets it apart in its id: hooks first."""
+    for place, (moment, about, target) in enumerate(words(before, after)):
+        yield moment, about, target, (moment, str(place))
+    topic = topic_of(before, after)
+    if topic and after:
+        for target in _targets(after, topic):
+            yield topic, "", target, ()
 
 
 def _targets(rollout: Rollout, topic: Topic) -> Sequence[Target]:
@@ -69,6 +81,11 @@ def topic_of(before: Rollout | None, after: Rollout | None) -> Topic | None:
     return next((topic for topic, is_it in _TOPICS if is_it(before, after)), None)
 
 
+def _is_asking(rollout: Rollout) -> bool:
+    """Whether it stands still for a hook alone: nobody has to hear of that."""
+    return rollout.hold is not None and rollout.hold.cause is HoldCause.CONFIRMING
+
+
 def _moved_to(*phases: Phase) -> Callable[[Rollout, Rollout], bool]:
     return lambda before, after: before.phase is not after.phase and after.phase in phases
 
@@ -82,7 +99,9 @@ _TOPICS: tuple[tuple[Topic, Callable[[Rollout, Rollout], bool]], ...] = (
     ),
     (
         Topic.HOLDS,
-        lambda before, after: after.phase is Phase.HOLDING and before.hold != after.hold,
+        lambda before, after: (
+            after.phase is Phase.HOLDING and before.hold != after.hold and not _is_asking(after)
+        ),
     ),
     (Topic.ASKS, _moved_to(Phase.APPROVING)),
     (Topic.STAGE, lambda before, after: before.stage != after.stage),

@@ -24,6 +24,7 @@ from rollout.core.alerts import OnAlert
 from rollout.core.freeze import NO_FREEZE, Freeze
 from rollout.core.frozen import Frozen
 from rollout.core.guards import DEFAULT_GUARDS, check_guards
+from rollout.core.hooks import Hooked, Hooks
 from rollout.core.notify import NotifyRule
 from rollout.core.patience import (
     Budget,
@@ -52,7 +53,7 @@ class Kind(StrEnum):
     RETIRE = "retire"
 
 
-class Smoke(Frozen):
+class Smoke(Hooked):
     """Send recorded requests to the canary alone; every answer must be as expected."""
 
     kind: ClassVar[Kind] = Kind.SMOKE
@@ -62,7 +63,7 @@ class Smoke(Frozen):
         return "smoke"
 
 
-class Measured(Frozen):
+class Measured(Hooked):
     """A stage that lasts: not less than its shortest time, not more than its longest."""
 
     shortest_minutes: Minutes = 5
@@ -99,7 +100,7 @@ class Canary(Measured):
         return f"canary {self.weight} %"
 
 
-class Approval(Frozen):
+class Approval(Hooked):
     """Wait for people: who may say yes, how many, for how long, and what happens then."""
 
     kind: ClassVar[Kind] = Kind.APPROVAL
@@ -129,7 +130,7 @@ class Bake(Measured):
         return "bake 100 %"
 
 
-class Retire(Frozen):
+class Retire(Hooked):
     """What becomes of the old baseline: keep it, scale it, or delete it."""
 
     kind: ClassVar[Kind] = Kind.RETIRE
@@ -258,7 +259,7 @@ class Policy(Frozen):
     start_on: Annotated[tuple[StartRule, ...], Field(max_length=20)] = Field(
         (), description="the news that start a rollout under this policy by themselves"
     )
-
+    hooks: Hooks = Field((), description="of the rollout as a whole; stages have their own")
     freeze: Freeze = Field(NO_FREEZE, description="when nothing starts and no share grows")
     notify: Annotated[tuple[NotifyRule, ...], Field(max_length=10)] = Field(
         (), description="who is told of what; addresses and secrets are in the settings"

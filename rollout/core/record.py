@@ -17,16 +17,19 @@ from rollout.core.events import (
     Beginning,
     Command,
     Event,
+    HookAnswered,
     Looked,
     TrafficAccepted,
 )
 from rollout.core.head import Debt, Head, HistoryEntry
+from rollout.core.hooks import TIMEOUT_SECONDS_MAX
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.onward import budget, seen
 from rollout.core.rollout import Phase, Rollout
 
 _GRACE = timedelta(seconds=5)
+_GRACE_OF_HOOK = timedelta(seconds=TIMEOUT_SECONDS_MAX + 5)
 _GRACE_OF_SMOKE = timedelta(minutes=2)
 """So long the worker that decided has for itself; then any look may perform what is owed."""
 
@@ -43,7 +46,7 @@ def record(
 ) -> tuple[Head, tuple[Debt, ...], HistoryEntry | None]:
     """The row to save, what is newly owed in it, and the history entry, if it is worth one."""
     row, new = _after(before, decision, event, now)
-    if not _is_told(before, decision):
+    if not _is_told(before, decision) and not isinstance(event, HookAnswered):
         return outbox.reminded(row), new, None
     row, entry = outbox.owe(before, row, _entry(before, decision, event, now), now)
     written = {"entries": entry.number, "last_link": link(entry)}
@@ -84,6 +87,8 @@ def _after(
 
 def _grace(head: Head, action: Action) -> timedelta:
     """For a way back the shortest; a way onward may as well wait until it can be seen."""
+    if action.type == "ask_hook":
+        return _GRACE_OF_HOOK
     if action.type == "run_smoke":
         return _GRACE_OF_SMOKE
     onward = isinstance(action, SetTraffic) and not action.is_rollback
@@ -211,6 +216,8 @@ def _who(event: Event) -> str:
             return order.who
         case AlertNotice(rule=rule):
             return f"alert {rule}"
+        case HookAnswered(hook=hook):
+            return f"hook {hook}"
         case _:
             return "rollout"
 
@@ -223,6 +230,8 @@ def _numbers(event: Event, rollout: Rollout | None, now: datetime) -> dict[str, 
             "began_at": event.began_at.isoformat() if event.began_at else None,
             "heard_after_seconds": (now - event.fired_at).total_seconds(),
         }
+    if isinstance(event, HookAnswered):
+        return {"hook": event.hook, "answer": event.word.value, "reason": event.reason}
     if not isinstance(event, Looked):
         return {}
     numbers: dict[str, Any] = {

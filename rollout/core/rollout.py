@@ -64,6 +64,17 @@ class HoldCause(StrEnum):
     ALERT = "alert"
     DEADLINE = "deadline"
     FROZEN = "frozen"
+    CONFIRMING = "confirming"
+    VETOED = "vetoed"
+    NO_ANSWER = "no_answer"
+
+
+class HookWord(StrEnum):
+    """What a hook said."""
+
+    GO = "go"
+    VETO = "veto"
+    NONE = "none"
 
 
 class Hold(Frozen):
@@ -193,6 +204,8 @@ class Rollout(Frozen):
     rollback: Rollback | None = None
     asked_at: datetime | None = Field(None, description="when the wanted map was last asked for")
     asked_times: int = Field(0, description="how often the wanted map was asked for")
+    begun: int = Field(-1, description="the last stage that has begun: its hooks agreed")
+    confirmed: int = Field(0, description="so many hooks agreed to the stage that is to begin")
     thawed_until: datetime | None = Field(
         None, description="a person lets it go on in spite of a freeze that ends then"
     )

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rollout.core.freeze import NO_FREEZE
 from rollout.core.patience import TooLittle
 from rollout.core.policy import (
     Approval,
     Bake,
     Canary,
-    Measured,
     Mirror,
     Policy,
     Smoke,
@@ -60,9 +60,12 @@ def legs(recording: Recording, policy: Policy) -> tuple[Leg, ...]:
     return tuple(found)
 
 
+_TIMES = {"shortest_minutes", "longest_minutes"}
+
+
 def _leg(minute: RecordedMinute, known: Sequence[Stage]) -> Leg:
     like = _like(minute, known)
-    times = like.model_dump(include=set(Measured.model_fields)) if like else {}
+    times = like.model_dump(include=_TIMES) if like else {}
     stage: Trial
     if minute.mirrored:
         stage = Mirror(percent=minute.share, **times)
@@ -97,7 +100,8 @@ def _share(stage: Trial, minute: RecordedMinute) -> int | None:
 def rehearsed(policy: Policy, found: Sequence[Leg]) -> Policy:
     """The policy with the record's stages: its rules and guards are its own.
 
-    Pace and capacity are left out, since the record's shares are given and its instances unknown.
+    Pace, capacity, freezes and hooks are left out: the record's shares are given, its instances
+    unknown, and nobody is asked.
     """
     entries = tuple(StageEntry.model_validate({leg.stage.kind: leg.stage}) for leg in found)
     given: dict[str, object] = {
@@ -105,6 +109,8 @@ def rehearsed(policy: Policy, found: Sequence[Leg]) -> Policy:
         "baseline": "current",
         "pace": "fixed",
         "capacity": "ignore",
+        "freeze": NO_FREEZE,
+        "hooks": (),
     }
     if _gives_other_shares(policy):
         longer = policy.too_little.model_copy(update={"then": TooLittle.LONGER})

@@ -1,14 +1,11 @@
 """Every kind of place, against a real receiver: told, slow, failing, redirecting, private."""
 
-import asyncio
 import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import timedelta
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -20,77 +17,22 @@ from rollout.core.letter import Letter, Link
 from rollout.core.notify import Target, TargetKind, Targets, Topic
 from rollout.core.rollout import Origin, Phase
 from rollout.errors import Refused, Unavailable
+from tests.adapters.receiving import Receiver, Site, a_site
 from tests.fakes import NOON, FakeClock
 
 SECRET = "a secret of sixteen or more"  # pragma: allowlist secret
 SHA = "ab" * 20
-Answer = Callable[[web.Request], web.Response]
-
-
-@dataclass
-class Receiver:
-    """A real HTTP server on this machine that keeps what it is sent."""
-
-    url: str = ""
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    headers: list[Any] = field(default_factory=list)
-    answer: Answer = lambda _: web.Response(status=202)
-    delay: float = 0.0
-    deployments: list[dict[str, Any]] = field(default_factory=list)
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.asked.append((request.method, request.path))
-        self.bodies.append(await request.read())
-        self.headers.append(request.headers)
-        if self.delay:
-            await asyncio.sleep(self.delay)
-        return self.answer(request)
-
-    def github(self, request: web.Request) -> web.Response:
-        """As much of GitHub as a report asks for."""
-        if request.path.endswith("/deployments") and request.method == "POST":
-            made = {"id": 7 + len(self.deployments), **json.loads(self.bodies[-1])}
-            self.deployments.append(made)
-            return web.json_response(made, status=201)
-        if request.path.endswith("/deployments"):
-            return web.json_response(self.deployments)
-        return web.json_response({}, status=201)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[dict[str, Any]]:
-    """One server for all; `now` is the receiver that takes what comes."""
-    known: dict[str, Any] = {}
-    ready, over = Event(), Event()
-
-    async def take(request: web.Request) -> web.Response:
-        now: Receiver = known["now"]
-        return await now.take(request)
-
-    async def serve() -> None:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", take)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        known["url"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
-        await asyncio.to_thread(over.wait)
-        await runner.cleanup()
-
-    thread = Thread(target=lambda: asyncio.run(serve()), daemon=True)
-    thread.start()
-    ready.wait(10)
-    yield known
-    over.set()
-    thread.join(10)
+def server() -> Iterator[Site]:
+    with a_site() as site:
+        yield site
 
 
 @pytest.fixture
-def receiver(server: dict[str, Any]) -> Receiver:
-    server["now"] = Receiver(url=server["url"])
-    return server["now"]  # type: ignore[no-any-return]
+def receiver(server: Site) -> Receiver:
+    return server.cleared()
 
 
 def a_letter(**details: Any) -> Letter:

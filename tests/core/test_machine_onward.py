@@ -86,6 +86,13 @@ def test_an_adaptive_pace_never_skips_an_approval() -> None:
     assert stage_after(policy, passing(QUIET, bound=0.0001)) == 1
 
 
+def test_an_adaptive_pace_never_skips_a_stage_that_asks_a_hook() -> None:
+    asking = {"canary": {"weight": 25, "hooks": [{"confirm": "board"}]}}
+    policy = a_policy(CANARY_5, asking, {"canary": {"weight": 95}}, pace="adaptive")
+
+    assert stage_after(policy, passing(QUIET, bound=0.0001)) == 1
+
+
 def test_an_adaptive_pace_waits_where_the_next_weight_is_over_the_budget() -> None:
     rollout = a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive"))
 

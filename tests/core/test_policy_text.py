@@ -163,7 +163,7 @@ WRONG: Mapping[str, tuple[str, str]] = {
         f"3: stages[0].canery: unknown key; did you mean canary? known: {KINDS}"),
     "unknown key in a stage": (with_stages("canary: {wieght: 5}"),
         ("3: stages[0].canary.wieght: unknown key; did you mean weight?"
-        " known: shortest_minutes, longest_minutes, weight")),
+        " known: hooks, shortest_minutes, longest_minutes, weight")),
     "unknown key in a guard": (with_guards("{metrc: error_rate, at_most: 0.1}"),
         ("4: guards[0].metrc: unknown key; did you mean metric?"
         " known: metric, worse_by_ratio, worse_by_points, at_most, severity")),

@@ -36,7 +36,7 @@ from rollout.ports import (
     Store,
 )
 from rollout.post import Post
-from tests.fakes import NOON, FakeClock, FakeQueue, FakeSamples, FakeStore
+from tests.fakes import NOON, FakeClock, FakeHooks, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 from tests.simulation.census import Census
 from tests.simulation.chances import Chances
@@ -210,6 +210,7 @@ class World:
         self.logs: Metrics | None = None
         self.custom: CustomGuards | None = None
         self.scoring: Scoring | None = None
+        self.hooks = FakeHooks()
         self.letters: list[Letter] = []
         self.deliver_notices = 1.0
         self.receivers = Random(seed)
@@ -248,7 +249,8 @@ class World:
             scoring=self.scoring,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
-        effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
+        hooks = Mortal(self.hooks, self.deaths)
+        effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test", hooks=hooks)
         desk = Desk(lambda: SecretStr("secret"), None)
         post = Post(mortal["store"], self.clock, self, desk.links)
         store, queue = mortal["store"], mortal["queue"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from rollout.adapters.outgoing import Outgoing
+from rollout.adapters.outgoing import Outgoing, Reply
 from rollout.errors import Refused, Unavailable
 
 _JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
@@ -29,18 +29,28 @@ class Posting:
         headers: Mapping[str, str] = _JSON,
     ) -> Any:  # noqa: ANN401 - JSON, or None where there is none
         """The answer's JSON; raises Unavailable or Refused, which name the place, not its URL."""
+        reply = self.exchange(place, method, url, body, headers)
+        self.check(place, reply)
+        return _read(reply.body)
+
+    def exchange(
+        self, place: str, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Reply:
+        """The reply, whatever its status; raises as `ask` does where there is none."""
         agent = {"User-Agent": "rollout", **headers}
         try:
-            reply = self._outgoing.send(method, url, body, agent)
+            return self._outgoing.send(method, url, body, agent)
         except Unavailable as silent:
             raise Unavailable(f"{place}: {_reason(silent)}") from None
         except Refused as no:
             raise Refused(f"{place}: {_reason(no)}") from None
+
+    def check(self, place: str, reply: Reply) -> None:
+        """Raises as `ask` does for what is no success."""
         if reply.status in _AGAIN or reply.status >= 500:
             raise Unavailable(f"{place}: it answers {reply.status}")
         if reply.status >= 400:
             raise Refused(f"{place}: it answers {reply.status}; see its address and secret")
-        return _read(reply.body)
 
 
 def written(value: object) -> bytes:

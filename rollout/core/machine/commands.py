@@ -17,6 +17,7 @@ from rollout.core.events import (
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, refuse, stay, with_rollout
+from rollout.core.machine.hooks import without_question
 from rollout.core.machine.looked import ASKS_MAX
 from rollout.core.machine.others import foreign_change
 from rollout.core.machine.stages import carry_on, enter_stage, go_on, goal, next_stage
@@ -31,6 +32,9 @@ _OTHER_QUESTION = "that question is not open any more; see what is asked now"
 def pause(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
     """Stand still; the stage's clock stops, the evidence and the alerts go on."""
     return hold(head, rollout, HoldCause.PAUSED, _said(event, "paused"), now)
+
+
+_OF_HOOKS = frozenset({HoldCause.CONFIRMING, HoldCause.VETOED, HoldCause.NO_ANSWER})
 
 
 def resume(head: Head, rollout: Rollout, event: Command, now: datetime) -> Decision:
@@ -59,12 +63,15 @@ def _still_frozen(head: Head, decision: Decision, now: datetime) -> Decision:
 def _overruled(rollout: Rollout, now: datetime) -> Rollout:
     """A person goes on in spite of what was found.
 
-    Evidence that failed counts no more; a stage that stayed undecided gets its time again.
+    Evidence that failed counts no more; a stage that stayed undecided gets its time again; hooks
+    that said no, or nothing, are not asked again.
     """
     cause = rollout.hold.cause if rollout.hold else None
     if cause is HoldCause.FAILED:
         anew = {"evidence_since": now, "report": None, "clock": StageClock()}
         return rollout.model_copy(update=anew)
+    if cause in _OF_HOOKS:
+        return without_question(rollout)
     if cause in {HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED}:
         return rollout.model_copy(update={"clock": StageClock()})
     return rollout

@@ -58,12 +58,14 @@ def budget(rollout: Rollout) -> pace.Budget:
 
 
 def _weights_ahead(rollout: Rollout) -> list[tuple[int, int]]:
-    """The weights that follow, up to the first stage that is not one."""
+    """The weights that follow, up to the first stage that is not one, or that asks hooks."""
     ahead = []
     for index, stage in enumerate(rollout.stages[rollout.stage + 1 :], rollout.stage + 1):
         if not isinstance(stage, Canary):
             break
         ahead.append((index, stage.weight))
+        if any(hook.confirm for hook in stage.hooks):
+            break  # its hooks have a word to say: it is not passed over
     return ahead
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from rollout.core.actions import Action, DeleteDeployment, RunSmoke, ScaleDeployment, SetTraffic
 from rollout.core.freeze import Frost
 from rollout.core.head import Head
+from rollout.core.machine import hooks
 from rollout.core.machine.decision import Decision, entered, hold, with_rollout
 from rollout.core.policy import Approval, Bake, Canary, Kind, Mirror, Retire, Smoke
 from rollout.core.rollout import Asked, HoldCause, Phase, Rollout, Share, StageClock
@@ -52,6 +53,7 @@ def enter_stage(head: Head, rollout: Rollout, index: int, now: datetime, why: st
         return _promoted(head, rollout, now, why)
     fresh = {
         "stage": index,
+        "confirmed": 0,
         "clock": StageClock(),
         "share_since": None,
         "further": None,
@@ -81,16 +83,24 @@ def carry_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
 
 
 def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
-    """Do what the present stage needs: ask for its map, or begin when it is seen already."""
+    """Do what the present stage needs: ask for its map, or begin when it is seen already.
+
+    What gives the canary more waits for the end of a freeze; a stage waits for its hooks.
+    """
     wish = goal(rollout)
-    if rollout.observed == wish and not _may_still_land(rollout, wish):
-        settled = rollout.model_copy(update={"wanted": wish, "hold": None})
-        return _ARRIVALS[rollout.here.kind](head, settled, now, why)
-    step = rollout.observed.on_the_way_to(wish, rollout.canary)
+    there = rollout.observed == wish and not _may_still_land(rollout, wish)
+    step = wish if there else rollout.observed.on_the_way_to(wish, rollout.canary)
     frost = rollout.frost(now)
-    if frost and _is_up(rollout, step):
+    if frost and not there and _is_up(rollout, step):
         return _until_thaw(head, rollout, frost, now, why)
-    return ask_for(head, rollout, step, now, why)
+    hook = hooks.next_question(rollout)
+    if hook:
+        return hooks.ask(head, rollout, hook, now, why)
+    begun = hooks.begun(rollout)
+    if there:
+        settled = begun.model_copy(update={"wanted": wish, "hold": None})
+        return _ARRIVALS[rollout.here.kind](head, settled, now, why)
+    return ask_for(head, begun, step, now, why)
 
 
 def _is_up(rollout: Rollout, step: Traffic) -> bool:

@@ -14,6 +14,7 @@ from rollout.core.events import (
     EndpointGone,
     Event,
     ForeignChangeFound,
+    HookAnswered,
     Looked,
     OrderFailed,
     PauseRequested,
@@ -28,7 +29,7 @@ from rollout.core.events import (
     UndoRequested,
 )
 from rollout.core.head import Head
-from rollout.core.machine import alerts, back, commands
+from rollout.core.machine import alerts, back, commands, confirming
 from rollout.core.machine.begin import begin, begin_after_watch, newer, order_failed
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.looked import looked
@@ -62,7 +63,7 @@ def _to(move: Callable[..., Decision], *phases: Phase) -> Transition:
     return Transition(move, phases, move in _OF_HEAD)
 
 
-_ONWARD = (
+_STEPS = (
     Phase.SMOKING,
     Phase.SHIFTING,
     Phase.MEASURING,
@@ -70,6 +71,8 @@ _ONWARD = (
     Phase.RETIRING,
     Phase.PROMOTED,
 )
+_ONWARD = (*_STEPS, Phase.HOLDING)
+"""A stage that is to begin may hold for a freeze, or until its hooks have answered."""
 
 Answer = Transition | str
 """A transition, or the reason why the event means nothing in that phase."""
@@ -82,6 +85,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             "nothing was rolled out here yet",
         EndpointGone:       "nothing was rolled out here yet",
         SmokeFinished:      "no smoke requests are under way",
+        HookAnswered:       "no hook was asked",
         TrafficAccepted:    "no traffic map is being asked for",
         ForeignChangeFound: "no traffic map is being asked for",
         ActionRefused:      "it answers an action that was withdrawn",
@@ -101,9 +105,10 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     Phase.PREPARING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
         RetryRequested:     "it has only begun",
-        Looked:             _to(looked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK, Phase.REFUSED),
+        Looked:             _to(looked, *_ONWARD, Phase.ROLLING_BACK, Phase.REFUSED),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "no smoke requests are under way",
+        HookAnswered:       "no hook was asked",
         TrafficAccepted:    "no traffic map is being asked for",
         ForeignChangeFound: "no traffic map is being asked for",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
@@ -123,9 +128,10 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     Phase.SMOKING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
         RetryRequested:     "its smoke requests are under way",
-        Looked:             _to(looked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        Looked:             _to(looked, *_ONWARD, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
-        SmokeFinished:      _to(commands.smoked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        SmokeFinished:      _to(commands.smoked, *_ONWARD, Phase.ROLLING_BACK),
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
@@ -145,11 +151,12 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     Phase.SHIFTING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
         RetryRequested:     "its map is being asked for",
-        Looked:             _to(looked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        Looked:             _to(looked, *_ONWARD, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    _to(commands.accepted),
-        ForeignChangeFound: _to(commands.foreign, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        ForeignChangeFound: _to(commands.foreign, *_ONWARD, Phase.ROLLING_BACK),
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
         OrderFailed:        _to(order_failed),
         AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK, Phase.HOLDING),
@@ -167,9 +174,10 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     Phase.MEASURING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
         RetryRequested:     "its stage is being measured",
-        Looked:             _to(looked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        Looked:             _to(looked, *_ONWARD, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
@@ -188,20 +196,21 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     },
     Phase.HOLDING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
-        RetryRequested:     _to(commands.retry_stage, *_ONWARD),
-        Looked:             _to(looked, *_ONWARD, Phase.PREPARING, Phase.ROLLING_BACK),
+        RetryRequested:     _to(commands.retry_stage, *_STEPS),
+        Looked:             _to(looked, *_STEPS, Phase.PREPARING, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       _to(confirming.answered, *_STEPS, Phase.ROLLING_BACK),
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused),
         OrderFailed:        _to(order_failed),
         AlertFired:         _to(alerts.fired, Phase.ROLLING_BACK),
-        AlertResolved:      _to(alerts.resolved, *_ONWARD, Phase.PREPARING),
+        AlertResolved:      _to(alerts.resolved, *_STEPS, Phase.PREPARING),
         PauseRequested:     _to(commands.pause),
-        ResumeRequested:    _to(commands.resume, *_ONWARD, Phase.PREPARING),
-        SkipRequested:      _to(commands.skip, *_ONWARD),
-        PromoteRequested:   _to(commands.promote, *_ONWARD),
+        ResumeRequested:    _to(commands.resume, *_STEPS, Phase.PREPARING),
+        SkipRequested:      _to(commands.skip, *_STEPS),
+        PromoteRequested:   _to(commands.promote, *_STEPS),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
         ApprovalGiven:      "it is held, nobody is asked; resume it first",
         ApprovalRefused:    "it is held, nobody is asked; abort gives the traffic back",
@@ -211,9 +220,10 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
     Phase.APPROVING: {
         StartRequested:     _to(newer, Phase.ROLLING_BACK),
         RetryRequested:     "it waits for people",
-        Looked:             _to(looked, *_ONWARD, Phase.HOLDING, Phase.ROLLING_BACK),
+        Looked:             _to(looked, *_ONWARD, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
@@ -225,7 +235,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
-        ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.HOLDING, Phase.PREPARING),
+        ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.PREPARING),
         ApprovalRefused:    _to(commands.reject, Phase.ROLLING_BACK),
         UndoRequested:      "it is not promoted; abort gives the traffic back",
         ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
@@ -236,6 +246,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             _to(looked, Phase.PROMOTED, Phase.HOLDING, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      _to(commands.refused, Phase.HOLDING),
@@ -258,6 +269,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             _to(looked, Phase.ROLLED_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    _to(back.accepted),
         ForeignChangeFound: "a rollback expects nothing",
         ActionRefused:      _to(back.refused),
@@ -280,6 +292,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             "nothing is watched after a promotion",
         EndpointGone:       "nothing is watched after a promotion",
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
@@ -302,6 +315,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             _to(looked, Phase.ROLLING_BACK),
         EndpointGone:       "the rollout is over",
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
@@ -324,6 +338,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             "a person let the endpoint go; nothing is watched",
         EndpointGone:       "a person let the endpoint go; nothing is watched",
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
@@ -346,6 +361,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         Looked:             "nothing was changed; there is nothing to watch",
         EndpointGone:       "nothing was changed; there is nothing to watch",
         SmokeFinished:      "it answers an action that was withdrawn",
+        HookAnswered:       "it answers an action that was withdrawn",
         TrafficAccepted:    "it answers an action that was withdrawn",
         ForeignChangeFound: "it answers an action that was withdrawn",
         ActionRefused:      "it answers an action that was withdrawn",
