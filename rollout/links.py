@@ -49,7 +49,10 @@ class Desk:
     public_url: str | None
 
     def links(self, notice: Notice, rollout: Rollout) -> tuple[Link, ...]:
-        """One for each who may approve, while the question is open; without a URL none."""
+        """One for each who may approve, while the question is open; without a URL none.
+
+        No link proves that its holder is of a group: those answer with their own token.
+        """
         asked = rollout.asked
         if self.public_url is None:
             return ()
@@ -57,7 +60,8 @@ class Desk:
         about = Link(title="rollout", url=f"{root}/api/rollouts/{rollout.id}")
         if notice.topic is not Topic.ASKS or rollout.phase is not Phase.APPROVING or not asked:
             return (about,)
-        left = [who for who in asked.by if who not in asked.approved_by] or [""]
+        anybody = () if asked.people else ("",)
+        left = [*anybody, *(who for who in asked.by if who not in asked.approved_by)]
         permits = [
             Permit(
                 rollout_id=rollout.id,

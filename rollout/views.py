@@ -173,7 +173,7 @@ def _patience(rollout: Rollout) -> Mapping[str, Any]:
         return {
             "until": asked.deadline,
             "then": asked.then.value,
-            "approvers": asked.by,
+            "approvers": asked.people,
             "quorum": asked.quorum,
             "approved_by": asked.approved_by,
         }

@@ -115,7 +115,7 @@ def _question(rollout: Rollout) -> Mapping[str, str]:
         return {}
     given = ", ".join(asked.approved_by) or "nobody yet"
     return {
-        "may approve": ", ".join(asked.by) or "anybody",
+        "may approve": ", ".join(asked.people) or "anybody",
         "approved": f"{len(asked.approved_by)} of {asked.quorum}: {given}",
         "until": f"{_time(asked.deadline)}; then {asked.then.value.replace('_', ' ')}",
     }

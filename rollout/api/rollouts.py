@@ -224,9 +224,9 @@ def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> 
 
 def _asked(rollout: Rollout, request: Request) -> tuple[str, ...]:
     """The caller's groups that the rollout's approvals name."""
-    stages = [one.by for one in rollout.stages if isinstance(one, Approval)]
-    asked = rollout.asked.by if rollout.asked else ()
-    named = {*asked, *(name for by in stages for name in by)}
+    stages = [one for one in rollout.stages if isinstance(one, Approval)]
+    asked = [*stages, *([rollout.asked] if rollout.asked else [])]
+    named = {name for one in asked for name in (*one.by, *one.groups)}
     return tuple(sorted(named & request.caller.groups))
 
 

@@ -13,7 +13,7 @@ from rollout.core.copies import CopiesSeen
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Policy
+from rollout.core.policy import Approvers, Policy
 from rollout.core.rollout import HookWord, Order
 from rollout.core.source import SourceFacts
 from rollout.core.traffic import Traffic
@@ -154,9 +154,12 @@ class Command(Event):
     groups: tuple[str, ...] = Field((), description="other names of theirs that approvals ask for")
     despite_freeze: bool = Field(default=False, description="the freeze of now is overlooked")
 
-    def is_one_of(self, people: tuple[str, ...]) -> bool:
-        """Whether they are among those people; where nobody is named, everybody is."""
-        return not people or not {self.who, *self.groups}.isdisjoint(people)
+    def is_one_of(self, asked: Approvers) -> bool:
+        """Whether they may answer: by a name of theirs, or as a member of a group."""
+        if not asked.people:
+            return True
+        by_name = not {self.who, *self.groups}.isdisjoint(asked.by)
+        return by_name or not set(self.groups).isdisjoint(asked.groups)
 
 
 class PauseRequested(Command):

@@ -100,19 +100,35 @@ class Canary(Measured):
         return f"canary {self.weight} %"
 
 
-class Approval(Hooked):
+class Approvers(Frozen):
+    """Who may say yes; where neither people nor groups are named, anybody."""
+
+    by: tuple[Name, ...] = Field((), description="who may approve; nobody named: anybody")
+    groups: tuple[Name, ...] = Field(
+        (), description="whose members may: app roles or group ids of their tokens of Entra ID"
+    )
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Both, as they are told."""
+        return (*self.by, *(f"group {name}" for name in self.groups))
+
+
+class Approval(Hooked, Approvers):
     """Wait for people: who may say yes, how many, for how long, and what happens then."""
 
     kind: ClassVar[Kind] = Kind.APPROVAL
-    by: tuple[Name, ...] = Field((), description="who may approve; nobody named: anybody")
     quorum: Annotated[int, Field(ge=1, le=20)] = 1
     deadline_minutes: SomeMinutes = 240
     then: Literal[Then.ROLL_BACK, Then.ADVANCE] = Then.ROLL_BACK
 
     @model_validator(mode="after")
     def _enough_people(self) -> Self:
-        if self.by and len(set(self.by)) < self.quorum:
-            raise ValueError(f"quorum {self.quorum} cannot be met by {len(set(self.by))} people")
+        if self.by and not self.groups and len(set(self.by)) < self.quorum:
+            raise ValueError(
+                f"quorum {self.quorum} cannot be met by {len(set(self.by))} people;"
+                " a name that stands for many belongs under groups"
+            )
         return self
 
     def __str__(self) -> str:

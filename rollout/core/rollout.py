@@ -12,7 +12,7 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.freeze import Frost
 from rollout.core.frozen import Frozen
 from rollout.core.patience import Then, TooLittle
-from rollout.core.policy import Kind, Policy, Stage
+from rollout.core.policy import Approvers, Kind, Policy, Stage
 from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 from rollout.core.way_back import WayBack
@@ -88,11 +88,10 @@ class Hold(Frozen):
     then: Then | None = None
 
 
-class Asked(Frozen):
+class Asked(Approvers):
     """An open question to people: the approval stage, or a way out that a policy calls `ask`."""
 
     question: str
-    by: tuple[str, ...]
     quorum: int
     deadline: datetime
     then: Then

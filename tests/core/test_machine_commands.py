@@ -288,6 +288,40 @@ def test_only_those_who_are_named_may_answer() -> None:
     assert turned_away(no) == "zoe may not reject; ask anna, ben, or abort"
 
 
+def test_several_members_of_one_group_make_a_quorum_and_each_counts_once() -> None:
+    asked = a_question(quorum=2, by=(), groups=("ml-leads",))
+    rollout = a_rollout(Phase.APPROVING, 1, POLICY, asked=asked)
+    leads = {"groups": ("ml-leads",)}
+
+    first = decide(a_head(rollout), ApprovalGiven(id="1", who="dora", **leads), NOON)
+    twice = decide(first.head, ApprovalGiven(id="2", who="dora", **leads), NOON)
+    stranger = decide(first.head, ApprovalGiven(id="3", who="zoe", groups=("others",)), NOON)
+    second = decide(first.head, ApprovalGiven(id="4", who="emil", **leads), NOON)
+
+    assert told(first) == (Phase.APPROVING, (), "approved by dora; 1 of 2")
+    assert turned_away(twice) == "dora has approved already; 2 are needed"
+    assert turned_away(stranger) == "zoe may not approve; ask group ml-leads"
+    assert second.head.phase is Phase.SHIFTING
+
+
+def test_the_name_of_a_group_is_nobodys_name() -> None:
+    asked = a_question(by=("anna",), groups=("ml-leads",))
+    head = a_head(a_rollout(Phase.APPROVING, 1, POLICY, asked=asked))
+
+    decision = decide(head, ApprovalGiven(id="1", who="ml-leads"), NOON)
+
+    assert turned_away(decision) == "ml-leads may not approve; ask anna, group ml-leads"
+
+
+def test_a_member_may_pass_over_an_approval_of_their_group() -> None:
+    policy = a_policy(CANARY_5, {"approval": {"groups": ["ml-leads"]}}, BAKE)
+    head = a_head(a_rollout(Phase.APPROVING, 1, policy, asked=a_question(groups=("ml-leads",))))
+
+    decision = decide(head, SKIP.model_copy(update={"groups": ("ml-leads",)}), NOON)
+
+    assert decision.head.phase is Phase.SHIFTING
+
+
 def test_where_nobody_is_named_anybody_may_answer() -> None:
     rollout = a_rollout(Phase.APPROVING, 1, POLICY, asked=a_question(by=()))
 

@@ -101,6 +101,21 @@ def test_two_links_make_the_quorum_and_each_counts_once(caller: Caller) -> None:
     assert who == ["anna", "ben"]
 
 
+def test_a_group_gets_no_link_since_a_link_proves_no_membership(tmp_path: Path) -> None:
+    policy = TOLD.replace("by: [anna, ben]", "by: [anna], groups: [ml-leads]")
+    caller = a_caller(tmp_path, policy, public_url="https://rollout.example")
+    caller.start()
+    while caller.world.phase is not Phase.APPROVING:
+        caller.world.run(minutes=1)
+
+    (anna,) = permits(caller.world)
+    post(caller, anna)
+
+    assert permits(caller.world) == []
+    assert caller.world.rollout.asked is not None
+    assert caller.world.rollout.asked.approved_by == ("anna",)
+
+
 def test_a_no_gives_the_traffic_back(caller: Caller) -> None:
     anna, _ = permits(caller.world)
 

@@ -176,8 +176,8 @@ def test_the_longest_claim_and_reason_fit(caller: Caller) -> None:
     assert answer.status == 200
 
 
-def _until_approval(folder: Path, **known: Any) -> Caller:
-    caller = a_caller(folder, APPROVAL, **known)
+def _until_approval(folder: Path, policy: str = APPROVAL, **known: Any) -> Caller:
+    caller = a_caller(folder, policy, **known)
     caller.start()
     caller.world.run(minutes=15)
     assert caller.world.phase is Phase.APPROVING
@@ -204,6 +204,34 @@ def test_an_approver_counts_by_name_or_by_group(tmp_path: Path) -> None:
 
     assert answer.status == 200
     assert "approved by dora@contoso.com: on behalf of anna" in read(answer)["decided"]
+
+
+def test_two_of_a_group_are_needed_and_one_person_is_not_two(tmp_path: Path) -> None:
+    """By the app role and the group id of their own tokens; who is no member may not."""
+    policy = POLICY.replace(
+        "stages:", "stages:\n  - approval: {groups: [ml-leads, g-7], quorum: 2}"
+    )
+    with running() as entra:
+        caller = _until_approval(tmp_path, policy)
+        caller.api = replace(caller.api, entra=_reader(entra))
+
+        def approve(name: str, **claims: Any) -> Response:
+            token = entra.for_person(name, **claims)
+            caller.headers = {"authorization": f"Bearer {token}"}
+            return caller.command("approve")
+
+        stranger = approve("zoe@contoso.com", roles=["approver"], groups=["g-8"])
+        first = approve("dora@contoso.com", roles=["approver", "ml-leads"])
+        again = approve("dora@contoso.com", roles=["approver"], groups=["g-7"])
+        waiting = read(caller.ask("show_rollout", ref="churn"))
+        second = approve("emil@contoso.com", roles=["approver"], groups=["g-7"])
+
+    assert stranger.status == again.status == 409
+    assert "ask group ml-leads, group g-7" in read(stranger)["detail"]
+    assert "dora@contoso.com has approved already; 2 are needed" in read(again)["detail"]
+    assert waiting["approvers"] == ["group ml-leads", "group g-7"]
+    assert (first.status, second.status) == (200, 200)
+    assert read(second)["decided"].startswith("approved by emil@contoso.com")
 
 
 # -- Entra at the doors --------------------------------------------------------------------------

@@ -122,8 +122,8 @@ def _lacking(rollout: Rollout, event: Command, place: int) -> str | None:
     """Why one person's word is not enough to pass over an approval, or nothing."""
     stage = _approval(rollout, place)
     assert stage is not None, place
-    if not event.is_one_of(stage.by):
-        people = ", ".join(stage.by)
+    if not event.is_one_of(stage):
+        people = ", ".join(stage.people)
         return f"an approval by {people} lies on the way; {event.who} may not pass over it"
     here = place == rollout.stage and rollout.asked is not None
     given = set(rollout.asked.approved_by) if here and rollout.asked else set[str]()
@@ -153,8 +153,8 @@ def approve(head: Head, rollout: Rollout, event: ApprovalGiven, now: datetime) -
     assert asked is not None, rollout.phase
     if event.question_since not in {None, rollout.phase_since}:
         return refuse(head, _OTHER_QUESTION)
-    if not event.is_one_of(asked.by):
-        return refuse(head, f"{event.who} may not approve; ask {', '.join(asked.by)}")
+    if not event.is_one_of(asked):
+        return refuse(head, f"{event.who} may not approve; ask {', '.join(asked.people)}")
     if event.who in asked.approved_by:
         return refuse(head, f"{event.who} has approved already; {asked.quorum} are needed")
     approved = asked.model_copy(update={"approved_by": (*asked.approved_by, event.who)})
@@ -171,8 +171,9 @@ def reject(head: Head, rollout: Rollout, event: ApprovalRefused, now: datetime) 
     assert asked is not None, rollout.phase
     if event.question_since not in {None, rollout.phase_since}:
         return refuse(head, _OTHER_QUESTION)
-    if not event.is_one_of(asked.by):
-        return refuse(head, f"{event.who} may not reject; ask {', '.join(asked.by)}, or abort")
+    if not event.is_one_of(asked):
+        people = ", ".join(asked.people)
+        return refuse(head, f"{event.who} may not reject; ask {people}, or abort")
     return back.roll_back(head, rollout, _said(event, "rejected"), now, who=event.who)
 
 

@@ -154,6 +154,7 @@ def question(rollout: Rollout, text: str, asking: Approval, now: datetime) -> As
     return Asked(
         question=text,
         by=asking.by,
+        groups=asking.groups,
         quorum=asking.quorum,
         deadline=now + asking.deadline_minutes * rollout.minute,
         then=asking.then,
