@@ -81,12 +81,13 @@ class Engine:
         return self._looks.resolve(name)
 
     def recall(self, name: str) -> EndpointId:
-        """The endpoint of that name on which something was rolled out.
+        """The endpoint of that name on which something was rolled out, or waits to be.
 
         Azure is asked only where the store does not tell which one is meant: an abort needs no ARM.
         """
         candidates = self._looks.candidates(name)
-        known = [one for one in candidates if self._store.load(one).head.rollout]
+        heads = [self._store.load(one).head for one in candidates]
+        known = [head.endpoint for head in heads if head.rollout or head.queued]
         return known[0] if len(known) == 1 else self._looks.resolve(name)
 
     def start(self, order: Order, event_id: str) -> Decision:

@@ -59,8 +59,20 @@ class QueuedOrDecided(RootModel[Queued | Decided]):
     """It waits for its turn; or nothing starts, and why."""
 
 
+class WaitingStart(Frozen):
+    """A start that has not begun: behind a rollout or a rotation, or until a freeze ends."""
+
+    endpoint: str = Field(description="workspace/endpoint")
+    deployment: str
+    who: str
+    why: str
+    behind: str | None = Field(None, description="the id of the live rollout that goes first")
+    until: datetime | None = Field(None, description="when the freeze ends that it waits for")
+
+
 class RolloutList(Frozen):
     rollouts: tuple[RolloutView, ...] = Field(description="those that need a person come first")
+    waiting: tuple[WaitingStart, ...] = Field((), description="starts that have not begun")
 
 
 class History(Frozen):
@@ -119,7 +131,9 @@ class Disagreements(Frozen):
 
 
 class DecidedRollout(Decided):
-    rollout: RolloutView
+    rollout: RolloutView | None = Field(
+        None, description="none: nothing was rolled out on the endpoint yet"
+    )
 
 
 class PolicyRow(Frozen):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 
 from rollout.api.answers import (
     AnsweredApart,
@@ -11,11 +12,13 @@ from rollout.api.answers import (
     History,
     Queued,
     RolloutList,
+    WaitingStart,
 )
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Decider, Parts
 from rollout.api.problems import Impossible
 from rollout.core.endpoint import EndpointId
+from rollout.core.events import CancelRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.back import way_back
 from rollout.core.machine.decision import Decision
@@ -34,12 +37,14 @@ from rollout.views import RolloutView, needing_a_person_first, view
 PREFIX = "api"
 STATES = ("all", "live", "ended")
 LIMIT, LIMIT_MAX = 50, 500
+_FAR = timedelta(days=366)
 HISTORY_PAGE = 1000
 _ENGINES: Mapping[str, Callable[[Decider, EndpointId, str, str, str], Decision]] = {
     "retry": lambda engine, *asked: engine.retry(*asked),
     "undo": lambda engine, *asked: engine.undo(*asked),
 }
-ASKED = (*COMMANDS, *_ENGINES)
+CANCEL = "cancel"
+ASKED = (*COMMANDS, *_ENGINES, CANCEL)
 """Every command; the engine looks at the endpoint before it decides some of them."""
 ABORT = "abort"
 OVERRULING = ("approve", "reject", "skip", "promote", "release")
@@ -94,7 +99,26 @@ def listed(parts: Parts, request: Request) -> Response:
             heads[key] = heads.get(key) or parts.store.load(rollout.endpoint).head
             if not _lives_again(heads[key], rollout):
                 views.append(_view(parts, heads[key], rollout))
-    return answer(RolloutList(rollouts=tuple(needing_a_person_first(views)[:limit])))
+    rollouts = tuple(needing_a_person_first(views)[:limit])
+    waiting = _waiting(parts) if state != "ended" else ()
+    return answer(RolloutList(rollouts=rollouts, waiting=waiting))
+
+
+def _waiting(parts: Parts) -> tuple[WaitingStart, ...]:
+    """Starts that wait: each has a time at which its endpoint is looked at."""
+    due = parts.store.due(parts.clock.now() + _FAR, LIMIT_MAX)
+    return tuple(
+        WaitingStart(
+            endpoint=str(head.endpoint),
+            deployment=head.queued.deployment,
+            who=head.queued.who,
+            why=head.queued.why,
+            behind=head.rollout.id if head.live and head.rollout else None,
+            until=head.queued_until,
+        )
+        for head in due
+        if head.queued
+    )
 
 
 def _lives_again(head: Head, ended: Rollout) -> bool:
@@ -161,7 +185,9 @@ def _find(parts: Parts, ref: str) -> tuple[Head, Rollout]:
     endpoint = parts.engine.recall(endpoint_name(ref.replace("~", "/")))
     head = parts.store.load(endpoint).head
     if head.rollout is None:
-        raise Unknown(f"nothing was rolled out on {endpoint} yet")
+        waits = f"; {head.queued.deployment} waits to start" if head.queued else ""
+        remedy = f": take it back by rollout cancel {endpoint}" if waits else ""
+        raise Unknown(f"nothing was rolled out on {endpoint} yet{waits}{remedy}")
     return head, head.rollout
 
 
@@ -179,9 +205,29 @@ def command(parts: Parts, request: Request) -> Response:
         known = ", ".join(ASKED)
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
     body = read_body(request.body, CommandBody)
+    if name == CANCEL:
+        return _cancelled(parts, request, body)
     if name == ABORT:
         return _aborted(parts, request, body)
     return _commanded(parts, request, name, body)
+
+
+def _cancelled(parts: Parts, request: Request, body: CommandBody) -> Response:
+    """Of an endpoint, also of one on which nothing was rolled out yet."""
+    who, why = request.caller.signs(body.who, body.why)
+    ref = request.path["ref"]
+    by_id = _ROLLOUT_ID.fullmatch(ref)
+    if by_id:
+        endpoint = parts.store.load_key(by_id["key"]).head.endpoint
+    else:
+        endpoint = parts.engine.recall(endpoint_name(ref.replace("~", "/")))
+    event_id = parts.event_id(request, f"{CANCEL}:{endpoint.key}")
+    decision = parts.engine.handle(endpoint, CancelRequested(id=event_id, who=who, why=why))
+    if not decision.taken:
+        raise Conflict(decision.why)
+    head = decision.head
+    seen = _view(parts, head, head.rollout) if head.rollout else None
+    return answer(DecidedRollout(decided=decision.why, rollout=seen))
 
 
 def _aborted(parts: Parts, request: Request, body: CommandBody) -> Response:

@@ -35,6 +35,7 @@ _CAME_IN: Mapping[str, str] = {
     "ResumeRequested": "{who} asked to go on",
     "SkipRequested": "{who} asked to skip the stage",
     "PromoteRequested": "{who} asked to promote",
+    "CancelRequested": "{who} took a waiting start back",
     "AbortRequested": "{who} asked to abort",
     "ApprovalGiven": "{who} said yes",
     "ApprovalRefused": "{who} said no",

@@ -1,6 +1,7 @@
 """Reading and starting rollouts: `list`, `get`, `start`."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,32 @@ def list_rollouts(talk: Talk, state: str, limit: int) -> None:
     """List rollouts: first those that need a person, with the command that helps."""
     body = talk.controller.read("rollouts", state=state, limit=limit)
     views = [talk.controller.view(one) for one in talk.controller.items(body, "rollouts")]
-    talk.answer(body, lambda: _listed(needing_a_person_first(views)))
+    waiting = body.get("waiting", [])  # an older controller does not tell
+    talk.answer(body, lambda: _listed(needing_a_person_first(views), waiting))
 
 
-def _listed(views: Sequence[RolloutView]) -> Text:
+def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]]) -> Text:
     groups: Mapping[str, list[RolloutView]] = {
         "Needs a person": sorted((one for one in views if one.needs_person), key=_is_safe),
         "On the way": [one for one in views if not one.needs_person and not one.outcome],
         "Over": [one for one in views if one.outcome],
     }
     told = [_group(title, members) for title, members in groups.items() if members]
+    if waiting:
+        rows = [Text(f"Waiting to start ({len(waiting)})", "bold"), *map(_waits, waiting)]
+        told.append(Text("\n").join(rows))
     return Text("\n\n").join(told) if told else Text(NOTHING_YET)
+
+
+def _waits(start: Mapping[str, Any]) -> Text:
+    until = start.get("until")
+    when = f"until {date_time(datetime.fromisoformat(until))}" if until else "for its turn"
+    behind = f" behind {start['behind']}" if start.get("behind") else ""
+    endpoint = start["endpoint"]
+    return Text(
+        f"  {endpoint}  {start['deployment']} waits {when}{behind}; started by {start['who']}\n"
+        f"      → rollout cancel {endpoint}"
+    )
 
 
 def _is_safe(view: RolloutView) -> bool:

@@ -186,6 +186,12 @@ class AbortRequested(Command):
     type: Literal["abort_requested"] = "abort_requested"
 
 
+class CancelRequested(Command):
+    """The start that waits for its turn, or for the end of a freeze, is taken back."""
+
+    type: Literal["cancel_requested"] = "cancel_requested"
+
+
 class Reply(Command):
     """A person's answer; one that came by a link is good for the question it was asked with."""
 
@@ -235,6 +241,7 @@ AnyEvent = Annotated[
     | SkipRequested
     | PromoteRequested
     | AbortRequested
+    | CancelRequested
     | ApprovalGiven
     | ApprovalRefused
     | UndoRequested

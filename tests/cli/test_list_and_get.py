@@ -173,3 +173,22 @@ def test_each_reading_has_json(canned: Canned, shell: Shell) -> None:
         "rollout": a_view(),
         "entries": list(HISTORY),
     }
+
+
+def test_starts_that_wait_are_listed_with_the_command_that_takes_them_back(
+    canned: Canned, shell: Shell
+) -> None:
+    start = {"endpoint": "contoso/churn", "deployment": "green", "who": "anna", "why": ""}
+    frozen = {**start, "behind": None, "until": "2026-03-02T13:00:00Z"}
+    behind = {**start, "endpoint": "contoso/fraud", "behind": "fraud-1", "until": None}
+    canned.says("GET", "rollouts", {"rollouts": [], "waiting": [frozen, behind]})
+
+    done = shell.run("list")
+
+    assert done.output == (
+        "Waiting to start (2)\n"
+        "  contoso/churn  green waits until 2026-03-02 13:00:00 UTC; started by anna\n"
+        "      → rollout cancel contoso/churn\n"
+        "  contoso/fraud  green waits for its turn behind fraud-1; started by anna\n"
+        "      → rollout cancel contoso/fraud\n"
+    )

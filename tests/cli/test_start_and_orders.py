@@ -189,3 +189,16 @@ def test_a_start_that_waits_for_a_freeze_says_until_when(canned: Canned, shell: 
     done = shell.run("start", "churn", "green")
 
     assert done.output.endswith(f"{why}; it begins by itself\n")
+
+
+def test_a_start_that_waits_is_taken_back_where_nothing_was_rolled_out_yet(
+    canned: Canned, shell: Shell
+) -> None:
+    said = {"decided": "the start of green is cancelled by berta", "rollout": None}
+    canned.says("POST", "rollouts/churn/cancel", said)
+
+    done = shell.run("cancel", "churn", "--why", "wrong model", "--as", "berta")
+
+    assert done.exit_code == 0
+    assert canned.requests[-1].body == {"who": "berta", "why": "wrong model"}
+    assert done.output.endswith("churn: the start of green is cancelled by berta\n")

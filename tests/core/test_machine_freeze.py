@@ -8,6 +8,7 @@ import pytest
 from rollout.core.events import (
     AbortRequested,
     ApprovalGiven,
+    CancelRequested,
     PromoteRequested,
     ResumeRequested,
     SkipRequested,
@@ -15,7 +16,8 @@ from rollout.core.events import (
 )
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look
 from rollout.core.policy import Policy
-from rollout.core.rollout import HoldCause, Phase
+from rollout.core.record import record
+from rollout.core.rollout import HoldCause, Phase, Rollout
 from tests.builders import (
     APPROVAL,
     BLUE,
@@ -67,6 +69,29 @@ def test_a_start_waits_for_the_end_of_the_freeze_and_then_begins() -> None:
     assert early.head.queued == event.order
     assert (begun.head.phase, begun.head.queued) == (Phase.PREPARING, None)
     assert begun.head.queued_until is None
+
+
+@pytest.mark.parametrize("rollout", [None, a_rollout(), a_rollout(Phase.ROLLED_BACK)])
+def test_a_start_that_waits_is_taken_back_and_nothing_else_moves(rollout: Rollout | None) -> None:
+    head = a_head(rollout, queued=an_order("red"), queued_until=THAW)
+    event = CancelRequested(id="c", who="anna", why="wrong model")
+
+    decision = decide(head, event, NOON)
+    row, owed, entry = record(head, decision, event, NOON)
+
+    assert decision.head == a_head(rollout)
+    assert decision.why == "the start of red is cancelled by anna: wrong model"
+    assert owed == ()
+    assert entry is not None
+    assert (entry.event, entry.who) == ("CancelRequested", "anna")
+    assert not is_turn_of_queued(row, THAW)
+
+
+def test_where_no_start_waits_there_is_none_to_take_back() -> None:
+    decision = decide(a_head(a_rollout()), CancelRequested(id="c", who="anna"), NOON)
+
+    why = "no start waits here; abort is for a rollout that has begun"
+    assert turned_away(decision) == why
 
 
 def test_a_start_despite_the_freeze_begins_and_is_held_up_by_none() -> None:

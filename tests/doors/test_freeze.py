@@ -33,6 +33,54 @@ def test_a_start_in_a_freeze_waits_and_begins_by_itself(tmp_path: Path) -> None:
     assert caller.world.head.queued is None
 
 
+def test_a_start_that_waits_is_listed_and_can_be_taken_back(tmp_path: Path) -> None:
+    caller = a_caller(tmp_path, FROZEN)
+    caller.start(why="new model")
+
+    listed = read(caller.ask("list_rollouts"))
+    unknown = caller.ask("show_rollout", ref="churn")
+    cancelled = caller.command("cancel", who="anna")
+    again = caller.command("cancel")
+    after = read(caller.ask("list_rollouts"))
+    caller.world.clock.advance(timedelta(minutes=33))
+    caller.world.engine.sweep()
+
+    assert listed["rollouts"] == []
+    assert listed["waiting"] == [
+        {
+            "endpoint": "w/churn",
+            "deployment": "green",
+            "who": "ci",
+            "why": "new model",
+            "behind": None,
+            "until": "2026-03-02T12:30:00Z",
+        }
+    ]
+    assert "green waits to start: take it back by rollout cancel w/churn" in read(unknown)["detail"]
+    assert read(cancelled) == {
+        "decided": "the start of green is cancelled by anna",
+        "rollout": None,
+    }
+    assert (cancelled.status, again.status) == (200, 409)
+    assert after["waiting"] == []
+    assert caller.world.head.phase is Phase.IDLE
+    assert caller.world.head.due_at is None
+
+
+def test_a_start_that_waits_behind_a_rollout_is_listed_with_it(tmp_path: Path) -> None:
+    caller = a_caller(tmp_path, POLICY)
+    caller.start()
+    caller.world.azure.deployments["red"] = caller.world.azure.deployments["green"]
+    caller.start(deployment="red")
+
+    (waiting,) = read(caller.ask("list_rollouts"))["waiting"]
+    cancelled = read(caller.command("cancel"))
+
+    assert (waiting["deployment"], waiting["behind"]) == ("red", caller.world.rollout.id)
+    assert cancelled["rollout"]["queued"] is None
+    assert caller.world.head.live
+
+
 def test_a_start_despite_the_freeze_begins_at_once(tmp_path: Path) -> None:
     caller = a_caller(tmp_path, FROZEN)
 

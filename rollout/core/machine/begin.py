@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from rollout.core.actions import Action, ClaimEndpoint, CreateDeployment
 from rollout.core.endpoint import Provisioning
-from rollout.core.events import Beginning, OrderFailed, StartRequested
+from rollout.core.events import Beginning, CancelRequested, OrderFailed, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back
 from rollout.core.machine.decision import Decision, refuse
@@ -269,3 +269,14 @@ def order_failed(head: Head, event: OrderFailed, _now: datetime) -> Decision:
         return refuse(head, "it does not wait any more")
     dropped = head.model_copy(update={"queued": None, "queued_until": None})
     return Decision(dropped, f"{event.order.deployment} cannot start: {event.reason}")
+
+
+def cancelled(head: Head, event: CancelRequested, _now: datetime) -> Decision:
+    """What waits is taken back; what is under way goes on."""
+    if head.queued is None:
+        return refuse(head, "no start waits here; abort is for a rollout that has begun")
+    dropped = head.model_copy(update={"queued": None, "queued_until": None})
+    why = f": {event.why}" if event.why else ""
+    return Decision(
+        dropped, f"the start of {head.queued.deployment} is cancelled by {event.who}{why}"
+    )

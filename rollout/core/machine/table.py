@@ -11,6 +11,7 @@ from rollout.core.events import (
     AlertResolved,
     ApprovalGiven,
     ApprovalRefused,
+    CancelRequested,
     EndpointGone,
     Event,
     ForeignChangeFound,
@@ -30,7 +31,7 @@ from rollout.core.events import (
 )
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back, commands, confirming
-from rollout.core.machine.begin import begin, begin_after_watch, newer, order_failed
+from rollout.core.machine.begin import begin, begin_after_watch, cancelled, newer, order_failed
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.looked import looked
 from rollout.core.rollout import Phase
@@ -55,6 +56,7 @@ _OF_HEAD: tuple[Callable[..., Decision], ...] = (
     begin,
     begin_after_watch,
     order_failed,
+    cancelled,
     alerts.heard,
 )
 
@@ -97,6 +99,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "nothing is being rolled out",
         PromoteRequested:   "nothing is being rolled out",
         AbortRequested:     "nothing is being rolled out",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "nothing was promoted here",
@@ -120,6 +123,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "the canary is not ready; there is nothing to skip to",
         PromoteRequested:   "the canary is not ready",
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -143,6 +147,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -166,6 +171,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -189,6 +195,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -212,6 +219,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_STEPS),
         PromoteRequested:   _to(commands.promote, *_STEPS),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "it is held, nobody is asked; resume it first",
         ApprovalRefused:    "it is held, nobody is asked; abort gives the traffic back",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -235,6 +243,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, *_ONWARD),
         PromoteRequested:   _to(commands.promote, *_ONWARD),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      _to(commands.approve, *_ONWARD, Phase.PREPARING),
         ApprovalRefused:    _to(commands.reject, Phase.ROLLING_BACK),
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -258,6 +267,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      _to(commands.skip, Phase.PROMOTED),
         PromoteRequested:   _to(commands.promote, Phase.PROMOTED),
         AbortRequested:     _to(commands.abort, Phase.ROLLING_BACK),
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is not promoted; abort gives the traffic back",
@@ -281,6 +291,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "it is on its way back already",
         PromoteRequested:   "it is on its way back already",
         AbortRequested:     "it is on its way back already",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "nobody was asked",
         ApprovalRefused:    "nobody was asked",
         UndoRequested:      "it is on its way back already",
@@ -304,6 +315,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "the rollout is over",
         PromoteRequested:   "the rollout is over",
         AbortRequested:     "it is promoted; undo gives the traffic back",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      _to(back.undo, Phase.ROLLING_BACK),
@@ -327,6 +339,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "the rollout is over",
         PromoteRequested:   "the rollout is over",
         AbortRequested:     "the rollout is over",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      "the traffic is back already",
@@ -350,6 +363,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "the rollout is over",
         PromoteRequested:   "the rollout is over",
         AbortRequested:     "the rollout is over",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      "the endpoint was let go; set its traffic by hand",
@@ -373,6 +387,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         SkipRequested:      "the rollout is over",
         PromoteRequested:   "the rollout is over",
         AbortRequested:     "the rollout is over",
+        CancelRequested:    _to(cancelled),
         ApprovalGiven:      "the rollout is over",
         ApprovalRefused:    "the rollout is over",
         UndoRequested:      "nothing was changed; there is nothing to undo",
