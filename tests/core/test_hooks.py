@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rollout.core import outbox
+from rollout.core import moments, outbox
 from rollout.core.events import AbortRequested, PromoteRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.hooks import Hook
@@ -102,6 +102,13 @@ def test_a_way_back_ends_its_stage_and_the_rollout_once_each() -> None:
         "after canary 5 %",
         "after the rollout",
     ]
+
+
+def test_what_is_over_is_told_once() -> None:
+    head = a_head(a_rollout(Phase.ROLLED_BACK, policy=POLICY, begun=0))
+
+    assert words(head, looked(BLUE)) == []
+    assert moments.words(head.rollout, head.rollout) == []
 
 
 def test_a_promotion_ends_its_stage_and_the_rollout() -> None:

@@ -19,6 +19,7 @@ from rollout.core.machine.decision import Decision
 from rollout.core.policy import Policy
 from rollout.core.record import record
 from rollout.core.rollout import HoldCause, HookWord, Phase
+from rollout.views import needs_person
 from tests.builders import (
     BAKE,
     BLUE,
@@ -211,6 +212,24 @@ def test_a_retry_asks_again() -> None:
     again = decide(vetoed.head, retried(), LATER)
 
     assert again.actions == (a_question_to("board"),)
+
+
+def test_a_retry_after_the_first_of_two_agreed_asks_both_again() -> None:
+    asked = passed(confirmed({"confirm": "board"}, {"confirm": "load"}))
+    second = decide(asked.head, said(GO), LATER)
+    vetoed = decide(second.head, said(HookWord.VETO, hook="load"), LATER)
+
+    again = decide(vetoed.head, retried(), LATER)
+
+    assert again.actions == (a_question_to("board"),)
+
+
+def test_nobody_is_called_while_a_hook_is_asked_but_when_it_said_no() -> None:
+    asked = passed()
+    vetoed = decide(asked.head, said(HookWord.VETO), LATER)
+
+    assert not needs_person(rollout_of(asked))
+    assert needs_person(rollout_of(vetoed))
 
 
 def test_what_is_skipped_to_asks_its_own_hooks() -> None:

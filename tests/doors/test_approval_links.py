@@ -116,6 +116,16 @@ def test_a_group_gets_no_link_since_a_link_proves_no_membership(tmp_path: Path) 
     assert caller.world.rollout.asked.approved_by == ("anna",)
 
 
+def test_a_group_alone_gets_no_link_that_anybody_could_use(tmp_path: Path) -> None:
+    policy = TOLD.replace("by: [anna, ben]", "groups: [ml-leads]")
+    caller = a_caller(tmp_path, policy, public_url="https://rollout.example")
+    caller.start()
+    while caller.world.phase is not Phase.APPROVING:
+        caller.world.run(minutes=1)
+
+    assert permits(caller.world) == []
+
+
 def test_a_no_gives_the_traffic_back(caller: Caller) -> None:
     anna, _ = permits(caller.world)
 
