@@ -17,6 +17,7 @@ from tests.journeys.stage import Stage, live
 pytestmark = pytest.mark.journey
 
 FEW = 10
+SIGNED_BY = "sixteen or more of the journey"
 START, FIRST, SECOND = live(blue=100), live(blue=80, green=20), live(blue=50, green=50)
 HOOKED = f"""
 schema: 1
@@ -38,7 +39,7 @@ def asked_first(a_stage: StageMaker) -> Iterator[tuple[Stage, Receiver]]:
     """A rollout whose first share the hook has let in."""
     with a_site() as site:
         stage = a_stage(HOOKED, up=False, green=BETTER)
-        place = {"board": {"url": f"{site.url}/hook", "secret": "a secret of the journey"}}
+        place = {"board": {"url": f"{site.url}/hook", "secret": SIGNED_BY}}
         stage.controller.settings = {
             "ROLLOUT_NOTIFY": json.dumps({"webhook": place}),
             "ROLLOUT_OUTGOING_PRIVATE": "true",
