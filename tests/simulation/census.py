@@ -28,6 +28,7 @@ UNREACHED: Mapping[tuple[str, str], str] = {
     ("retiring", "StartRequested"): "what is proven is not superseded; the newer one waits",
     ("released", "RetryRequested"): "the map that stays has the canary live: it is not begun",
     ("refused", "RetryRequested"): "what Azure could not create is refused again",
+    ("holding", "HookAnswered"): "no story asks a hook; tests/engine/test_hooks.py does",
 }
 """Cells of the machine's table that no storm can reach, each with its reason."""
 
