@@ -40,7 +40,7 @@ def asked_first(a_stage: StageMaker) -> Iterator[tuple[Stage, Receiver]]:
     with a_site() as site:
         stage = a_stage(HOOKED, up=False, green=BETTER)
         place = {"board": {"url": f"{site.url}/hook", "secret": SIGNED_BY}}
-        stage.controller.settings = {
+        stage.controller.variables = {
             "ROLLOUT_NOTIFY": json.dumps({"webhook": place}),
             "ROLLOUT_OUTGOING_PRIVATE": "true",
         }
