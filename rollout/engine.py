@@ -22,6 +22,7 @@ from rollout.core.events import (
 from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look, rests
 from rollout.core.machine.decision import Decision
+from rollout.core.machine.repeats import answered, is_for_good
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
 from rollout.core.rotation.beside import waits_for_key
@@ -93,17 +94,17 @@ class Engine:
     def start(self, order: Order, event_id: str) -> Decision:
         """Begin a rollout, or say why not; a repeat of the same id changes nothing."""
         repeat = self._repeat(order.endpoint, event_id)
-        return repeat or self.handle(order.endpoint, self._looks.start(order, event_id))
+        named = order.model_copy(update={"id": event_id})
+        return repeat or self.handle(order.endpoint, self._looks.start(named, event_id))
 
     def retry(self, endpoint: EndpointId, event_id: str, who: str, why: str) -> Decision:
         """The last order again, or the stage that holds; raises Unknown where there is none."""
-        repeat = self._repeat(endpoint, event_id)
-        if repeat:
+        if repeat := self._repeat(endpoint, event_id):
             return repeat
         last = self._store.load(endpoint).head.rollout
         if last is None:
             raise Unknown(f"nothing was rolled out on {endpoint} yet")
-        asked = {"who": who, "why": why, "announced": False}
+        asked = {"id": event_id, "who": who, "why": why, "announced": False}
         order = last.order.model_copy(update=asked)
         return self.handle(endpoint, self._looks.retry(order, event_id))
 
@@ -190,15 +191,16 @@ class Engine:
                 return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
             if turn is not None and turn != held.head.turn:
                 return _nothing(held.head, "something was decided since"), ()
-            if event.id in held.head.seen and not isinstance(event, AlertNotice):
-                return _nothing(held.head, "it is decided already", taken=True), ()
+            if known := None if isinstance(event, AlertNotice) else answered(held.head, event.id):
+                return known, ()
             now = self._clock.now()
             before = without(held.head, paid)
             decision = decide(before, event, now)
-            changed = decision.taken or decision.head != held.head
-            if not changed and turn is None:  # what a look brings always sets the next one
+            changed = decision.taken or decision.head != held.head or is_for_good(event)
+            asked = turn is None  # what a look brings always sets the next one
+            if asked and not changed:
                 return decision, ()
-            row, new, entry = record(before, decision, event, now)
+            row, new, entry = record(before, decision, event, now, asked=asked)
             try:
                 saved = self._store.save(held, row, entry)
             except Conflict:
@@ -211,9 +213,7 @@ class Engine:
             return replace(decision, head=saved.head), new
 
     def _repeat(self, endpoint: EndpointId, event_id: str) -> Decision | None:
-        head = self._store.load(endpoint).head
-        seen = event_id in head.seen
-        return _nothing(head, "it is decided already", taken=True) if seen else None
+        return answered(self._store.load(endpoint).head, event_id)
 
     # -- perform -------------------------------------------------------------------------------
 
@@ -346,5 +346,5 @@ class Engine:
         send_wake(self._queue, head, at)
 
 
-def _nothing(head: Head, why: str, *, taken: bool = False) -> Decision:
-    return Decision(head, why, taken=taken)
+def _nothing(head: Head, why: str) -> Decision:
+    return Decision(head, why, taken=False)

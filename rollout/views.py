@@ -38,6 +38,7 @@ class RolloutView(Frozen):
     """One rollout, live or over."""
 
     id: str
+    order: str = Field("", description="the id of the start that it came of")
     endpoint: str = Field(description="workspace/endpoint")
     endpoint_id: str = Field(description="the ARM id in lower case")
     canary: str
@@ -74,6 +75,7 @@ class RolloutView(Frozen):
     rollback: Mapping[str, Any] | None = None
     owed: tuple[DebtView, ...] = ()
     queued: str | None = Field(None, description="the deployment that waits for its turn")
+    queued_order: str | None = Field(None, description="the id of the start that brought it")
     trouble: str | None = None
     alerts: tuple[AlertState, ...] = Field((), description="those that fire on the endpoint now")
     next_look_at: datetime | None = None
@@ -85,6 +87,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
     report = rollout.report or Report()
     return RolloutView(
         id=rollout.id,
+        order=rollout.order.id,
         endpoint=str(rollout.endpoint),
         endpoint_id=rollout.endpoint.arm_id,
         canary=rollout.canary,
@@ -116,6 +119,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         rollback=rollout.rollback.model_dump(mode="json") if rollout.rollback else None,
         owed=_owed(head) if current else (),
         queued=head.queued.deployment if current and head.queued else None,
+        queued_order=head.queued.id if current and head.queued else None,
         trouble=(rollout.trouble or head.trouble) if current else None,
         alerts=tuple(one for one in head.alerts if one.firing) if current else (),
         next_look_at=head.due_at if current else None,

@@ -44,6 +44,7 @@ class Queued(Frozen):
     """What was started waits for its turn."""
 
     queued: str = Field(description="the deployment")
+    order: str = Field("", description="of this start; the rollout that comes of it has it too")
     behind: str | None = Field(
         None, description="the id of the rollout, or rotation of keys, that goes first, if any"
     )

@@ -48,7 +48,7 @@ def _begun(parts: Parts, news: News | str) -> Response:
     begun = parts.arrivals.begin(news)
     if begun.order is None or begun.decision is None:
         return answer(Decided(decided=begun.why), 202)
-    return started(parts, begun.order, begun.decision)
+    return started(parts, news.id, begun.decision)
 
 
 def event_grid(parts: Parts, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Rollouts over HTTP: start one, see them, ask something of one."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -22,6 +22,7 @@ from rollout.core.events import CancelRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.back import way_back
 from rollout.core.machine.decision import Decision
+from rollout.core.machine.repeats import answered
 from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
@@ -39,6 +40,8 @@ STATES = ("all", "live", "ended")
 LIMIT, LIMIT_MAX = 50, 500
 _FAR = timedelta(days=366)
 HISTORY_PAGE = 1000
+REPEATS_AFTER = 200
+"""So many of an endpoint's entries are looked through for what an earlier request came to."""
 _ENGINES: Mapping[str, Callable[[Decider, EndpointId, str, str, str], Decision]] = {
     "retry": lambda engine, *asked: engine.retry(*asked),
     "undo": lambda engine, *asked: engine.undo(*asked),
@@ -60,25 +63,52 @@ def start(parts: Parts, request: Request) -> Response:
     """Start to roll out a deployment, or say why not."""
     body = read_body(request.body, StartBody)
     order = body.order(parts.engine.resolve(endpoint_name(body.endpoint)), request.caller)
-    decision = parts.engine.start(order, parts.event_id(request, "start"))
-    return started(parts, order, decision)
+    event_id = parts.event_id(request, "start")
+    return started(parts, event_id, parts.engine.start(order, event_id))
 
 
-def started(parts: Parts, order: Order, decision: Decision) -> Response:
-    """The rollout that has begun, or the place in the queue; raises Conflict, Impossible."""
+def started(parts: Parts, event_id: str, decision: Decision) -> Response:
+    """The rollout that this very start began, or its place in the queue.
+
+    Raises Conflict, Impossible.
+    """
     head, why = decision.head, decision.why
-    rollout = head.rollout
     if not decision.taken:
-        raise Conflict(why) if head.live else Impossible(why)
-    if rollout and rollout.order == order:
-        where = {"Location": f"/{PREFIX}/rollouts/{rollout.id}"}
-        return answer(_view(parts, head, rollout), 201, where)
-    if head.queued == order:
-        first = rollout.id if rollout else str(head.rotation and head.rotation.id)
-        behind, until = None if head.queued_until else first, head.queued_until
-        waits = Queued(queued=order.deployment, behind=behind, until=until, why=why)
-        return answer(waits, 202)
-    raise Conflict(f"{why}; what came of it is over, see the history of {order.endpoint}")
+        raise Conflict(why) if decision.live else Impossible(why)
+    if head.queued and head.queued.id == event_id:
+        return answer(_waits(head, head.queued, why), 202)
+    rollout = _begun_by(parts, head, event_id)
+    if rollout is None:
+        raise Conflict(
+            f"{why}, and nothing waits or goes on from it: it could not start, or a newer one took"
+            f" its place; see the history of {head.endpoint}"
+        )
+    where = {"Location": f"/{PREFIX}/rollouts/{rollout.id}"}
+    return answer(_view(parts, head, rollout), 201, where)
+
+
+def _waits(head: Head, queued: Order, why: str) -> Queued:
+    first = head.rollout.id if head.rollout else str(head.rotation and head.rotation.id)
+    behind, until = None if head.queued_until else first, head.queued_until
+    return Queued(queued=queued.deployment, order=queued.id, behind=behind, until=until, why=why)
+
+
+def _begun_by(parts: Parts, head: Head, event_id: str) -> Rollout | None:
+    """The rollout of that order: the one that is there, or an earlier one."""
+    if head.rollout and head.rollout.order.id == event_id:
+        return head.rollout
+    earlier = (parts.store.rollout(head.endpoint.key, name) for name in _latest(parts, head))
+    return next((one for one in earlier if one and one.order.id == event_id), None)
+
+
+def _latest(parts: Parts, head: Head) -> Sequence[str]:
+    """The ids of the endpoint's last rollouts, latest first."""
+    told = [entry.rollout_id for entry in _last_entries(parts, head) if entry.rollout_id]
+    return list(dict.fromkeys(reversed(told)))
+
+
+def _last_entries(parts: Parts, head: Head) -> Sequence[HistoryEntry]:
+    return parts.store.history(head.endpoint.key, max(0, head.entries - REPEATS_AFTER))
 
 
 # -- see -------------------------------------------------------------------------------------
@@ -254,18 +284,27 @@ def _ways_back(parts: Parts, ref: str) -> str:
 def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> Response:
     who, why = request.caller.signs(body.who, body.why)
     head, rollout = _find(parts, request.path["ref"])
-    event_id = parts.event_id(request, f"{name}:{rollout.id}")
-    if head.rollout is None or head.rollout.id != rollout.id:
+    event_id = parts.event_id(request, _meant(name, request.path["ref"]))
+    decision = answered(head, event_id)
+    if decision is None and (head.rollout is None or head.rollout.id != rollout.id):
         latest = head.rollout.id if head.rollout else "none"
         raise Conflict(f"{rollout.id} is over; the endpoint's latest rollout is {latest}")
-    if name in _ENGINES:
+    if decision is None and name in _ENGINES:
         decision = _ENGINES[name](parts.engine, head.endpoint, event_id, who, why)
-    else:
+    elif decision is None:
         asked = body.model_dump(exclude={"who", "why"}, exclude_defaults=True)
-        groups = _asked(rollout, request)
-        event = COMMANDS[name](id=event_id, who=who, why=why, groups=groups, **asked)
+        told = {"id": event_id, "who": who, "why": why, "rollout_id": rollout.id, **asked}
+        event = COMMANDS[name].model_validate({**told, "groups": _asked(rollout, request)})
         decision = parts.engine.handle(head.endpoint, event)
-    return _decided(parts, decision)
+    return _decided(parts, decision, event_id)
+
+
+def _meant(name: str, ref: str) -> str:
+    """What is asked of which one, as the caller wrote it: a repeat may find another rollout there.
+
+    So an abort of `churn` that is delivered again never aborts the next rollout of churn.
+    """
+    return f"{name}:{ref}" if _ROLLOUT_ID.fullmatch(ref) else name
 
 
 def _asked(rollout: Rollout, request: Request) -> tuple[str, ...]:
@@ -276,9 +315,17 @@ def _asked(rollout: Rollout, request: Request) -> tuple[str, ...]:
     return tuple(sorted(named & request.caller.groups))
 
 
-def _decided(parts: Parts, decision: Decision) -> Response:
-    rollout = decision.head.rollout
+def _decided(parts: Parts, decision: Decision, event_id: str) -> Response:
+    head = decision.head
+    rollout = _decided_on(parts, head, event_id) if decision.repeated else head.rollout
     if not decision.taken or rollout is None:
         raise Conflict(decision.why)
-    seen = _view(parts, decision.head, rollout)
+    seen = _view(parts, head, rollout)
     return answer(DecidedRollout(decided=decision.why, rollout=seen))
+
+
+def _decided_on(parts: Parts, head: Head, event_id: str) -> Rollout | None:
+    """The rollout that a repeated command was for: by now it may be another's turn."""
+    told = {entry.event_id: entry.rollout_id for entry in _last_entries(parts, head)}
+    found = parts.store.rollout(head.endpoint.key, told.get(event_id) or "")
+    return found or head.rollout

@@ -1,5 +1,6 @@
 """Waiting for the turn of a deployment that was queued behind a live rollout."""
 
+from dataclasses import dataclass
 from math import inf
 
 import click
@@ -10,28 +11,37 @@ from rollout.cli.talk import Talk
 from rollout.views import RolloutView
 
 
-def wait_for_turn(talk: Talk, behind: str, deployment: str, timeout: float | None) -> RolloutView:
-    """The queued deployment's own rollout, once it has begun.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who waits behind what; `order` tells this start from every other one of that deployment."""
+
+    deployment: str
+    order: str
+    behind: str
+
+
+def wait_for_turn(talk: Talk, place: Place, timeout: float | None) -> RolloutView:
+    """The rollout of this very start, once it has begun.
 
     Exits 3 when a newer deployment took its place, 4 when it could not start, 2 in the end.
     """
-    last = _in_front(talk, behind, deployment, timeout)
-    if last.canary == deployment and last.id != behind:
+    last = _in_front(talk, place, timeout)
+    if last.order == place.order:
         return last
     for moment in follow(talk.controller, talk.session, last, timeout):
         last = moment.view
-        if last.queued != deployment and not last.outcome:
-            _replaced(last, deployment)
+        if last.queued_order != place.order and not last.outcome:
+            _replaced(last, place)
     if not last.outcome:
-        _undecided(last, deployment)
-    return _begun(talk, last, deployment, timeout)
+        _undecided(last, place)
+    return _begun(talk, last, place, timeout)
 
 
-def _in_front(talk: Talk, behind: str, deployment: str, timeout: float | None) -> RolloutView:
+def _in_front(talk: Talk, place: Place, timeout: float | None) -> RolloutView:
     """The rollout in front; behind a rotation of keys, on an endpoint without any, the first."""
-    key, is_rotation, _ = behind.rpartition("-keys-")
+    key, is_rotation, _ = place.behind.rpartition("-keys-")
     if not is_rotation:
-        return talk.controller.rollout(behind)
+        return talk.controller.rollout(place.behind)
     endpoint = key.rpartition("-")[0]
     deadline = talk.session.monotonic() + (timeout or 600)
     while talk.session.monotonic() < deadline:
@@ -39,36 +49,40 @@ def _in_front(talk: Talk, behind: str, deployment: str, timeout: float | None) -
             return talk.controller.rollout(endpoint)
         except Failure:  # nothing was rolled out there yet
             talk.session.sleep(1)
-    click.echo(f"rollout: {deployment} still waits behind {behind}; it stays queued", err=True)
+    _say_stays(place.deployment, place.behind)
     raise click.exceptions.Exit(Exit.UNDECIDED)
 
 
-def _begun(talk: Talk, before: RolloutView, deployment: str, timeout: float | None) -> RolloutView:
+def _begun(talk: Talk, before: RolloutView, place: Place, timeout: float | None) -> RolloutView:
     """What the endpoint does after the rollout in front is over."""
     deadline = talk.session.monotonic() + (timeout or inf)  # a watch and a freeze have their time
     while talk.session.monotonic() < deadline:
         now = talk.controller.rollout(before.endpoint)
-        if now.id != before.id:
-            if now.canary != deployment:
-                _replaced(now, deployment)
+        if now.order == place.order:
             return now
-        if now.queued != deployment:
+        if now.id != before.id:
+            _replaced(now, place)
+        if now.queued_order != place.order:
             raise Failure(
-                f"{deployment} could not start after {before.id} was over",
+                f"{place.deployment} could not start after {before.id} was over",
                 where=now.endpoint,
                 remedy=f"read why: rollout explain {now.endpoint}",
             )
         talk.session.sleep(1)
-    _undecided(before, deployment)
+    _undecided(before, place)
     return before
 
 
-def _replaced(now: RolloutView, deployment: str) -> None:
+def _replaced(now: RolloutView, place: Place) -> None:
     newer = now.queued or now.canary
-    click.echo(f"rollout: {newer} is newer and took the place of {deployment}", err=True)
+    click.echo(f"rollout: {newer} is newer and took the place of {place.deployment}", err=True)
     raise click.exceptions.Exit(Exit.STOPPED)
 
 
-def _undecided(last: RolloutView, deployment: str) -> None:
-    click.echo(f"rollout: {deployment} still waits behind {last.id}; it stays queued", err=True)
+def _undecided(last: RolloutView, place: Place) -> None:
+    _say_stays(place.deployment, last.id)
     raise click.exceptions.Exit(Exit.UNDECIDED)
+
+
+def _say_stays(deployment: str, behind: str) -> None:
+    click.echo(f"rollout: {deployment} still waits behind {behind}; it stays queued", err=True)

@@ -15,7 +15,7 @@ from rollout.cli.controller import in_path
 from rollout.cli.endings import Exit
 from rollout.cli.glance import glance, next_step, replaces, trouble
 from rollout.cli.panel import EVENTS_TOLD, panel
-from rollout.cli.queued import wait_for_turn
+from rollout.cli.queued import Place, wait_for_turn
 from rollout.cli.talk import Talk, changes, talks
 from rollout.cli.watch import timeout_option, watch_view
 from rollout.cli.words import date_time
@@ -203,7 +203,8 @@ def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait
             click.echo(told, err=True)
             if answer.body.get("behind") is None:
                 raise click.exceptions.Exit(Exit.UNDECIDED)
-            view = wait_for_turn(talk, answer.body["behind"], order["deployment"], seconds)
+            told_place = Place(order["deployment"], answer.body["order"], answer.body["behind"])
+            view = wait_for_turn(talk, told_place, seconds)
     if wait or answer.status != 202:
         record.begun(view)
     if wait:

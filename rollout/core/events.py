@@ -153,6 +153,7 @@ class Command(Event):
     why: Text = ""
     groups: tuple[str, ...] = Field((), description="other names of theirs that approvals ask for")
     despite_freeze: bool = Field(default=False, description="the freeze of now is overlooked")
+    rollout_id: str | None = Field(None, description="which one is meant; None: whatever is there")
 
     def is_one_of(self, asked: Approvers) -> bool:
         """Whether they may answer: by a name of theirs, or as a member of a group."""

@@ -17,6 +17,9 @@ from rollout.core.source import Source
 
 SCHEMA_VERSION = 1
 SEEN_MAX = 100
+REFUSALS_MAX = 30
+REFUSAL_TEXT_MAX = 300
+"""Of refusals fewer are kept, and short: they are answers, and whoever is refused may ask often."""
 
 
 class Debt(Frozen):
@@ -38,6 +41,15 @@ class Checkpoint(Frozen):
     link: str = Field(description="the hash that the first entry after it carries as the previous")
 
 
+class Refusal(Frozen):
+    """What was answered to an event that was turned away; `live`: while a rollout was live."""
+
+    id: str
+    why: str
+    at: datetime
+    live: bool = False
+
+
 class Head(Frozen):
     """All that is alive on one endpoint.
 
@@ -57,6 +69,7 @@ class Head(Frozen):
     outbox: tuple[Notice, ...] = Field((), description="words to people that are owed, in order")
     due_at: datetime | None = Field(None, description="when the world is looked at next")
     seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
+    refused: tuple[Refusal, ...] = Field((), description="the last no to people, oldest first")
     trouble: str | None = Field(None, description="why the last look failed, if it did")
     gone_since: datetime | None = Field(None, description="since when Azure knows no such endpoint")
     alerts: tuple[AlertState, ...] = Field((), description="the last of each alert, oldest first")
@@ -80,6 +93,9 @@ class Head(Frozen):
 
     def remembering(self, event_id: str) -> "Head":
         return self.model_copy(update={"seen": (*self.seen, event_id)[-SEEN_MAX:]})
+
+    def refusing(self, refusal: Refusal) -> "Head":
+        return self.model_copy(update={"refused": (*self.refused, refusal)[-REFUSALS_MAX:]})
 
 
 class HistoryEntry(Frozen):

@@ -1,7 +1,7 @@
 """What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from rollout.core.hooks import TIMEOUT_SECONDS_MAX
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.onward import budget, seen
+from rollout.core.machine.repeats import is_for_good, refusing
 from rollout.core.rollout import Phase, Rollout
 
 _GRACE = timedelta(seconds=5)
@@ -42,9 +43,19 @@ LN_ONE_IN_MAX = 100.0
 
 
 def record(
-    before: Head, decision: Decision, event: Event, now: datetime
+    before: Head, decision: Decision, event: Event, now: datetime, *, asked: bool = True
 ) -> tuple[Head, tuple[Debt, ...], HistoryEntry | None]:
-    """The row to save, what is newly owed in it, and the history entry, if it is worth one."""
+    """The row to save, what is newly owed in it, and the history entry, if it is worth one.
+
+    `asked` tells that the event came from outside: then a no to it is remembered.
+    """
+    if asked and not decision.taken and is_for_good(event):
+        before = refusing(before, event, decision.why, now)
+        if decision.head.model_copy(update={"refused": before.refused}) == before:
+            return before, (), None
+        decision = replace(
+            decision, head=decision.head.model_copy(update={"refused": before.refused})
+        )
     row, new = _after(before, decision, event, now)
     if not _is_told(before, decision) and not isinstance(event, HookAnswered):
         return outbox.reminded(row), new, None
@@ -80,7 +91,8 @@ def _after(
         head = head.model_copy(update=fresh)
         if not (isinstance(event, TrafficAccepted) and _is_planned(before, now, soonest)):
             head = due(head, soonest)
-    if isinstance(event, Command | Beginning | AlertNotice) and event.id not in head.seen:
+    yes = decision.taken and isinstance(event, Command | Beginning)
+    if (yes or isinstance(event, AlertNotice)) and event.id not in head.seen:
         head = head.remembering(event.id)
     return head, new
 

@@ -156,6 +156,7 @@ class Origin(Frozen):
 class Order(Frozen):
     """What someone asked to roll out, as they asked it."""
 
+    id: str = Field("", description="of the event that brought it: what tells two alike apart")
     endpoint: EndpointId
     deployment: str
     policy: str | None = Field(None, description="a policy's name; none: the one that matches")

@@ -16,7 +16,12 @@ contoso/churn: green in place of blue has started under churn@3f2a91c04d7e
   waits: for green to be ready
   next:  rollout watch contoso/churn
 """
-QUEUED = {"queued": "green", "behind": ID, "why": f"green waits until {ID} is over"}
+QUEUED = {
+    "queued": "green",
+    "order": "start:7",
+    "behind": ID,
+    "why": f"green waits until {ID} is over",
+}
 NEXT_ID = "churn-0a1b2c3d4e-4"
 
 
@@ -88,11 +93,11 @@ def test_a_queued_start_says_behind_what_it_waits(canned: Canned, shell: Shell) 
 
 def test_wait_goes_on_with_the_queued_one_when_its_turn_comes(canned: Canned, shell: Shell) -> None:
     canned.says("POST", "rollouts", QUEUED, status=202)
-    before = a_view(canary="teal", queued="green")
-    over = ended(Outcome.ABORTED, canary="teal", queued="green")
+    before = a_view(canary="teal", queued="green", queued_order="start:7")
+    over = ended(Outcome.ABORTED, canary="teal", queued="green", queued_order="start:7")
     canned.shows([before, over])
-    canned.says("GET", "rollouts/contoso~churn", over, a_view(id=NEXT_ID))
-    canned.says("GET", f"rollouts/{NEXT_ID}", ended(Outcome.PROMOTED, id=NEXT_ID))
+    canned.says("GET", "rollouts/contoso~churn", over, a_view(id=NEXT_ID, order="start:7"))
+    canned.says("GET", f"rollouts/{NEXT_ID}", ended(Outcome.PROMOTED, id=NEXT_ID, order="start:7"))
     canned.says("GET", f"rollouts/{NEXT_ID}/history", {"entries": []})
 
     assert shell.run("start", "churn", "green", "--wait").exit_code == 0
@@ -100,7 +105,7 @@ def test_wait_goes_on_with_the_queued_one_when_its_turn_comes(canned: Canned, sh
 
 def test_a_queued_one_whose_place_is_taken_exits_3(canned: Canned, shell: Shell) -> None:
     canned.says("POST", "rollouts", QUEUED, status=202)
-    canned.shows([a_view(canary="teal", queued="red")])
+    canned.shows([a_view(canary="teal", queued="red", queued_order="start:8")])
 
     done = shell.run("start", "churn", "green", "--wait")
 
@@ -121,7 +126,7 @@ def test_a_queued_one_that_could_not_start_exits_4(canned: Canned, shell: Shell)
 
 def test_a_queued_one_may_wait_no_longer_than_asked(canned: Canned, shell: Shell) -> None:
     canned.says("POST", "rollouts", QUEUED, status=202)
-    canned.shows([a_view(canary="teal", queued="green")])
+    canned.shows([a_view(canary="teal", queued="green", queued_order="start:7")])
 
     done = shell.run("start", "churn", "green", "--wait", "--timeout", "2")
 

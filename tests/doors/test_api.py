@@ -138,16 +138,16 @@ def test_a_repeated_start_is_answered_alike(caller: Caller) -> None:
     assert caller.world.head.generation == 1
 
 
-def test_a_repeat_after_its_rollout_is_over_says_so(caller: Caller) -> None:
-    caller.start(key="run-1")
+def test_a_repeat_after_its_rollout_is_over_shows_that_one(caller: Caller) -> None:
+    first = read(caller.start(key="run-1"))
     caller.command("abort")
     caller.world.run(minutes=30)
     caller.start(key="run-2", why="again")
 
     answer = caller.start(key="run-1")
 
-    assert answer.status == 409
-    assert "over" in read(answer)["detail"]
+    assert answer.status == 201
+    assert (read(answer)["id"], read(answer)["outcome"]) == (first["id"], "aborted")
 
 
 def test_a_second_start_waits_behind_the_first(caller: Caller) -> None:
@@ -159,6 +159,7 @@ def test_a_second_start_waits_behind_the_first(caller: Caller) -> None:
     assert answer.status == 202
     assert read(answer) == {
         "queued": "red",
+        "order": "start:id2",
         "behind": first["id"],
         "until": None,
         "why": f"red waits until {first['id']} is over",

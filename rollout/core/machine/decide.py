@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from rollout.core.events import Beginning, Event
+from rollout.core.events import Beginning, Command, Event
 from rollout.core.head import Head
 from rollout.core.machine.back import watched_until
 from rollout.core.machine.decision import Decision, refuse
@@ -17,6 +17,8 @@ _WAITING = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.RETIRING})
 
 def decide(head: Head, event: Event, now: datetime) -> Decision:
     """Answer one event. Late and repeated events are normal, and change nothing."""
+    if why := _meant_for_another(head, event):
+        return refuse(head, why)
     if why := is_held_up(head, event):
         return _queued(head, event, why, now)
     answer = TRANSITIONS[head.phase][type(event)]
@@ -25,6 +27,16 @@ def decide(head: Head, event: Event, now: datetime) -> Decision:
     decision = answer(head, event, now)
     assert decision.head.phase in (*answer.to, head.phase), (head.phase, event, decision)
     return decision
+
+
+def _meant_for_another(head: Head, event: Event) -> str | None:
+    """Why a command means nothing here: it was for a rollout that was there when it was sent."""
+    if not isinstance(event, Command) or event.rollout_id is None:
+        return None
+    latest = head.rollout.id if head.rollout else "none"
+    if latest == event.rollout_id:
+        return None
+    return f"{event.rollout_id} is over; the endpoint's latest rollout is {latest}"
 
 
 def _queued(head: Head, event: Event, why: str, now: datetime) -> Decision:

@@ -14,13 +14,20 @@ from rollout.core.rollout import HoldCause, Phase, Rollout
 class Decision:
     """What an endpoint's state becomes, what is to be done, and why in one sentence.
 
-    `taken` is False where the event changes nothing: it came late, or is refused.
+    `taken` is False where the event changes nothing: it came late, or is refused. `live` tells
+    whether a rollout was live when it was decided; with `repeated` that was at an earlier time.
     """
 
     head: Head
     why: str
     actions: tuple[Action, ...] = ()
     taken: bool = True
+    repeated: bool = False
+    refused_live: bool | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.head.live if self.refused_live is None else self.refused_live
 
 
 def refuse(head: Head, why: str) -> Decision:
