@@ -70,6 +70,11 @@ def doctor(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("doctor", req)
 
 
+@app.route("events", methods=["GET"])
+def stream_events(req: func.HttpRequest) -> func.HttpResponse:
+    return _answer("stream_events", req)
+
+
 @app.route("rollouts", methods=["POST"])
 def start_rollout(req: func.HttpRequest) -> func.HttpResponse:
     return _answer("start_rollout", req)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rollout.core.head import Head
     from rollout.doctor import Doctor
     from rollout.engine import Engine
+    from rollout.feed_ports import FedStore
     from rollout.key_ports import Secrets
     from rollout.keys.lane import KeyLane
     from rollout.keys.ring import KeyRing
@@ -59,7 +60,7 @@ def clock() -> SystemClock:
 
 
 @Once
-def store() -> Store:
+def store() -> FedStore:
     if settings().storage is None:
         from rollout.adapters.sqlite.store import SqliteStore
 
@@ -316,6 +317,7 @@ def api() -> Api:
     return Api(
         engine=engine(),
         store=store(),
+        feed=store(),
         queue=queue(),
         keys=rotations(),
         policies=policies(),

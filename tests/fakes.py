@@ -16,6 +16,7 @@ from rollout.core.letter import Letter
 from rollout.core.notify import Target
 from rollout.core.rollout import HookWord, Phase, Rollout
 from rollout.errors import Conflict, Refused, RolloutError, Unknown
+from rollout.feed_ports import Page, Told
 from rollout.key_ports import SecretVersion
 from rollout.notice_ports import HookAnswer
 from rollout.ports import DeadLetter, Held, Message, Minutes, Store
@@ -45,6 +46,7 @@ class FakeStore:
     entries: defaultdict[str, dict[int, HistoryEntry]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    told: list[tuple[str, HistoryEntry]] = field(default_factory=list)
 
     def load(self, endpoint: EndpointId) -> Held:
         return self.heads.get(endpoint.key) or Held(Head(endpoint=endpoint), None)
@@ -60,6 +62,7 @@ class FakeStore:
         self.heads[key] = Held(head, str(int(held.etag or 0) + 1))
         if entry:
             self.entries[key][entry.number] = entry
+            self.told.append((key, entry))
         if head.rollout and head.rollout.over:
             self.finished[key, head.rollout.id] = head.rollout
         return self.heads[key]
@@ -99,6 +102,12 @@ class FakeStore:
     def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
         entries = sorted(self.entries[key].items())
         return [entry for number, entry in entries if number > after][:limit]
+
+    def feed(self, after: int | None, limit: int, key: str | None = None) -> Page:
+        begin = len(self.told) if after is None else min(after, len(self.told))
+        numbered = enumerate(self.told[begin:], begin + 1)
+        found = [Told(at, *one) for at, one in numbered if key in {None, one[0]}][:limit]
+        return Page(found, found[-1].sequence if found and len(found) == limit else len(self.told))
 
     def repair(self) -> int:
         return 0

@@ -12,9 +12,9 @@ from rollout.core.head import Wake
 from rollout.core.rollout import Phase
 from rollout.effects import Effects
 from rollout.engine import Engine
+from rollout.feed_ports import FedStore
 from rollout.looks import Looks
 from rollout.measuring import Sources
-from rollout.ports import Store
 from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.world import CHURN, World
 
@@ -74,7 +74,7 @@ class CountedWorld(World):
         self,
         seed: int,
         policy: str,
-        store: Store | None = None,
+        store: FedStore | None = None,
         operation_seconds: float = OPERATION_SECONDS,
     ) -> None:
         self.counts: Counter[str] = Counter()

@@ -13,6 +13,7 @@ from rollout.api.answers import Problem
 from rollout.api.exchange import JSON
 
 PROBLEM_JSON = "application/problem+json"
+EVENT_STREAM = "text/event-stream"
 TITLE = "rollout"
 ABOUT = """\
 Progressive delivery for models on Azure Machine Learning endpoints.
@@ -51,7 +52,7 @@ _KEY: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One word of the query, which is optional, or one header, which is not; and its schema."""
+    """One word of the query, or one header, and its schema."""
 
     name: str
     schema: Schema
@@ -69,6 +70,8 @@ class Operation:
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     headers: tuple[Query, ...] = ()
+    optional_headers: tuple[Query, ...] = ()
+    events: bool = False
     takes_key: bool = False
     security: str | None = "token"
     least: str | None = None
@@ -118,7 +121,8 @@ def _models(operations: Sequence[Operation]) -> set[tuple[type[BaseModel], JsonS
 def _operation(one: Operation, words: Mapping[str, Schema], references: _References) -> Schema:
     told: Schema = {"operationId": one.name, "summary": one.summary}
     parameters = [*_path_parameters(one.path, words), *map(_query_parameter, one.query)]
-    parameters += map(_header_parameter, one.headers)
+    parameters += [_header_parameter(header, required=True) for header in one.headers]
+    parameters += [_header_parameter(header, required=False) for header in one.optional_headers]
     if one.takes_key:
         parameters.append(_KEY)
     if parameters:
@@ -128,7 +132,8 @@ def _operation(one: Operation, words: Mapping[str, Schema], references: _Referen
         told["requestBody"] = {"required": True, "content": content}
     told["responses"] = {
         **{
-            str(status): _answer(status, model, references) for status, model in one.answers.items()
+            str(status): (_events if one.events else _answer)(status, model, references)
+            for status, model in one.answers.items()
         },
         "default": {
             "description": "Why not.",
@@ -155,8 +160,8 @@ def _query_parameter(query: Query) -> Schema:
     return {"name": query.name, "in": "query", "required": False, "schema": query.schema}
 
 
-def _header_parameter(header: Query) -> Schema:
-    return {"name": header.name, "in": "header", "required": True, "schema": header.schema}
+def _header_parameter(header: Query, *, required: bool) -> Schema:
+    return {"name": header.name, "in": "header", "required": required, "schema": header.schema}
 
 
 def _answer(status: int, model: type[BaseModel] | None, references: _References) -> Schema:
@@ -165,6 +170,13 @@ def _answer(status: int, model: type[BaseModel] | None, references: _References)
         mime = getattr(model, "mime", JSON)
         told["content"] = _content(references[model, "serialization"], mime)
     return told
+
+
+def _events(status: int, model: type[BaseModel] | None, references: _References) -> Schema:
+    """A stream of server-sent events; OpenAPI 3.1 has no word for what the data of each is."""
+    text = {"type": "string", "description": "Server-sent events; their data is JSON."}
+    stream = {"schema": text, "x-event-data": references[model, "serialization"] if model else {}}
+    return {"description": HTTPStatus(status).phrase, "content": {EVENT_STREAM: stream}}
 
 
 def _content(schema: Schema, mime: str = JSON) -> Schema:

@@ -1,9 +1,11 @@
 """What the answers are made from."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from secrets import token_hex
+from threading import Semaphore
 from typing import Protocol
 
 from rollout.api.exchange import Request
@@ -13,6 +15,7 @@ from rollout.core.events import Event
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order
 from rollout.doctor import Report
+from rollout.feed_ports import Feed
 from rollout.keys.rotations import Rotations
 from rollout.links import Desk
 from rollout.ports import Clock, PolicyFiles, Queue, Store, Telemetry
@@ -20,6 +23,9 @@ from rollout.rehearsal.memory import Memory
 from rollout.retention import PrunedPage
 from rollout.settings import Settings
 from rollout.signals import Silent
+
+WAITING_MAX = 4
+"""So many requests may wait for news at once in this process: an alert must find a thread."""
 
 
 class Examiner(Protocol):
@@ -64,8 +70,11 @@ class Parts:
     arrivals: Arrivals
     desk: Desk
     retention: Pruner
+    feed: Feed
     telemetry: Telemetry = field(default_factory=Silent)
     new_id: Callable[[], str] = token_hex
+    sleep: Callable[[float], None] = time.sleep
+    waiting: Semaphore = field(default_factory=lambda: Semaphore(WAITING_MAX))
 
     def event_id(self, request: Request, what: str) -> str:
         """The caller's key, by which a repeat is known; otherwise a new one."""

@@ -12,6 +12,7 @@ from rollout.api import (
     approvals,
     audit,
     callers,
+    events,
     hooks,
     installation,
     keys,
@@ -28,6 +29,7 @@ from rollout.core.callers import Role
 from rollout.doctor import Report
 from rollout.errors import RolloutError
 from rollout.inbox import (
+    ENDPOINT_PATTERN,
     AlertmanagerGroup,
     CheckBody,
     CommandBody,
@@ -61,6 +63,8 @@ class Route:
     body: type[BaseModel] | None = None
     query: tuple[Query, ...] = ()
     headers: tuple[Query, ...] = ()
+    optional_headers: tuple[Query, ...] = ()
+    events: bool = False
     once: bool = False
     check: callers.Check = callers.token
     refuse: Callable[[RolloutError, str], Response] = problem_of
@@ -84,6 +88,8 @@ class Route:
             body=self.body,
             query=self.query,
             headers=self.headers,
+            optional_headers=self.optional_headers,
+            events=self.events,
             takes_key=self.once,
             security=None if self.check is callers.anyone else self.check.__name__,
             least=self.least,
@@ -103,6 +109,20 @@ _LIMIT = Query(
 )
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
 _PERMIT = Query("permit", {"type": "string"})
+_PLACE = {"type": "string", "pattern": "^[0-9]{1,12}$"}
+_ENDPOINT = Query("endpoint", {"type": "string", "maxLength": 600, "pattern": ENDPOINT_PATTERN})
+_FROM = Query("after", _PLACE)
+_LAST = Query("last", {"type": "integer", "minimum": 0, "maximum": events.LAST_MAX, "default": 0})
+_WAIT = Query(
+    "wait",
+    {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": events.WAIT_SECONDS_MAX,
+        "default": events.WAIT_SECONDS,
+    },
+)
+_LAST_EVENT_ID = Query("Last-Event-ID", _PLACE)
 _OBJECT = answers.AnyObject
 _TAKEN = answers.QueuedOrDecided
 _ORIGIN = Query(
@@ -133,6 +153,9 @@ ROUTES: tuple[Route, ...] = (
           check=callers.anyone, least=None),
     Route("about", "GET", "about", installation.about, {200: answers.About}, least=Role.READER),
     Route("doctor", "GET", "doctor", installation.doctor, {200: Report}, least=Role.READER),
+    Route("stream_events", "GET", "events", events.stream, {200: events.EventTold},
+          query=(_ENDPOINT, _FROM, _LAST, _WAIT), optional_headers=(_LAST_EVENT_ID,),
+          events=True, least=Role.READER),
     Route("start_rollout", "POST", "rollouts", rollouts.start,
           {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True, least=Role.OPERATOR),
     Route("list_rollouts", "GET", "rollouts", rollouts.listed,

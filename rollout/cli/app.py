@@ -14,6 +14,7 @@ from rollout.cli.dead_letters import dead_letters
 from rollout.cli.disagreements import disagreements
 from rollout.cli.doctor import doctor
 from rollout.cli.endings import Exit
+from rollout.cli.events import events
 from rollout.cli.explain import explain
 from rollout.cli.export import export
 from rollout.cli.keys import keys
@@ -38,7 +39,7 @@ rollout brings a new deployment of an Azure Machine Learning endpoint to all tra
 All commands: rollout --help"""
 
 SECTIONS = {
-    "See": (list_rollouts, get, watch, explain, disagreements),
+    "See": (list_rollouts, get, watch, explain, events, disagreements),
     "Start": (up, start),
     "Rehearse": (plan, replay, minutes),
     "Decide": ORDERS,

@@ -20,6 +20,8 @@ from rollout.views import RolloutView
 TIMEOUT_SECONDS = (5, 60)
 RETRY_SECONDS = (0.5, 1.5)
 
+EVENT_STREAM = "text/event-stream"
+
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _REMEDIES: Mapping[int, str] = {
@@ -58,6 +60,15 @@ class Controller:
 
     def read(self, path: str, **query: Any) -> Any:  # noqa: ANN401 - JSON
         return self._ask("GET", path, params=query).body
+
+    def read_events(self, path: str, place: str, **query: Any) -> str:  # noqa: ANN401 - of requests
+        """Server-sent events from that place on, as they are written."""
+        headers = {"Last-Event-ID": place} if place else {}
+        response = self._answered("GET", path, headers=headers, params=query)
+        if not response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
+            raise self._strange("no event stream")
+        response.encoding = "utf-8"
+        return response.text
 
     def change(self, method: str, path: str, body: object = None, key: str | None = None) -> Answer:
         """Ask for a change, again when no answer comes: `key` makes it happen once."""
@@ -99,6 +110,15 @@ class Controller:
             raise self._strange(f"{place}: {first['msg']}") from error
 
     def _ask(self, method: str, path: str, **given: Any) -> Answer:  # noqa: ANN401 - of requests
+        response = self._answered(method, path, **given)
+        if not response.content:
+            return Answer(response.status_code, None)
+        try:
+            return Answer(response.status_code, response.json())
+        except requests.JSONDecodeError as error:
+            raise self._strange("no JSON") from error
+
+    def _answered(self, method: str, path: str, **given: Any) -> requests.Response:  # noqa: ANN401
         url = f"{self.place.url}/api/{path}"
         try:
             response = self._http.request(
@@ -108,12 +128,7 @@ class Controller:
             raise self._silent(error) from error
         if response.status_code >= 300:
             raise self._no(response, f"{method} {url}")
-        if not response.content:
-            return Answer(response.status_code, None)
-        try:
-            return Answer(response.status_code, response.json())
-        except requests.JSONDecodeError as error:
-            raise self._strange("no JSON") from error
+        return response
 
     # -- what goes wrong -----------------------------------------------------------------------
 

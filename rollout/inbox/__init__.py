@@ -5,6 +5,7 @@ from rollout.inbox.alerts import Alert, CommonAlert, read_alert
 from rollout.inbox.bodies import (
     BYTES_MAX,
     COMMANDS,
+    ENDPOINT_PATTERN,
     CheckBody,
     CommandBody,
     PlanBody,
@@ -23,6 +24,7 @@ from rollout.inbox.hooks import read_azure_devops, read_github
 __all__ = [
     "BYTES_MAX",
     "COMMANDS",
+    "ENDPOINT_PATTERN",
     "Alert",
     "AlertmanagerGroup",
     "CheckBody",

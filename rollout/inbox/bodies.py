@@ -44,10 +44,11 @@ _LINES = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 _ENDPOINT_TEXT = r"((/[A-Za-z0-9_.()-]+)+/|[A-Za-z0-9_.-]+/)?[A-Za-z0-9][A-Za-z0-9_-]{0,254}"
+ENDPOINT_PATTERN = f"^({_ENDPOINT_TEXT})$"
 EndpointText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=600),
-    Field(json_schema_extra={"pattern": f"^({_ENDPOINT_TEXT})$"}),
+    Field(json_schema_extra={"pattern": ENDPOINT_PATTERN}),
 ]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_NAME)]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=WHO_MAX, pattern=_ONE_LINE)]

@@ -24,6 +24,7 @@ class Request:
     query: str
     body: Any
     key: str | None
+    place: str | None = None
 
 
 @dataclass
@@ -116,13 +117,17 @@ def _handler(canned: Canned) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(length)) if length else None
             path = unquote(parts.path).removeprefix("/api/")
             key = self.headers.get("Idempotency-Key")
-            self._send(*canned.answer(Request(self.command, path, parts.query, body, key)))
+            place = self.headers.get("Last-Event-ID")
+            asked = Request(self.command, path, parts.query, body, key, place)
+            self._send(*canned.answer(asked))
 
         do_GET = do_POST = do_PUT = do_DELETE = handle_one  # noqa: N815
 
         def _send(self, status: int, body: Any) -> None:
             content = b"" if body is None else json.dumps(body).encode()
             kind = "application/problem+json" if status >= 400 else "application/json"
+            if isinstance(body, str):
+                content, kind = body.encode(), "text/event-stream"
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))

@@ -35,6 +35,7 @@ class Caller:
         self.api = Api(
             engine=world.engine,
             store=world.store,
+            feed=world.store,
             queue=world.queue,
             keys=world.rotations,
             policies=world.policies,

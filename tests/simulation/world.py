@@ -23,6 +23,7 @@ from rollout.core.traffic import Traffic
 from rollout.effects import Effects
 from rollout.engine import STEPS_QUEUE, Engine
 from rollout.errors import Conflict, RolloutError, Unavailable
+from rollout.feed_ports import FedStore
 from rollout.links import Desk
 from rollout.looks import Looks
 from rollout.measuring import Sources
@@ -33,7 +34,6 @@ from rollout.ports import (
     Metrics,
     PolicyFile,
     Scoring,
-    Store,
 )
 from rollout.post import Post
 from tests.fakes import NOON, FakeClock, FakeHooks, FakeQueue, FakeSamples, FakeStore
@@ -183,7 +183,7 @@ class World:
         policy: str = POLICY,
         faults: Faults | None = None,
         deaths: float = 0.0,
-        store: Store | None = None,
+        store: FedStore | None = None,
     ) -> None:
         self.random = Random(seed)
         self.chances = Chances(seed)

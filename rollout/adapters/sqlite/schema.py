@@ -95,6 +95,20 @@ MIGRATIONS: tuple[str, ...] = (
     WHEN NEW.number <= COALESCE((SELECT max(number) FROM history WHERE key = NEW.key), 0)
     BEGIN SELECT RAISE(IGNORE); END;
     """,
+    """
+    CREATE TABLE feed (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL,
+        number INTEGER NOT NULL
+    );
+    CREATE INDEX feed_key ON feed (key, sequence);
+    INSERT INTO feed (key, number)
+        SELECT key, number FROM history ORDER BY json_extract(body, '$.at'), key, number;
+    CREATE TRIGGER history_is_told AFTER INSERT ON history
+    BEGIN INSERT INTO feed (key, number) VALUES (NEW.key, NEW.number); END;
+    CREATE TRIGGER history_is_told_no_more AFTER DELETE ON history
+    BEGIN DELETE FROM feed WHERE key = OLD.key AND number = OLD.number; END;
+    """,
 )
 """How many scripts there are is the version."""
 

@@ -11,11 +11,13 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from rollout.adapters.sqlite.database import Database, to_micros
+from rollout.adapters.sqlite.feed import read_feed
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, Unavailable, Unknown
+from rollout.feed_ports import Page, Told
 from rollout.ports import Held
 
 _log = logging.getLogger(__name__)
@@ -96,6 +98,20 @@ class SqliteStore:
 
     def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
         return self._rows(HistoryEntry, _HISTORY, (key, after), limit)
+
+    def feed(self, after: int | None, limit: int, key: str | None = None) -> Page:
+        """The place of an entry is of the same transaction as the entry, and writers take turns."""
+        with self._database.reading() as connection:
+            rows, until = read_feed(connection, after, limit, key)
+        told = []
+        for sequence, owner, number, body in rows:
+            try:
+                entry = self._parse(HistoryEntry, f"{owner} {number}", body)
+            except Unavailable as error:
+                _log.warning("left out: %s", error)
+                continue
+            told.append(Told(sequence, owner, entry))
+        return Page(told, until)
 
     def repair(self) -> int:
         """The indexes are of the same transaction as the rows: they miss nothing."""

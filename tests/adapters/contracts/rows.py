@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from rollout.analysis.report import Arm, Finding, Guard, Metric, Report, Verdict
 from rollout.core.actions import SetTraffic
 from rollout.core.endpoint import EndpointId
-from rollout.core.head import Debt, Head, HistoryEntry
+from rollout.core.head import Debt, Head, HistoryEntry, Refusal
 from rollout.core.policy import Canary, Match, Policy, StageEntry
 from rollout.core.rollout import Order, Phase, Rollout, StageClock
 from rollout.core.traffic import Traffic
@@ -77,6 +77,7 @@ def a_full_head() -> Head:
         owed=(Debt(id="d1", action=wish, generation=3, not_before=NOON, last_error="409"),),
         due_at=NOON + timedelta(microseconds=1),
         seen=("a", "b"),
+        refused=(Refusal(id="c", why="it is over: Zürich", at=NOON, live=True),),
         entries=2,
     )
 

@@ -13,6 +13,7 @@ from rollout.core.chain import link
 from rollout.core.head import Head
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, Unknown
+from rollout.feed_ports import FedStore
 from rollout.ports import Held, Store
 from tests.adapters.contracts.rows import (
     HOUR,
@@ -25,7 +26,7 @@ from tests.adapters.contracts.rows import (
 )
 from tests.fakes import NOON, FakeStore
 
-STORES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Store]]] = {
+STORES: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[FedStore]]] = {
     "fake": lambda _: nullcontext(FakeStore()),
     "sqlite": lambda use: closing(SqliteStore(use.getfixturevalue("tmp_path") / "rollout.db")),
     "tables": lambda use: nullcontext(TableStore(use.getfixturevalue("account"))),
@@ -264,7 +265,7 @@ def test_what_people_write_comes_back_letter_for_letter(store: Store) -> None:
 
 
 def test_a_store_that_misses_nothing_has_nothing_to_repair(store: Store) -> None:
-    kept(store, a_full_head())
+    store.save(store.load(an_endpoint()), a_full_head(), an_entry(2))
     kept(store, a_head("other", due_at=NOON, rollout=a_rollout(Phase.PROMOTED)))
 
     assert store.repair() == 0

@@ -88,6 +88,11 @@ def ended_hint(key: str, rollout: str, at: int, etag: str | None) -> Hint:
     return Hint(name, key, seal, at, rollout)
 
 
+def told_hint(key: str, etag: str | None) -> Hint:
+    """That an entry may have been saved which has no place in the feed yet."""
+    return Hint(f"told-{escaped(key)}-{mark(etag)}", key, mark(etag))
+
+
 def needed(held: Held, head: Head) -> Sequence[Hint]:
     """The hints without which the head would not be found; those of what is held are there."""
     key, before = head.endpoint.key, held.head if held.etag else None
@@ -138,6 +143,10 @@ class Hints:
     def live(self) -> Iterator[Hint]:
         """By the endpoint's key."""
         return self._between("live-", "live.")
+
+    def told(self) -> Iterator[Hint]:
+        """By the endpoint's key."""
+        return self._between("told-", "told.")
 
     def ended(self, page: int) -> Iterator[Hint]:
         """Latest first, asked for page by page."""

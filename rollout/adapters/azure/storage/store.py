@@ -24,13 +24,16 @@ from rollout.adapters.azure.storage.hints import (
     micros,
     needed,
     newly_over,
+    told_hint,
 )
+from rollout.adapters.azure.storage.places import Places
 from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, packed, unpacked
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
+from rollout.feed_ports import Page, Told
 from rollout.ports import Held
 
 ENTRY_BYTES_MAX = 8 * 1024
@@ -56,6 +59,7 @@ class TableStore:
         self._account = account
         self._hints = Hints(account)
         self._evidence = Evidence(account)
+        self._places = Places(account)
 
     # -- one endpoint --------------------------------------------------------------------------
 
@@ -76,7 +80,8 @@ class TableStore:
             operations.append(_create(self._entry_row(partition, entry)))
         if head.rollout and newly_over(held, head):
             operations.append(_ended_row(partition, head.rollout))
-        self._hints.write(needed(held, head))
+        news = (told_hint(head.endpoint.key, held.etag),) if entry else ()
+        self._hints.write([*needed(held, head), *news])
         return Held(head, self._commit(partition, write, operations))
 
     def rollout(self, key: str, rollout_id: str) -> Rollout | None:
@@ -146,15 +151,40 @@ class TableStore:
         self._hints.remove(false)
         return found
 
+    def feed(self, after: int | None, limit: int, key: str | None = None) -> Page:
+        """Whoever reads gives what was saved since its place: a save itself waits for no place."""
+        self._give_places()
+        places, until = self._places.read(after, limit, key)
+        found: dict[tuple[str, int], HistoryEntry] = {}
+        for owner in dict.fromkeys(one.key for one in places):
+            found |= self._entries_at(owner, [one.number for one in places if one.key == owner])
+        told = ((one, found.get((one.key, one.number))) for one in places)
+        return Page([Told(one.sequence, one.key, entry) for one, entry in told if entry], until)
+
+    def _give_places(self) -> None:
+        """A hint is past when all that was saved on its state of the row has its place."""
+        false = list[Hint]()
+        for hint, held in self._held_by(self._hints.told()):
+            if held is None or self._places.give(hint.key, held.head.entries):
+                false += _past(hint, held)
+        self._hints.remove(false)
+
+    def _entries_at(self, key: str, numbers: Sequence[int]) -> dict[tuple[str, int], HistoryEntry]:
+        first, last = min(numbers), max(numbers)
+        rows = self._between(escaped(key), f"history-{first:010d}", f"history-{last + 1:010d}")
+        return {(key, entry.number): entry for entry in _readable(self._entry, rows)}
+
     def repair(self) -> int:
-        """Two requests for each endpoint, and one for each thousand hints."""
+        """Two requests for each endpoint, and one for each thousand hints, or places."""
         known = {hint.place for hint in self._hints.all()}
         lost = {hint.place: hint for hint in self._wanted() if hint.place not in known}
         self._hints.write(list(lost.values()))
+        self._give_places()
         return len(lost)
 
     def _wanted(self) -> Iterator[Hint]:
         """The hints without which something would not be found."""
+        placed = self._places.given()
         for row in self._heads():
             try:
                 head, etag = unpacked(Head, row), _etag(row)
@@ -162,6 +192,8 @@ class TableStore:
                 _log.warning("left out: %s", error)
                 continue
             yield from needed(Held(Head(endpoint=head.endpoint), etag), head)
+            if head.entries > placed.get(head.endpoint.key, 0):
+                yield told_hint(head.endpoint.key, etag)
             for one in self._between(row["PartitionKey"], "rollout-", "rollout."):
                 yield ended_hint(head.endpoint.key, one["rollout"], int(one["ended_at"]), etag)
 

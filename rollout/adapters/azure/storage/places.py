@@ -1,0 +1,115 @@
+"""The place of every history entry among those of all endpoints: a partition that only grows.
+
+One row counts the places that are given, one for each endpoint tells up to which entry they are.
+A transaction moves both on and adds the new places, or does nothing: whoever is slower tries again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+
+from rollout.adapters.azure.storage.account import HINTS, Account
+from rollout.adapters.azure.storage.answers import explaining, is_not_made
+from rollout.adapters.azure.storage.rows import Row, escaped
+from rollout.errors import Conflict
+
+PARTITION = "feed"
+AT_ONCE_MAX = 98
+"""A transaction has at most a hundred rows, of which two count."""
+TRIES = 5
+
+_COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    sequence: int
+    key: str
+    number: int
+
+
+class Places:
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def give(self, key: str, entries: int) -> bool:
+        """Give the endpoint's entries up to that number their places; False where others did so."""
+        for _ in range(TRIES):
+            count, given = self._row(_COUNT), self._row(f"given-{escaped(key)}")
+            first = _number(given) + 1
+            numbers = range(first, min(entries, first + AT_ONCE_MAX - 1) + 1)
+            if not numbers:
+                return True
+            try:
+                self._append(key, count, given, numbers)
+            except Conflict:
+                continue
+        return False
+
+    def given(self) -> Mapping[str, int]:
+        """By endpoint's key: up to which entry places are given."""
+        return {row["key"]: _number(row) for row in self._between("given-", "given.")}
+
+    def read(self, after: int | None, limit: int, key: str | None) -> tuple[Sequence[Place], int]:
+        """The places above that one, and up to where there are no others."""
+        end = _number(self._row(_COUNT))
+        begin = end if after is None else min(after, end)
+        if begin == end:
+            return (), end
+        rows = self._between(f"place-{begin + 1:012d}", f"place-{end + 1:012d}", limit)
+        kept = (row for row in rows if key in {None, row["key"]})
+        found = [
+            Place(int(row["RowKey"][6:]), row["key"], _number(row)) for row in islice(kept, limit)
+        ]
+        return found, found[-1].sequence if found and len(found) == limit else end
+
+    def _append(self, key: str, count: Row | None, given: Row | None, numbers: range) -> None:
+        begin = _number(count)
+        operations: list[Any] = [
+            _moved_on(count, _COUNT, "", begin + len(numbers)),
+            _moved_on(given, f"given-{escaped(key)}", key, numbers[-1]),
+        ]
+        operations += [
+            ("create", _as_row(f"place-{begin + place:012d}", key, number))
+            for place, number in enumerate(numbers, 1)
+        ]
+        with explaining(self._account.asked(HINTS)):
+            self._account.table(HINTS).submit_transaction(operations)
+
+    def _row(self, name: str) -> Row | None:
+        with explaining(self._account.asked(HINTS)):
+            try:
+                return self._account.table(HINTS).get_entity(PARTITION, name)
+            except ResourceNotFoundError as error:
+                if is_not_made(error):
+                    raise
+                return None
+
+    def _between(self, first: str, end: str, page: int | None = None) -> Any:  # noqa: ANN401
+        with explaining(self._account.asked(HINTS)):
+            yield from self._account.table(HINTS).query_entities(
+                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
+                parameters={"partition": PARTITION, "first": first, "end": end},
+                results_per_page=min(page or 1000, 1000),
+            )
+
+
+def _number(row: Row | None) -> int:
+    return int(row["number"]) if row else 0
+
+
+def _as_row(name: str, key: str, number: int) -> dict[str, str]:
+    return {"PartitionKey": PARTITION, "RowKey": name, "key": key, "number": str(number)}
+
+
+def _moved_on(row: Row | None, name: str, key: str, number: int) -> Any:  # noqa: ANN401
+    new = _as_row(name, key, number)
+    if row is None:
+        return "create", new
+    under = {"etag": row.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
+    return "update", new, {"mode": UpdateMode.REPLACE, **under}
