@@ -4,6 +4,7 @@ An answer on Azure Functions is whole before it is sent: a stream without an end
 So each answer tells what is new, waits a little where nothing is, ends, and says when to come back.
 """
 
+import re
 from collections.abc import Sequence
 
 from rollout.api.exchange import Request, Response
@@ -23,7 +24,7 @@ LOOK_SECONDS = 1.0
 BACK_SOON, BACK_LATER = 200, 5000
 """Milliseconds until a client comes back: at once for more, later where there was no room."""
 
-_PLACE_DIGITS_MAX = 12
+_PLACE = re.compile(r"[0-9]{1,12}")
 
 
 class EventTold(Frozen):
@@ -52,13 +53,16 @@ def _key(parts: Parts, request: Request) -> str | None:
 
 def _place(parts: Parts, request: Request) -> int:
     """Where the client stands: where it was, or so many events before the end."""
-    text = request.headers.get(ID_HEADER) or request.query.get("after")
-    if text:
-        if not text.isascii() or not text.isdecimal() or len(text) > _PLACE_DIGITS_MAX:
-            raise Malformed(f"Last-Event-ID, after: {text[:50]!r} is no id of this stream")
-        return int(text)
     last = request.number("last", 0, 0, LAST_MAX)
-    return max(0, parts.feed.feed(None, 0).until - last)
+    told = (request.headers.get(ID_HEADER), request.query.get("after"))
+    places = [_checked(text) for text in told if text is not None]
+    return places[0] if places else max(0, parts.feed.feed(None, 0).until - last)
+
+
+def _checked(text: str) -> int:
+    if not _PLACE.fullmatch(text):
+        raise Malformed(f"Last-Event-ID, after: {text[:50]!r} is no id of this stream")
+    return int(text)
 
 
 def _wait(parts: Parts, page: Page, key: str | None, seconds: int) -> tuple[Page, int]:

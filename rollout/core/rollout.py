@@ -113,19 +113,53 @@ class Rollback(Frozen):
 
 
 class StageClock(Frozen):
-    """How long the stage has lasted; it stands still while `since` is None."""
+    """How long the stage has lasted; it stands still while `since` is None.
+
+    Our own clock may jump; the minutes that others have counted do not. So what a pass needs is
+    told by these: `measured` lies behind, `heard` is the end of the last minute with a point.
+    """
 
     ran: timedelta = timedelta(0)
     since: datetime | None = None
+    measured: timedelta | None = Field(None, description="None: as long as it ran")
+    heard: datetime | None = None
+    not_before: datetime | None = Field(None, description="no minute before it counts again")
 
     def elapsed(self, now: datetime) -> timedelta:
         return self.ran + (max(now - self.since, timedelta(0)) if self.since else timedelta(0))
 
     def started(self, now: datetime) -> "StageClock":
-        return self if self.since else StageClock(ran=self.ran, since=now)
+        if self.since:
+            return self
+        since = max(now, self.not_before) if self.not_before else now
+        return StageClock(ran=self.ran, since=since, measured=self.measured)
 
     def stopped(self, now: datetime) -> "StageClock":
-        return StageClock(ran=self.elapsed(now))
+        if self.since is None:
+            return self
+        ran, measured = self.elapsed(now), self.measured_for
+        return StageClock(
+            ran=ran,
+            measured=None if measured == ran else measured,
+            not_before=max(self.since, self.heard or self.since),
+        )
+
+    def hearing(self, until: datetime | None) -> "StageClock":
+        """The clock that knows up to when there are minutes with points."""
+        return self.model_copy(update={"heard": until}) if until and self.since else self
+
+    @property
+    def measured_for(self) -> timedelta:
+        """How much of its time minutes with points have passed."""
+        behind = self.ran if self.measured is None else self.measured
+        if self.since is None or self.heard is None:
+            return behind
+        return behind + max(self.heard - self.since, timedelta(0))
+
+    def has_measured(self, time: timedelta) -> bool:
+        """Whether minutes with points have passed that much of it, some of them since it runs."""
+        runs = self.since is not None and self.heard is not None and self.heard >= self.since
+        return runs and self.measured_for >= time
 
 
 class Share(Frozen):

@@ -361,7 +361,8 @@ def test_the_stage_clock_stands_still_in_a_pause_and_goes_on_with_what_ran() -> 
 
     assert told(paused) == (Phase.HOLDING, (), "paused by anna")
     assert told(resumed) == (Phase.MEASURING, (), "resumed by anna: fixed")
-    assert rollout_of(resumed).clock == StageClock(ran=2 * MINUTE, since=at)
+    unheard = StageClock(ran=2 * MINUTE, since=at, measured=0 * MINUTE)
+    assert rollout_of(resumed).clock == unheard
     assert told(decision) == (Phase.MEASURING, (), "1 minutes of canary 5 % left")
     assert rollout_of(resumed).share_since == NOON
 

@@ -75,8 +75,16 @@ def _noticed(rollout: Rollout, event: Looked) -> Rollout:
         update={
             "report": event.report or rollout.report,
             "readable_until": event.readable_until or rollout.readable_until,
+            "clock": rollout.clock.hearing(_heard(event)),
         }
     )
+
+
+def _heard(event: Looked) -> datetime | None:
+    """The end of the last minute that has a point and can be read."""
+    if event.heard_until is None or event.readable_until is None:
+        return None
+    return min(event.heard_until, event.readable_until)
 
 
 # -- what time brings -------------------------------------------------------------------------
@@ -200,24 +208,16 @@ def _silence(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Deci
     return hold(head, rollout, HoldCause.NO_DATA, why, now, way)
 
 
-def _too_early(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
+def _too_early(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
     """The shortest time is over when the clock says so and the metrics have come that far."""
     stage = _trial(rollout)
     shortest = stage.shortest_minutes * rollout.minute
     left = shortest - rollout.clock.elapsed(now)
     if left > timedelta(0):
         return stay(head, rollout, f"{_minutes(left, rollout)} minutes of {stage} left")
-    if shortest and _readable(rollout, event) < shortest:
+    if shortest and not rollout.clock.has_measured(shortest):
         return stay(head, rollout, f"{stage}: waiting for its last minutes' metrics")
     return None
-
-
-def _readable(rollout: Rollout, event: Looked) -> timedelta:
-    """How much of the stage's time the metrics have passed; what ran before a hold lies behind."""
-    since, until = rollout.clock.since, event.readable_until
-    if since is None or until is None or until < since:
-        return timedelta(0)
-    return rollout.clock.ran + (until - since)
 
 
 def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
