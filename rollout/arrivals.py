@@ -77,6 +77,11 @@ class Arrivals:
         """How many events came that mean nothing here, by type, since this process began."""
         return dict(self._unknown)
 
+    def count(self, name: str) -> None:
+        """Count what was not taken, under the name of its type."""
+        known = name in self._unknown or len(self._unknown) < UNKNOWN_MAX
+        self._unknown[name if known else "others"] += 1
+
     def begin(self, news: News) -> Begun:
         """Start what the one rule that fits says; raises what a start raises.
 
@@ -136,8 +141,7 @@ class Arrivals:
             case Handshake():
                 return "a handshake is answered where it is asked, over HTTP"
             case Unread(type=name, why=why):
-                known = name in self._unknown or len(self._unknown) < UNKNOWN_MAX
-                self._unknown[name if known else "others"] += 1
+                self.count(name)
             case NearExpiry():
                 why = self._on_expiry(event)
             case News():

@@ -1,6 +1,6 @@
 """The doors of CI and of Event Grid: what they announce starts what the policies say."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from rollout.api.answers import Decided, EventsTaken
 from rollout.api.callers import is_handshake
@@ -9,13 +9,13 @@ from rollout.api.parts import Parts
 from rollout.api.rollouts import started
 from rollout.core.news import News
 from rollout.errors import Malformed
-from rollout.inbox import Handshake, read_azure_devops, read_events, read_github
+from rollout.inbox import Handshake, Unread, read_azure_devops, read_events, read_github
 
 ORIGIN_HEADER = "webhook-request-origin"
 EVENTS_PER_MINUTE = "120"
-AGE_MAX = timedelta(days=3)
-"""So long GitHub lets people send a delivery again."""
 SKEW_MAX = timedelta(minutes=5)
+TOO_OLD = "too old or of the future"
+"""Under this name refused announcements are counted with those that mean nothing here."""
 
 
 def github(parts: Parts, request: Request) -> Response:
@@ -23,18 +23,22 @@ def github(parts: Parts, request: Request) -> Response:
     event = request.headers.get("x-github-event", "")
     delivery = request.headers.get("x-github-delivery", "")
     news = read_github(event, delivery, request.body)
-    if isinstance(news, News) and news.at:
-        _check_age(news.at, parts.clock.now())
     return _begun(parts, news)
 
 
-def _check_age(at: datetime, now: datetime) -> None:
-    """A signature has no end of its own: raises Malformed for what was signed too long ago."""
-    if not -SKEW_MAX <= now - at <= AGE_MAX:
-        raise Malformed(
-            f"it happened at {at.isoformat()}, and now it is {now.isoformat()}: a delivery is taken"
-            f" for {AGE_MAX.days} days; run the workflow again"
-        )
+def _late(parts: Parts, news: object) -> str | None:
+    """Why it comes at a wrong time. Neither a signature nor a secret has an end of its own.
+
+    What was recorded and is sent again later than that finds nothing that still knows its id.
+    """
+    now, hours = parts.clock.now(), parts.settings.hook_age_hours
+    at = news.at if isinstance(news, News) else None
+    if at is None or -SKEW_MAX <= now - at <= timedelta(hours=hours):
+        return None
+    return (
+        f"it happened at {at.isoformat()}, and now it is {now.isoformat()}: it is taken for"
+        f" {hours} hours (ROLLOUT_HOOK_AGE_HOURS); if it is meant, let it happen again"
+    )
 
 
 def azure_devops(parts: Parts, request: Request) -> Response:
@@ -45,6 +49,9 @@ def azure_devops(parts: Parts, request: Request) -> Response:
 def _begun(parts: Parts, news: News | str) -> Response:
     if isinstance(news, str):
         return answer(Decided(decided=news), 202)
+    if why := _late(parts, news):
+        parts.arrivals.count(TOO_OLD)
+        raise Malformed(why)
     begun = parts.arrivals.begin(news)
     if begun.order is None or begun.decision is None:
         return answer(Decided(decided=begun.why), 202)
@@ -59,7 +66,8 @@ def event_grid(parts: Parts, request: Request) -> Response:
         if len(codes) != 1 or len(events) != 1:
             raise Malformed("a handshake is one event with data.validationCode, and nothing else")
         return answer(EventsTaken(validationResponse=codes[0]))
-    return answer(EventsTaken(decided=parts.arrivals.take(events)))
+    timely = [Unread(TOO_OLD, why) if (why := _late(parts, one)) else one for one in events]
+    return answer(EventsTaken(decided=parts.arrivals.take(timely)))
 
 
 def event_grid_origin(_parts: Parts, request: Request) -> Response:

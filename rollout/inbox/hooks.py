@@ -64,16 +64,20 @@ def read_azure_devops(body: bytes) -> News | str:
         values=_texts([("project", _project(payload)), *read(payload["resource"])]),
         who=one_line(str(who), 100),
         why=one_line(str(_at(payload, "message", "text") or event), 200),
+        at=_time(payload.get("createdDate")),
     )
 
 
 def _signed_at(payload: Payload, event: str) -> datetime | None:
     """When it happened, as the signed body tells."""
     told = _part(payload, event)
-    text = told.get("updated_at") or told.get("created_at")
-    with suppress(ValueError, TypeError):
-        at = datetime.fromisoformat(text)  # type: ignore[arg-type]
-        return at.astimezone(UTC) if at.tzinfo else None
+    return _time(told.get("updated_at") or told.get("created_at"))
+
+
+def _time(text: object) -> datetime | None:
+    with suppress(ValueError, OverflowError):
+        at = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return at.astimezone(UTC) if at and at.tzinfo else None
     return None
 
 

@@ -179,8 +179,58 @@ def test_a_delivery_of_another_time_starts_nothing(caller: Caller, days: int) ->
     answer = signed(caller, "workflow_run", a_run(updated_at=at.isoformat()))
 
     assert answer.status == 400
-    assert "taken for 3 days" in read(answer)["detail"]
+    assert "taken for 72 hours (ROLLOUT_HOOK_AGE_HOURS)" in read(answer)["detail"]
     assert caller.world.phase is Phase.IDLE
+    assert _late_ones(caller) == 1
+
+
+def _late_ones(caller: Caller) -> int:
+    caller.headers = {"authorization": f"Bearer {TOKEN}"}
+    return int(read(caller.ask("about"))["unknown_events"].get("too old or of the future", 0))
+
+
+@pytest.mark.parametrize("days", [4, -1])
+def test_a_build_of_another_time_starts_nothing(caller: Caller, days: int) -> None:
+    caller.world.azure.deployments["b2"] = Deployment()
+    caller.headers = _basic(SECRET)
+    told = payload("azure_devops/build_complete")
+
+    late = caller.ask(
+        "take_azure_devops",
+        {**told, "createdDate": (NOON - timedelta(days=days)).isoformat()},
+    )
+    timely = caller.ask("take_azure_devops", told)
+    again = caller.ask("take_azure_devops", told)
+
+    assert (late.status, timely.status, again.status) == (400, 201, 201)
+    assert caller.world.head.generation == 1
+    assert _late_ones(caller) == 1
+
+
+@pytest.mark.parametrize("days", [4, -1])
+def test_an_event_of_another_time_starts_nothing_and_keeps_no_other_waiting(
+    caller: Caller, days: int
+) -> None:
+    (event,) = _written()
+    at = (NOON - timedelta(days=days)).isoformat()
+
+    told = events(caller, [{**event, "id": "late", "eventTime": at}, event])
+
+    assert "ROLLOUT_HOOK_AGE_HOURS" in told
+    assert "Event Grid starts green" in told
+    assert caller.world.head.generation == 1
+    assert _late_ones(caller) == 1
+
+
+def test_the_window_is_a_setting(tmp_path: Path) -> None:
+    at = NOON - timedelta(hours=2)
+    narrow = a_caller(tmp_path, POLICY, hook_age_hours=1, azure_devops_secret=SecretStr(SECRET))
+    narrow.headers = _basic(SECRET)
+    told = {**payload("azure_devops/build_complete"), "createdDate": at.isoformat()}
+
+    answer = narrow.ask("take_azure_devops", told)
+
+    assert "taken for 1 hours" in read(answer)["detail"]
 
 
 def test_the_name_may_come_from_the_deployments_payload(caller: Caller) -> None:
