@@ -38,8 +38,10 @@ def test_a_job_ends_as_its_rollout_ends(a_stage: StageMaker, tmp_path: Path) -> 
 
     _assert_rolled_back(on_github, stage, *github_job)
     _assert_promoted(on_azure, stage, *azure_job)
-    _assert_aborted(on_github, stage, *github_job)
+    first = _assert_aborted(on_github, stage, *github_job)
+    second = _assert_aborted(on_azure, stage, *azure_job)  # the same in every word, while watched
 
+    assert first != second
     assert list(tmp_path.rglob("hacked")) == []
     token = (stage.controller.data / "token").read_text().strip()
     shown = [*on_github.said, *on_azure.said, *(one.read_text() for one in tmp_path.glob("*/log"))]
@@ -77,7 +79,7 @@ def _assert_promoted(
 
 def _assert_aborted(
     runner: Runner, stage: Stage, _: Step, start: Step, tell: Step, abort: Step
-) -> None:
+) -> str:
     _fresh(runner.temp)
     running = runner.rolling_out("blue").begin(start)
     stage.eventually(lambda: stage.at("canary 20 %"))
@@ -86,6 +88,7 @@ def _assert_aborted(
     assert_told(runner, stage, "interrupted", explained=False)
     assert runner.run(abort) == 0, runner.said
     stage.eventually(lambda: stage.outcome() == "aborted")
+    return str(stage.view["id"])
 
 
 def assert_told(runner: Runner, stage: Stage, outcome: str, *, explained: bool = True) -> None:

@@ -49,6 +49,8 @@ class Places:
                 self._append(key, count, given, numbers)
             except Conflict:
                 continue
+            if numbers[-1] == entries:
+                return True
         return False
 
     def given(self) -> Mapping[str, int]:
