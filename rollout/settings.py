@@ -63,9 +63,7 @@ class Settings(Frozen):
     requests_per_minute: int = Field(
         3000, ge=60, description="of one caller, on each instance; more are answered 429"
     )
-    hook_age_hours: int = Field(
-        72, ge=1, le=720, description="how old a webhook or event may be; older ones start nothing"
-    )
+    hook_age_hours: int = Field(72, ge=1, le=720, description="older hooks and events are refused")
     github_secret: SecretStr | None = Field(None, description="of GitHub's webhook")
     github_secret_next: SecretStr | None = Field(
         None, description="a second one that counts as well, while they change"

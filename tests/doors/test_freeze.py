@@ -21,6 +21,7 @@ def test_a_start_in_a_freeze_waits_and_begins_by_itself(tmp_path: Path) -> None:
     assert answer.status == 202
     assert read(answer) == {
         "queued": "green",
+        "order": "start:id1",
         "behind": None,
         "until": "2026-03-02T12:30:00Z",
         "why": "green waits: it is frozen (launch) until Mon 2026-03-02 12:30 UTC",

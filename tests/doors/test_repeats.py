@@ -6,9 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rollout.core.events import ApprovalGiven
 from rollout.core.head import REFUSALS_MAX
+from rollout.core.machine.decide import decide
+from rollout.core.machine.repeats import answered
+from rollout.core.record import record
 from rollout.core.rollout import Phase
+from tests.builders import a_head, a_question, a_rollout
 from tests.doors.callers import Caller, a_caller, read
+from tests.fakes import NOON
 from tests.simulation.world import CHURN, POLICY
 
 COMMANDS = ("pause", "resume", "skip", "promote", "abort", "approve", "reject", "release", "undo")
@@ -160,3 +166,18 @@ def test_whatever_comes_again_changes_nothing(
             # a start that waited has begun, or another took its place
             assert name == "start" or answers[name, number] == answer.status
         answers[name, number] = answer.status
+
+
+# -- a link is another matter ----------------------------------------------------------------------
+
+
+def test_a_no_to_a_link_leaves_it_good_for_somebody_who_may() -> None:
+    asked = a_rollout(Phase.APPROVING, asked=a_question())
+    link = {"id": "link", "question_since": asked.phase_since}
+    stranger = ApprovalGiven.model_validate({**link, "who": "carla"})
+
+    refused = decide(a_head(asked), stranger, NOON)
+    row, _, _ = record(a_head(asked), refused, stranger, NOON)
+
+    assert not refused.taken
+    assert answered(row, "link") is None
