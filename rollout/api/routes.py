@@ -108,7 +108,7 @@ _LIMIT = Query(
     {"type": "integer", "minimum": 1, "maximum": rollouts.LIMIT_MAX, "default": rollouts.LIMIT},
 )
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
-_PERMIT = Query("permit", {"type": "string"})
+_PERMIT = Query("permit", {"type": "string", "maxLength": 2000, "pattern": "^[\\x21-\\x7e]*$"})
 _PLACE = {"type": "string", "pattern": "^[0-9]{1,12}$"}
 _ENDPOINT = Query("endpoint", {"type": "string", "maxLength": 600, "pattern": ENDPOINT_PATTERN})
 _FROM = Query("after", _PLACE)
