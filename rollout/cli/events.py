@@ -27,7 +27,7 @@ Event = Mapping[str, Any]
 Examples:
   rollout events
   rollout events --follow --endpoint churn
-  rollout events --follow --json | jq .entry.why"""
+  rollout events --follow --json > events.jsonl"""
 )
 @click.option("--follow", is_flag=True, help="Go on with what is decided from now on.")
 @click.option("--endpoint", metavar="E", help="Of this endpoint alone.")

@@ -23,8 +23,8 @@ PATIENT = 1_000_000
 TOKEN = "rollout_of-a-named-admin"
 ENTRY = LocalToken.of("anna", Role.ADMIN, TOKEN)
 # What it cannot know: that paths overlap (policies/check is also policies/{name}), which endpoints
-# have a policy, that a text has to be one, that of two keys there must be one, both schemas of Event
-# Grid, and that a permit is one line.
+# have a policy, that a text has to be one, that of two keys there must be one, both schemas of
+# Event Grid, and that a permit is one line.
 EXCUSED = {
     "PUT /api/policies/{name}": [positive_data_acceptance],
     "POST /api/keys/{ref}/rotate": [positive_data_acceptance],
