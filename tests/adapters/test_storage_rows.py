@@ -137,7 +137,8 @@ def test_rows_of_every_version_so_far_are_read(account: Account, stored: Any) ->
     (entry,) = store.history(CHURN.key)
     back = decide(head, AbortRequested(id="a", who="anna", why="enough"), NOON)
 
-    assert store.repair() == 3
+    assert store.repair() == 4
+    assert [one.entry for one in store.feed(0, 99).entries] == [entry]
     assert store.live(9) == [head]
     assert [one.phase for one in store.ended(9)] == [Phase.PROMOTED]
     assert entry.numbers["findings"][0]["verdict"] == "pass"
