@@ -105,7 +105,11 @@ class FakeStore:
 
     def feed(self, after: int | None, limit: int, key: str | None = None) -> Page:
         begin = len(self.told) if after is None else min(after, len(self.told))
-        numbered = enumerate(self.told[begin:], begin + 1)
+        numbered = (
+            (place, (owner, entry))
+            for place, (owner, entry) in enumerate(self.told[begin:], begin + 1)
+            if entry.number in self.entries[owner]
+        )
         found = [Told(at, *one) for at, one in numbered if key in {None, one[0]}][:limit]
         return Page(found, found[-1].sequence if found and len(found) == limit else len(self.told))
 

@@ -37,6 +37,7 @@ def test_years_of_rollouts_are_pruned_and_each_time_the_rest_verifies(kept: Kept
         head, entries = world.head, store.history(CHURN.key)
         audit = examine(CHURN.key, head.entries, head.last_link, entries, head.pruned)
         assert (audit.faults, audit.unchained) == ((), 0)
+        assert [one.entry for one in store.feed(0, 500).entries] == list(entries)
 
     assert removed[0] == 0
     assert all(number > 2 for number in removed[1:])

@@ -12,13 +12,14 @@ from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.head import Checkpoint, HistoryEntry
 from rollout.core.rollout import Phase
 from rollout.errors import Refused, Unavailable
+from rollout.feed_ports import FedStore
 from rollout.kept_ports import Archive
 from rollout.ports import Store
 from tests.adapters.contracts.rows import MINUTE, a_head, a_rollout, an_endpoint, an_entry
 from tests.fakes import NOON, FakeArchive, FakeStore
 
 KEY = an_endpoint().key
-Kept = tuple[Store, Archive]
+Kept = tuple[FedStore, Archive]
 
 
 def _fake(_use: pytest.FixtureRequest, _stack: ExitStack) -> Kept:
