@@ -24,6 +24,7 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     # pragma: allowlist nextline secret
     "github_secret": "the door is closed until a person opens it (the how-to)",
     "github_secret_next": "only while secrets change",  # pragma: allowlist secret
+    "hook_age_hours": "three days outlast what CI and Event Grid deliver again",
     "installation_secret": "made once, and kept in the vault",  # pragma: allowlist secret
     "keep_days": "for ever, until a person says how long",
     "log_format": "the platform keeps lines as they are",
