@@ -2,80 +2,107 @@
 
 import argparse
 import sys
-import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
-from statistics import median
 
-from benchmarks.judge import measure, picture, table, whole
-from benchmarks.judge.measure import Task
+from benchmarks.judge import measure, page, picture, table, timed, whole
+from benchmarks.judge.measure import Outcome, Task
 from benchmarks.judge.reference import differences
-from benchmarks.judge.scenarios import DEFAULT, Scenarios, load
-from rollout.analysis.judge import Terms, judge
-from rollout.analysis.report import Guard
-from rollout.analysis.samples import Counts, Latency, Minute, Samples
-from rollout.core.guards import DEFAULT_GUARDS
+from benchmarks.judge.scenarios import DEFAULT, Cell, Scenarios, WrongFile, load
 
 QUICK = range(1000, 1040)
 CHECKED = range(1000, 1100)
+GOOD_LOADS = (50.0, 100.0)
+"""Requests a second at which good rollouts are timed beside the scenario's own."""
+
+Check = Callable[[Executor, Scenarios, Sequence[Outcome]], Sequence[str]]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    asked = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, check: Check | None = None) -> int:
+    """Measure and print; nothing is printed unless `check` finds the peers as they should be."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
     seeds = QUICK if asked.quick else asked.seeds
-    scenarios = load(asked.scenarios)
+    try:
+        scenarios = load(asked.scenarios)
+    except WrongFile as error:
+        parser.error(str(error))
     with ProcessPoolExecutor(asked.processes) as pool:
-        tasks = _tasks(scenarios, seeds)
-        outcomes = [one for each in pool.map(measure.run, tasks) for one in each]
-        if asked.scenarios == DEFAULT:
-            wrong = differences(scenarios, outcomes)
-        else:  # the reference is of the default scenarios
-            known = load(DEFAULT)
-            played = [one for each in pool.map(measure.run, _tasks(known, CHECKED)) for one in each]
-            wrong = differences(known, played)
+        outcomes = _played(pool, scenarios, seeds)
+        wrong = (check or _as_in_the_reference)(pool, scenarios, outcomes)
         if wrong:
             print("The peers' rules do not do what they did in the reference:", *wrong, sep="\n- ")
             return 1
-        _print(f"{len(seeds)} rollouts a cell, seeds {seeds.start}-{seeds.stop - 1}")
-        _print("False alarms by world: mean / median [worst cell]; exposure by canary: x bound")
-        _print(table.compared(scenarios, outcomes))
-        _print("Exposure x bound by world, all bad canaries")
-        _print(table.exposed(scenarios, outcomes))
-        _print("Bad canaries rolled back in the schedule, and their cost in minutes of all traffic")
-        _print(table.detected(scenarios, outcomes))
-        few = seeds[: max(10, len(seeds) // 5)]
-        _print(f"Whole rollouts at the judge's own pace, {len(few)} a cell, quiet world")
-        _print(table.paced(list(pool.map(whole.run, _paced_tasks(scenarios, few)))))
-    one, five = (
-        1000 * _decision_seconds(guards) for guards in (DEFAULT_GUARDS[:1], DEFAULT_GUARDS)
-    )
-    _print(
-        f"One decision on 60 minutes and 120 of history: {one:.1f} ms for an error guard,"
-        f" {five:.1f} ms for the five of a policy"
-    )
-    picture.draw(scenarios, outcomes, asked.picture)
+        told = _told(pool, scenarios, seeds, outcomes)
+    print(told)
+    if asked.page:
+        page.redraw(asked.page, told)
+    if asked.picture:
+        picture.draw(scenarios, outcomes, asked.picture)
     return 0
+
+
+def _played(pool: Executor, scenarios: Scenarios, seeds: range) -> list[Outcome]:
+    return [one for each in pool.map(measure.run, _tasks(scenarios, seeds)) for one in each]
+
+
+def _as_in_the_reference(
+    pool: Executor, scenarios: Scenarios, outcomes: Sequence[Outcome]
+) -> Sequence[str]:
+    """Hold the peers to the reference; it is of the default scenarios, so those are played."""
+    known = load()
+    played = outcomes if scenarios == known else _played(pool, known, CHECKED)
+    return differences(known, played)
+
+
+def _told(pool: Executor, scenarios: Scenarios, seeds: range, outcomes: Sequence[Outcome]) -> str:
+    few = seeds[: max(10, len(seeds) // 5)]
+    paced = list(pool.map(whole.run, _paced_tasks(scenarios, few)))
+    good = list(pool.map(whole.run, _good_tasks(scenarios, few)))
+    first = scenarios.worlds[0].name
+    parts = {
+        "False alarms by world: mean / median [worst cell]; exposure by canary: x bound": (
+            table.compared(scenarios, outcomes)
+        ),
+        "Exposure x bound by world, all bad canaries": table.exposed(scenarios, outcomes),
+        "Bad canaries rolled back in the schedule, and their cost in minutes of all traffic": (
+            table.detected(scenarios, outcomes)
+        ),
+        f"Whole rollouts at the judge's own pace, {len(few)} a cell, world: {first}": (
+            table.paced(paced)
+        ),
+        "Minutes until a good canary has all traffic, median, by the baseline's failures": (
+            table.good([*good, *(one for one in paced if one.task.effect == 1)])
+        ),
+    }
+    sections = [f"**{title}**\n\n{rows}" for title, rows in parts.items()]
+    head = f"{len(seeds)} rollouts a cell, seeds {seeds.start}-{seeds.stop - 1}."
+    return "\n\n".join([head, *sections, timed.told()])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge", description=__doc__)
     parser.add_argument("--scenarios", type=Path, default=DEFAULT, help="a scenario file")
-    parser.add_argument("--seeds", type=_range, default=range(1000, 1300), help="first-last")
+    parser.add_argument("--seeds", type=_seeds, default=range(1000, 1300), help="first-last")
     parser.add_argument("--quick", action="store_true", help="40 rollouts a cell, under a minute")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--picture", type=Path, default=DEFAULT.with_name("judge.svg"))
+    parser.add_argument("--processes", type=_processes, default=2)
+    parser.add_argument("--picture", type=Path, help="where to draw the picture (SVG)")
+    parser.add_argument("--page", type=Path, help="the page whose tables are redrawn")
     return parser
 
 
-def _range(text: str) -> range:
+def _seeds(text: str) -> range:
     first, _, last = text.partition("-")
+    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range; write first-last, as in 1000-1299")
     return range(int(first), int(last) + 1)
 
 
-def _print(text: str) -> None:
-    print(text, end="\n\n", flush=True)
+def _processes(text: str) -> int:
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; write 1 or more")
+    return int(text)
 
 
 def _tasks(scenarios: Scenarios, seeds: range) -> list[Task]:
@@ -89,37 +116,23 @@ def _tasks(scenarios: Scenarios, seeds: range) -> list[Task]:
 
 
 def _paced_tasks(scenarios: Scenarios, seeds: range) -> list[Task]:
-    quiet = scenarios.worlds[0]
+    first = scenarios.worlds[0]
     return [
-        Task(scenarios, cell, quiet, effect, seeds)
+        Task(scenarios, cell, first, effect, seeds)
         for effect in (1.0, *scenarios.effects)
         for cell in scenarios.cells
     ]
 
 
-def _decision_seconds(guards: Sequence[Guard]) -> float:
-    """The median time of a decision."""
-    begin, minute = datetime(2026, 3, 2, 12, tzinfo=UTC), timedelta(minutes=1)
-    past = tuple(
-        Minute(begin + at * minute, 0, None, Counts({200: 2990, 424: at % 9 + 4}))
-        for at in range(-120, 0)
-    )
-    trial = tuple(
-        Minute(
-            begin + at * minute,
-            5 if at < 30 else 25,
-            Counts({200: 149, 424: at % 3}, Latency(50, 100, 130 + at % 7, 200)),
-            Counts({200: 2840, 424: at % 9 + 5}, Latency(50, 100, 130 + at % 5, 200)),
-        )
-        for at in range(60)
-    )
-    return median(_timed(Samples(trial, past), guards) for _ in range(50))
-
-
-def _timed(samples: Samples, guards: Sequence[Guard]) -> float:
-    begin = time.process_time()
-    judge(samples, guards, Terms())
-    return time.process_time() - begin
+def _good_tasks(scenarios: Scenarios, seeds: range) -> list[Task]:
+    rates = dict.fromkeys(cell.baseline_rate for cell in scenarios.cells)
+    cells = [Cell(load, rate) for load in GOOD_LOADS for rate in rates]
+    known = set(scenarios.cells)
+    return [
+        Task(scenarios, cell, scenarios.worlds[0], 1.0, seeds)
+        for cell in cells
+        if cell not in known
+    ]
 
 
 if __name__ == "__main__":

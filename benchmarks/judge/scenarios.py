@@ -1,12 +1,18 @@
 """Scenario files: what traffic, which worlds and which canaries are tried."""
 
-import json
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 DEFAULT = Path(__file__).with_name("scenarios.json")
+
+
+class WrongFile(ValueError):
+    """A scenario file that cannot be played; the message names each place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +65,75 @@ ALL = float("inf")
 
 
 def load(path: Path = DEFAULT) -> Scenarios:
-    """Read a scenario file; raises KeyError or TypeError where it has another form."""
-    raw: dict[str, Any] = json.loads(path.read_text())
-    pairs = product(raw["requests_per_second"], raw["baseline_rates"])
+    """Read a scenario file; raises WrongFile."""
+    try:
+        raw = _File.model_validate(from_json(path.read_bytes()))
+    except OSError as error:
+        raise WrongFile(f"{path}: {error.strerror}") from error
+    except ValidationError as error:
+        places = [f"- {_place(one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise WrongFile("\n".join([f"{path}: cannot be played", *places])) from error
+    except ValueError as error:
+        raise WrongFile(f"{path}: not JSON: {error}") from error
     return Scenarios(
-        lag_minutes=raw["lag_minutes"],
-        schedule=tuple((share, minutes) for share, minutes in raw["schedule"]),
-        cells=tuple(Cell(rps, rate) for rps, rate in pairs),
-        effects=tuple(ALL if effect == "all" else effect for effect in raw["effects"]),
-        history_minutes=raw["history_minutes"],
-        worlds=tuple(World(name, **_world(each)) for name, each in raw["worlds"].items()),
+        lag_minutes=raw.lag_minutes,
+        schedule=tuple(raw.schedule),
+        cells=tuple(Cell(*pair) for pair in product(raw.requests_per_second, raw.baseline_rates)),
+        effects=tuple(ALL if effect == "all" else effect for effect in raw.effects),
+        history_minutes=raw.history_minutes,
+        worlds=tuple(World(name, **each.model_dump()) for name, each in raw.worlds.items()),
     )
 
 
-def _world(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "the file"
 
 
 def canary_rate(baseline_rate: float, effect: float) -> float:
     return min(1.0, baseline_rate * effect)
+
+
+# -- the file --------------------------------------------------------------------------------------
+
+Minutes = Annotated[int, Field(ge=0, le=1440)]
+Minute = Annotated[int, Field(ge=1, le=1440)]
+Percent = Annotated[int, Field(ge=1, le=100)]
+Part = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+Load = Annotated[float, Field(gt=0, le=100_000)]
+Effect = Annotated[float, Field(gt=1, allow_inf_nan=False)] | Literal["all"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _World(_Strict):
+    outage_rate: Part = 0.0
+    outage_minutes: Minutes = 0
+    outage_begins: tuple[Minute, Minute] = (1, 1)
+    wobble: Annotated[float, Field(ge=0, le=3)] = 0.0
+    wobble_memory: Part = 0.0
+    cluster_mean: Annotated[float, Field(ge=1, le=1000)] = 1.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.outage_begins[0] > self.outage_begins[1]:
+            raise ValueError("outage_begins: write the first minute before the last")
+        return self
+
+
+class _File(_Strict):
+    lag_minutes: Minutes
+    schedule: Annotated[list[tuple[Percent, Minute]], Field(min_length=1)]
+    requests_per_second: Annotated[list[Load], Field(min_length=1)]
+    baseline_rates: Annotated[list[Rate], Field(min_length=1)]
+    effects: Annotated[list[Effect], Field(min_length=1)]
+    history_minutes: Minutes
+    worlds: Annotated[dict[str, _World], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        if not any(share < 100 for share, _ in self.schedule):
+            raise ValueError("schedule: at 100 % there is nothing to compare with; add a share")
+        return self

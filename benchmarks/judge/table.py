@@ -26,7 +26,7 @@ def compared(scenarios: Scenarios, outcomes: Sequence[Outcome]) -> str:
             for effect in scenarios.effects
         ]
         known = [ratio for ratio in ratios if not math.isnan(ratio)]
-        told = [*(f"{ratio:.2f}" for ratio in ratios), f"{geometric_mean(known):.2f}"]
+        told = [_ratio(one) for one in (*ratios, geometric_mean(known))]
         lines.append(_line(rule, *rates, *told))
     return "\n".join(lines)
 
@@ -38,6 +38,11 @@ def _rates(outcomes: Iterable[Outcome], rule: str, world: str) -> str:
         if (one.rule, one.world, one.effect) == (rule, world, 1.0)
     ]
     return f"{fmean(cells):.1f} / {median(cells):.1f} [{max(cells):.1f}]"
+
+
+def _ratio(number: float) -> str:
+    """A dash where no canary of the kind could be found out in time by anybody."""
+    return "-" if math.isnan(number) else f"{number:.2f}"
 
 
 def exposed(scenarios: Scenarios, outcomes: Sequence[Outcome]) -> str:
@@ -53,7 +58,7 @@ def exposed(scenarios: Scenarios, outcomes: Sequence[Outcome]) -> str:
             )
             for world in worlds
         ]
-        lines.append(_line(rule, *(f"{mean:.2f}" for mean in means)))
+        lines.append(_line(rule, *map(_ratio, means)))
     return "\n".join(lines)
 
 
@@ -82,17 +87,34 @@ def paced(found: Sequence[Paced]) -> str:
     ordered = sorted(found, key=_effect_and_load)
     for (effect, load), each in groupby(ordered, key=_effect_and_load):
         cells = list(each)
-        times = [minute for one in cells for minute in one.promoted_after]
         lines.append(
             _line(
                 effect_name(effect),
                 f"{load:g}",
                 f"{100 * fmean(one.rolled_back for one in cells):.1f}",
-                f"{median(times):g}" if times else "-",
+                _done(cells),
                 f"{fmean(one.cost for one in cells):.2f}",
             )
         )
     return "\n".join(lines)
+
+
+def good(found: Sequence[Paced]) -> str:
+    """When good canaries are done, by load and by how often the baseline fails."""
+    rates = sorted({one.task.cell.baseline_rate for one in found})
+    loads = sorted({one.task.cell.requests_per_second for one in found})
+    names = [f"{100 * rate:g} %" for rate in rates]
+    lines = [_line("requests/s", *names, "all"), _line("---:", *("---:" for _ in (*rates, 0)))]
+    for load in loads:
+        here = [one for one in found if one.task.cell.requests_per_second == load]
+        each = [[one for one in here if one.task.cell.baseline_rate == rate] for rate in rates]
+        lines.append(_line(f"{load:g}", *map(_done, [*each, here])))
+    return "\n".join(lines)
+
+
+def _done(found: Sequence[Paced]) -> str:
+    times = [minute for one in found for minute in one.promoted_after]
+    return f"{median(times):g}" if times else "-"
 
 
 def _effect_and_load(one: Paced) -> tuple[float, float]:

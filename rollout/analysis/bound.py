@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rollout.analysis.grid import log_mean, log_sum, spaced
+from rollout.analysis.grid import BIT, log_mean, log_sum, spaced
 from rollout.analysis.split import Split
 
 DELTAS = (
@@ -29,8 +29,8 @@ def excess_bound(minutes: Sequence[Split], phi: float) -> float:
     3 / requests, the rule of three.
     """
     paired = [one for one in minutes if one.paired]
-    canary = sum(one.canary for one in paired)
-    fixed = [(r, _fixed(paired, r)) for r in RATIOS]
+    canary = sum([one.canary for one in paired])
+    fixed = _fixed(paired)
     bound = 1.0
     for delta in DELTAS:
         logs = [(known + canary * delta * (1 - r)) / phi for r, known in fixed]
@@ -40,13 +40,15 @@ def excess_bound(minutes: Sequence[Split], phi: float) -> float:
     return bound
 
 
-def _fixed(paired: Sequence[Split], r: float) -> float:
-    """The part that does not depend on the excess that is tried."""
-    of_canary = sum(one.canary_bad for one in paired) * math.log(r)
-    of_baseline = sum(
-        one.baseline_bad * math.log1p(one.canary / one.baseline * (1 - r)) for one in paired
-    )
-    return of_canary + of_baseline
+def _fixed(paired: Sequence[Split]) -> list[tuple[float, float]]:
+    """Each ratio with the part that does not depend on the excess that is tried."""
+    canary_bad = sum([one.canary_bad for one in paired])
+    failing = [(float(y), n / m) for n, _, m, y in paired if y]
+    log1p = math.log1p
+    return [
+        (r, canary_bad * math.log(r) + sum([y * log1p(part * (1 - r)) for y, part in failing]))
+        for r in RATIOS
+    ]
 
 
 def ratio_interval(minutes: Sequence[Split], phi: float) -> tuple[float, float | None]:
@@ -69,12 +71,13 @@ def _likelihoods(telling: Sequence[Split], phi: float) -> list[Point]:
     The likelihood is concave, so the coarse grid is climbed from its middle, and left out where it
     is so low that it adds nothing to an average and lies outside of any interval.
     """
-    rows = [(n, x, m, x + y) for n, x, m, y in telling]
+    rows = [(float(n), float(m), float(x + y)) for n, x, m, y in telling]
+    canary_bad = sum([one.canary_bad for one in telling])
     known: dict[int, float] = {}
 
     def at(place: int) -> float:
         if place not in known:
-            known[place] = _likelihood(rows, LOG_RATIOS[place])
+            known[place] = _likelihood(rows, canary_bad, LOG_RATIOS[place])
         return known[place]
 
     best, last = len(LOG_RATIOS) // 2, len(LOG_RATIOS) - 1
@@ -90,17 +93,15 @@ def _likelihoods(telling: Sequence[Split], phi: float) -> list[Point]:
         high += 1
     coarse = [(LOG_RATIOS[place], at(place)) for place in range(low, high + 1)]
     around = spaced(LOG_RATIOS[max(0, best - 1)], LOG_RATIOS[min(best + 1, last)], FINE)
-    return sorted(coarse + [(u, _likelihood(rows, u)) for u in around[1:-1]])
+    return sorted(coarse + [(u, _likelihood(rows, canary_bad, u)) for u in around[1:-1]])
 
 
-def _likelihood(rows: Sequence[tuple[int, int, int, int]], log_ratio: float) -> float:
-    log, psi = math.log, math.exp(log_ratio)
-    return sum(
-        [
-            canary_bad * log_ratio - bad * log(canary * psi + baseline)
-            for canary, canary_bad, baseline, bad in rows
-        ]
-    )
+def _likelihood(
+    rows: Sequence[tuple[float, float, float]], canary_bad: float, log_ratio: float
+) -> float:
+    log2, psi = math.log2, math.exp(log_ratio)
+    pooled = sum([bad * log2(canary * psi + baseline) for canary, baseline, bad in rows])
+    return canary_bad * log_ratio - BIT * pooled
 
 
 def _average(points: Sequence[Point]) -> float:

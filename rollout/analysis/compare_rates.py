@@ -2,9 +2,10 @@
 
 import math
 
+from rollout.analysis import excess
 from rollout.analysis.case import Case
 from rollout.analysis.dispersion import Past
-from rollout.analysis.excess import Margin, Trace, weigh
+from rollout.analysis.excess import Margin, Reached, reached
 from rollout.analysis.ground import Rates
 from rollout.analysis.report import Arm, Evidence, Finding, Guard, Kind, Verdict
 from rollout.analysis.split import Split
@@ -19,10 +20,9 @@ def margin(guard: Guard) -> Margin:
 def compare_rates(case: Case) -> Finding:
     """Judge a rate by how each minute's bad answers split between the arms (`excess.weigh`)."""
     rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
-    table, past, both = rates_of.table, rates_of.past, rates_of.both
-    trace = weigh(table, past, margin(case.guard), case.restarts, rates_of.looks)
-    paired = rates_of.paired
-    evidence = _evidence(case, trace, rates_of)
+    both, paired = rates_of.both, rates_of.paired
+    found = reached(rates_of.table, margin(case.guard), case.restarts, rates_of.scatter)
+    evidence = _evidence(case, found, rates_of)
     canary, baseline = _arm(both.canary, both.canary_bad), _arm(both.baseline, both.baseline_bad)
     verdict, why = _verdict(case, evidence, both)
     counted = rates(case.guard.metric, canary, baseline, len(paired))
@@ -30,16 +30,27 @@ def compare_rates(case: Case) -> Finding:
     return Finding(case.guard, verdict, told, canary, baseline, len(paired), evidence)
 
 
-def _evidence(case: Case, trace: Trace, rates_of: Rates) -> Evidence:
+def may_reach(case: Case) -> bool:
+    """Whether the evidence may have reached what is asked for, by a bound that costs little."""
+    rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
+    enough, allowed = _enough(case, rates_of.past), margin(case.guard)
+    return excess.may_reach(enough, rates_of.table, allowed, case.restarts, rates_of.scatter)
+
+
+def _enough(case: Case, past: Past) -> float:
+    return case.threshold(past.phi) - math.log(case.stake)
+
+
+def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
     past, both = rates_of.past, rates_of.both
     bound = 1.0 if case.brief else rates_of.excess_bound
     allowed = _allowed(case.guard, past, both)
     low, high = (0.0, None) if case.brief else rates_of.ratio_interval
     return Evidence(
         kind=Kind.SPLITS,
-        ln_e=trace.now,
-        ln_e_most=trace.most,
-        threshold=case.threshold(past.phi) - math.log(case.stake),
+        ln_e=found.now,
+        ln_e_most=found.most,
+        threshold=_enough(case, past),
         ratio=_ratio(both),
         ratio_low=low,
         ratio_high=high,

@@ -5,22 +5,25 @@ sees ghosts. The dispersion phi is learnt from the baseline's history and again 
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
 from statistics import fmean, median
 from typing import NamedTuple, TypeAlias
 
-from rollout.analysis.grid import geometric
+from rollout.analysis.grid import BIT, added, geometric, scaled
 from rollout.analysis.split import Split
 
 PHI_MAX = 15.0
 PHI_NOTICED = 1.35
 PRIOR_MINUTES = 6
 VARIANCE_LEAST = 0.15
+REMEMBERED = 1024
+"""So many minutes' terms are kept: most minutes of a look were there at the look before."""
 FIT = geometric(0.05, 200, 41)
-_FIT_LOGS = tuple(math.log(g) for g in FIT)
+_FIT_BITS = tuple(math.log2(g) for g in FIT)
 _EXCESS = tuple(g - 1 for g in FIT)
-_PENALTIES = tuple(u * u / 8 for u in _FIT_LOGS)
+_PENALTIES = tuple(BIT * u * u / 8 for u in _FIT_BITS)
 
 _Past: TypeAlias = tuple[int, int] | None
 
@@ -70,25 +73,6 @@ def _covariance(errors: Sequence[float | None], lag: int) -> float:
     return fmean(pairs) if pairs else 0.0
 
 
-class Look(NamedTuple):
-    """What is known after a minute that tells: the usual rate it is held to, and the dispersion."""
-
-    usual: float
-    phi: float
-
-
-def scattered(minutes: Sequence[Split], past: Past) -> list[Look]:
-    """One look for each minute of a trial that tells."""
-    scatter, usual, looks = Scatter(past.phi), _Usual(past), list[Look]()
-    for minute in minutes:
-        if minute.tells:
-            rate = usual.rate(minute)
-            scatter.add(minute, rate)
-            looks.append(Look(rate, scatter.phi))
-        usual.add(minute)
-    return looks
-
-
 class _Usual:
     """The baseline's usual rate; without history, from the minutes before and this one's pool."""
 
@@ -108,100 +92,117 @@ class _Usual:
         self._bad += minute.baseline_bad
 
 
-class _Kept(NamedTuple):
-    """A minute as the fit needs it."""
-
-    canary: int
-    canary_bad: int
-    baseline: int
-    bad: int
-
-
 class Scatter:
-    """The dispersion seen so far in a trial, about the ratio that fits it best.
+    """The dispersion during a trial, after each minute that tells, about what fits best by then.
 
-    The ratio is fitted so that a bad canary's own excess is not taken for scatter. It is the best
-    of two grids: an excess in points, and a plain multiple. The score of a multiple is concave in
-    its logarithm, so the best is found by climbing from the last one; what is not climbed over is
-    never reckoned.
+    A ratio is fitted so that a bad canary's own excess is not taken for scatter. It is the best of
+    two grids: an excess in points, and a plain multiple. What is not asked for is not reckoned.
     """
 
-    def __init__(self, prior: float) -> None:
-        self._prior = prior
-        self._minutes: list[_Kept] = []
-        self._added_psis: list[list[float]] = []
-        self._added = [-penalty for penalty in _PENALTIES]
-        self._times = [-penalty for penalty in _PENALTIES]
-        self._reckoned = [0] * len(FIT)
-        self._times_best = len(FIT) // 2
-        self._about: tuple[bool, int] | None = None  # what fitted best at the last look
-        self._seen: list[float] = []  # each minute's surprise about it
+    def __init__(self, minutes: Sequence[Split], past: Past) -> None:
+        self._prior = past.phi
+        self._minutes: list[tuple[Split, float]] = []
+        usual = _Usual(past)
+        for minute in minutes:
+            if minute.tells:
+                self._minutes.append((minute, usual.rate(minute)))
+            usual.add(minute)
+        self._scores = [(_NO_SCORES, _NO_SCORES)]
+        self._surprises: dict[_Fit, list[float]] = {}
+        self._phis = {0: max(1.0, past.phi)}
 
-    def add(self, minute: Split, usual: float) -> None:
-        """Take one more minute that tells; `usual` is the baseline's usual rate."""
-        canary, canary_bad, baseline, baseline_bad = minute
-        bad, log = canary_bad + baseline_bad, math.log
-        psis = _added(minute, usual)
-        self._added = [
-            score + canary_bad * log(psi) - bad * log(canary * psi + baseline)
-            for score, psi in zip(self._added, psis, strict=True)
-        ]
-        self._added_psis.append(psis)
-        self._minutes.append(_Kept(canary, canary_bad, baseline, bad))
-        self._times_best = self._climbed(self._times_best)
+    def __len__(self) -> int:
+        """How many minutes tell."""
+        return len(self._minutes)
 
-    def _climbed(self, best: int) -> int:
-        """The multiple with the highest score; of equal ones the first."""
-        while best and self._score(best - 1) >= self._score(best):
-            best -= 1
-        while best + 1 < len(FIT) and self._score(best + 1) > self._score(best):
-            best += 1
-        return best
+    def usual(self, place: int) -> float:
+        """The baseline's usual rate that the minute at this place is held to."""
+        return self._minutes[place][1]
 
-    def _score(self, one: int) -> float:
-        """The score of a multiple, with the minutes that were not reckoned yet."""
-        if self._reckoned[one] < len(self._minutes):
-            psi, own, log, score = FIT[one], _FIT_LOGS[one], math.log, self._times[one]
-            for canary, canary_bad, baseline, bad in self._minutes[self._reckoned[one] :]:
-                score = score + canary_bad * own - bad * log(canary * psi + baseline)
-            self._times[one], self._reckoned[one] = score, len(self._minutes)
-        return self._times[one]
+    def phi(self, seen: int) -> float:
+        """The dispersion after so many minutes that tell."""
+        if seen not in self._phis:
+            weight = PRIOR_MINUTES + seen - 1
+            scatter = PRIOR_MINUTES * self._prior + self._surprise(self._best(seen), seen)
+            self._phis[seen] = max(1.0, scatter / weight)
+        return self._phis[seen]
 
-    @property
-    def phi(self) -> float:
-        if not self._minutes:
-            return max(1.0, self._prior)
-        top = max(self._added)
-        is_times = self._score(self._times_best) > top
-        best = (is_times, self._times_best if is_times else self._added.index(top))
-        if best != self._about:
-            self._about, self._seen = best, []
-        for at in range(len(self._seen), len(self._minutes)):
-            psi = FIT[best[1]] if is_times else self._added_psis[at][best[1]]
-            self._seen.append(_surprise(self._minutes[at], psi))
-        weight = PRIOR_MINUTES + len(self._minutes) - 1
-        return max(1.0, (PRIOR_MINUTES * self._prior + sum(self._seen)) / weight)
+    def _best(self, seen: int) -> "_Fit":
+        """What fits best; of equals the first, and an excess in points before a multiple."""
+        known = self._scores
+        for minute, usual in self._minutes[len(known) - 1 : seen]:
+            points, times = _scores(minute, usual)
+            known.append((added(known[-1][0], points), added(known[-1][1], times)))
+        points, times = known[seen]
+        most, most_times = max(points), max(times)
+        if most_times > most:
+            return _Fit(times.index(most_times), is_times=True)
+        return _Fit(points.index(most), is_times=False)
+
+    def _surprise(self, fit: "_Fit", seen: int) -> float:
+        """The sum of the minutes' surprises about one fit."""
+        sums = self._surprises.setdefault(fit, [0.0])
+        for minute, usual in self._minutes[len(sums) - 1 : seen]:
+            sums.append(sums[-1] + _surprise(minute, fit.psi(minute, usual)))
+        return sums[seen]
 
 
-def _added(minute: Split, usual: float) -> list[float]:
-    """Ratios of this minute if the canary's excess is a number of points, not a multiple."""
-    canary, canary_bad, baseline, baseline_bad = minute
-    requests = canary + baseline
-    share, rate = canary / requests, (canary_bad + baseline_bad) / requests
-    return [  # what is left for the baseline, and not less than usual
-        1 + extra / (usual if usual > (rest := rate - share * extra) else rest)
-        for extra in _extras(usual)
-    ]
+_NO_SCORES: Sequence[float] = [-penalty for penalty in _PENALTIES]
+
+
+class _Fit(NamedTuple):
+    """A place on one of the two grids."""
+
+    place: int
+    is_times: bool
+
+    def psi(self, minute: Split, usual: float) -> float:
+        """The ratio of the arms' rates in a minute."""
+        if self.is_times:
+            return FIT[self.place]
+        extra = _EXCESS[self.place] * usual
+        requests = minute.canary + minute.baseline
+        return 1 + extra / max(usual, (minute.bad - minute.canary * extra) / requests)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _scores(minute: Split, usual: float) -> tuple[Sequence[float], Sequence[float]]:
+    """How well each excess in points, and each multiple, explains who failed in a minute, in bits.
+
+    An excess in points leaves the rest of the failures to the baseline. Where that would be less
+    than usual it is a multiple of the usual rate, and explains the minute as that multiple does.
+    """
+    canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow
+    bad, requests = canary_bad + baseline_bad, canary + baseline
+    times = scaled(-bad, _pooled(canary, baseline))
+    if canary_bad:
+        times = added(times, _own(canary_bad))
+    share, rate = canary / requests, bad / requests
+    excesses = _EXCESS[: bisect_left(_EXCESS, (rate - usual) / (share * usual))]
+    if not excesses:
+        return times, times
+    whole, part = 1 / requests, share * usual / bad
+    points = scaled(baseline_bad, map(math.log2, [whole - part * each for each in excesses]))
+    if canary_bad:
+        part = usual / bad - part
+        own = map(math.log2, [whole + part * each for each in excesses])
+        points = added(points, scaled(canary_bad, own))
+    return points + times[len(points) :], times
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _pooled(canary: float, baseline: float) -> Sequence[float]:
+    """What all rates of a minute share, in bits."""
+    return tuple(map(math.log2, [canary * g + baseline for g in FIT]))
 
 
 @lru_cache(maxsize=64)
-def _extras(usual: float) -> tuple[float, ...]:
-    return tuple(multiple * usual for multiple in _EXCESS)
+def _own(canary_bad: float) -> Sequence[float]:
+    return scaled(canary_bad, _FIT_BITS)
 
 
-def _surprise(minute: _Kept, psi: float) -> float:
+def _surprise(minute: Split, psi: float) -> float:
     """The squared error of the canary's part of the failures, in expected variances."""
-    canary, canary_bad, baseline, bad = minute
-    part = canary * psi / (canary * psi + baseline)
-    error = canary_bad - bad * part
-    return error * error / max(bad * part * (1 - part), VARIANCE_LEAST)
+    part = minute.canary * psi / (minute.canary * psi + minute.baseline)
+    error = minute.canary_bad - minute.bad * part
+    return error * error / max(minute.bad * part * (1 - part), VARIANCE_LEAST)

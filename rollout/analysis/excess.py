@@ -7,12 +7,14 @@ the canary is within the margin, whenever one looks: P(E ever reaches 1/a) is at
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
-from rollout.analysis.dispersion import Look, Past, scattered
-from rollout.analysis.grid import iterated, log_mean, log_sum
+from rollout.analysis.dispersion import REMEMBERED, Past, Scatter
+from rollout.analysis.grid import BIT, added, iterated, scaled
 from rollout.analysis.split import Split
 
 ADDED = iterated(1.25, 30, 10)
@@ -22,9 +24,11 @@ TIMES = (2.0, 5.0, 12.0, 30.0)
 FROM_START = 0.55
 """The part of the stake that is laid at the start; the rest is laid when shares change."""
 
+FAR = 600.0
+"""Beyond it a floating-point number has no exponential."""
+ROUNDING = 1e-6
 _ALTERNATIVES = len(ADDED) + len(TIMES)
 _ADDED_LESS_ONE = tuple(g - 1 for g in ADDED)
-_TIMES_AND_LOGS = tuple((g, math.log(g)) for g in TIMES)
 
 
 class Margin(NamedTuple):
@@ -50,8 +54,8 @@ class Trace:
 
     @property
     def most(self) -> float:
-        """The running maximum: evidence once reached is not unseen."""
-        return max(self.ln_e, default=0.0)
+        """The running maximum, from 1 : 1 on: evidence once reached is not unseen."""
+        return max((0.0, *self.ln_e))
 
 
 def weigh(
@@ -59,70 +63,123 @@ def weigh(
     past: Past,
     margin: Margin,
     restarts: Sequence[int | None],
-    looks: Sequence[Look] | None = None,
+    scatter: Scatter | None = None,
 ) -> Trace:
     """Weigh a trial; `restarts` are minute numbers, None for one that has not come.
 
-    `looks` are `scattered(minutes, past)`, which other guards may have asked for already.
+    `scatter` is `Scatter(minutes, past)`, which other guards may have asked already.
     """
-    known = iter(scattered(minutes, past) if looks is None else looks)
-    sums: list[_Sums] = [_Sums(0, FROM_START)]
-    part = (1 - FROM_START) / len(restarts) if restarts else 0.0
-    sums += [_Sums(start, part) for start in restarts]
-    whole = math.log(sum(one.part for one in sums))
-    phi = max(1.0, past.phi)
-    now = log_sum([one.log(phi) for one in sums]) - whole
-    ln_e, phis = list[float](), list[float]()
+    known = scatter or Scatter(minutes, past)
+    stake, seen, phi = _Stake(restarts), 0, known.phi(0)
+    now, ln_e, phis = 0.0, list[float](), list[float]()
     for number, minute in enumerate(minutes):
         if minute.tells:
-            usual, phi = next(known)
-            steps = _steps(minute, margin, usual)
-            for one in sums:
-                one.add(number, steps)
-            now = log_sum([one.log(phi) for one in sums]) - whole
+            stake.add(number, _steps(minute, margin, known.usual(seen)))
+            seen += 1
+            phi = known.phi(seen)
+            now = stake.ln_e(phi)
         ln_e.append(now)
         phis.append(phi)
     return Trace(tuple(ln_e), tuple(phis))
 
 
-class _Sums:
-    """The log-likelihood ratios since one start, on which one part of the stake is laid."""
+class Reached(NamedTuple):
+    now: float = 0.0
+    most: float = 0.0
 
-    def __init__(self, start: int | None, part: float) -> None:
-        self.part = part
-        self._log_part = math.log(part)
-        self._start = start
-        self._sums: list[float] | None = None
+
+def reached(
+    minutes: Sequence[Split], margin: Margin, restarts: Sequence[int | None], scatter: Scatter
+) -> Reached:
+    """What `weigh` says of now and of the most, without what can be neither.
+
+    Evidence is an average, which is at most its largest part, and the dispersion only divides it.
+    """
+    stake, seen, now, most = _Stake(restarts), 0, 0.0, 0.0
+    for number, minute in enumerate(minutes):
+        if minute.tells:
+            stake.add(number, _steps(minute, margin, scatter.usual(seen)))
+            seen += 1
+            if seen == len(scatter) or stake.most > most:
+                now = stake.ln_e(scatter.phi(seen))
+                most = max(most, now)
+    return Reached(now, most)
+
+
+def may_reach(
+    enough: float,
+    minutes: Sequence[Split],
+    margin: Margin,
+    restarts: Sequence[int | None],
+    scatter: Scatter,
+) -> bool:
+    """Whether `reached(...).most` may be enough: whatever the dispersion is, it only divides."""
+    stake, seen = _Stake(restarts), 0
+    for number, minute in enumerate(minutes):
+        if minute.tells:
+            stake.add(number, _steps(minute, margin, scatter.usual(seen)))
+            seen += 1
+            if stake.most >= enough - ROUNDING:
+                return True
+    return False
+
+
+class _Stake:
+    """The log-likelihood ratios since each start; on each start one part of the stake is laid."""
+
+    def __init__(self, restarts: Sequence[int | None]) -> None:
+        rest = (1 - FROM_START) / len(restarts) if restarts else 0.0
+        starts = sorted(one for one in restarts if one is not None)
+        self._waiting = [(0, FROM_START if restarts else 1.0), *((one, rest) for one in starts)]
+        self._never = rest * (len(restarts) - len(starts))
+        self._parts: list[float] = []
+        self._sums: list[list[float]] = []
 
     def add(self, number: int, steps: Sequence[float]) -> None:
-        if self._start is None or number < self._start:
-            return
-        known = self._sums or _NOTHING
-        self._sums = [a + b for a, b in zip(known, steps, strict=True)]
+        while self._waiting and self._waiting[0][0] <= number:
+            self._parts.append(self._waiting.pop(0)[1] / _ALTERNATIVES)
+            self._sums.append([0.0] * _ALTERNATIVES)
+        self._sums = [added(one, steps) for one in self._sums]
 
-    def log(self, phi: float) -> float:
-        if self._sums is None:
-            return self._log_part
-        return self._log_part + log_mean([one / phi for one in self._sums])
+    @property
+    def most(self) -> float:
+        """The largest logarithm of any alternative; 0 where a part was not begun."""
+        idle = [0.0] if self._waiting or self._never else []
+        return max([*idle, *map(max, self._sums)])
+
+    def ln_e(self, phi: float) -> float:
+        """The logarithm of what all parts have become; one that has not begun is what it was."""
+        logs = self._sums
+        if phi > 1:
+            logs = [scaled(1 / phi, one) for one in logs]
+        top = max(map(max, logs), default=0.0)
+        if abs(top) > FAR:
+            logs = [[each - top for each in one] for one in logs]
+        else:
+            top = 0.0
+        idle = self._never + sum([part for _, part in self._waiting])
+        parts = [
+            part * sum(map(math.exp, one)) for part, one in zip(self._parts, logs, strict=True)
+        ]
+        return top + math.log(sum(parts) + idle * math.exp(-top))
 
 
-_NOTHING = (0.0,) * _ALTERNATIVES
-
-
-def _steps(minute: Split, margin: Margin, usual: float) -> list[float]:
+@lru_cache(maxsize=REMEMBERED)
+def _steps(minute: Split, margin: Margin, usual: float) -> Sequence[float]:
     """What one minute adds to each alternative's log-likelihood ratio against the margin."""
-    log, (ratio, points), (canary, canary_bad, baseline, baseline_bad) = math.log, margin, minute
-    bad, requests = canary_bad + baseline_bad, canary + baseline
+    canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow
+    bad, requests, (ratio, points) = canary_bad + baseline_bad, canary + baseline, margin
     share, rate = canary / requests, bad / requests
     null = ratio + points / max(rate - share * points, usual)
-    under_null = bad * log(canary * null + baseline)
-    steps = []
-    for multiple in _ADDED_LESS_ONE:
-        extra = multiple * usual
-        rest = rate - share * (points + extra)
-        least = usual if usual > rest else rest  # noqa: FURB136 - a call costs more
-        psi = null + extra / least
-        steps.append(canary_bad * log(psi / null) - bad * log(canary * psi + baseline) + under_null)
-    for g, own in _TIMES_AND_LOGS:
-        steps.append(canary_bad * own - bad * log(canary * (g * null) + baseline) + under_null)
-    return steps
+    rare = bisect_left(_ADDED_LESS_ONE, ((rate - usual) / share - points) / usual)
+    left, fewer = rate - share * points, share * usual
+    psis = [null + more * usual / (left - more * fewer) for more in _ADDED_LESS_ONE[:rare]]
+    psis += [null + more for more in _ADDED_LESS_ONE[rare:]]
+    psis += [g * null for g in TIMES]
+    under_null = canary * null + baseline
+    of_canary, of_baseline = canary / under_null, baseline / under_null
+    pooled = map(math.log2, [of_canary * psi + of_baseline for psi in psis])
+    steps = scaled(-bad * BIT, pooled)
+    if not canary_bad:
+        return steps
+    return added(steps, scaled(canary_bad * BIT, map(math.log2, [psi / null for psi in psis])))

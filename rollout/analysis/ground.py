@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from rollout.analysis.bound import excess_bound, ratio_interval
-from rollout.analysis.dispersion import Look, Past, learn, scattered
+from rollout.analysis.dispersion import Past, Scatter, learn
 from rollout.analysis.samples import Counts, Minute, Pairs
 from rollout.analysis.silence import baseline_silent, canary_silent
 from rollout.analysis.split import NOTHING, Split, total
@@ -85,13 +85,13 @@ class Rates:
         return total(self.paired)
 
     @cached_property
-    def looks(self) -> tuple[Look, ...]:
-        return tuple(scattered(self.table, self.past))
+    def scatter(self) -> Scatter:
+        return Scatter(self.table, self.past)
 
     @cached_property
     def phi(self) -> float:
         """The dispersion at the last minute."""
-        return self.looks[-1].phi if self.looks else max(1.0, self.past.phi)
+        return self.scatter.phi(len(self.scatter))
 
     @cached_property
     def excess_bound(self) -> float:

@@ -55,7 +55,8 @@ class Counts:
 
     def having(self, statuses: Collection[int]) -> int:
         """How many answers had one of these statuses."""
-        return sum(self.statuses.get(status, 0) for status in statuses)
+        counted = self.statuses
+        return sum([counted[status] for status in statuses if status in counted])
 
 
 GOOD, BAD = 200, 500

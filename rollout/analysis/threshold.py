@@ -3,12 +3,27 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from rollout.analysis.dispersion import PRIOR_MINUTES
 from rollout.analysis.report import ANSWERS, Guard, Metric
 
 SHORT = math.log(25)
 LONG = math.log(100)
-SCATTERED = math.log(150)
-"""Where failures come in clusters; how much they scatter is itself only estimated."""
+HISTORY_MINUTES = 120
+DOUBT = max(
+    2 * (PRIOR_MINUTES**2 / HISTORY_MINUTES + k) / (PRIOR_MINUTES - 1 + k) ** 2
+    for k in range(1, HISTORY_MINUTES)
+)
+"""The dispersion's relative variance where it is least certain, after k minutes of a trial.
+
+A mean of n squares has 2 / n. Six minutes' weight is the history's mean, k are the trial's own.
+"""
+SCATTERED = math.expm1(LONG * DOUBT) / DOUBT
+"""Where failures come in clusters: 380 : 1.
+
+Evidence is divided by a dispersion that is itself only estimated, as Student's t is by a deviation.
+If phi is off by a factor of gamma law with relative variance v, evidence c is reached with
+probability (1 + c v)^(-1/v) and not exp(-c); this c makes it the 1 in 100 of `strict`.
+"""
 SHORT_MINUTES, LONG_MINUTES = 30, 240
 WARNING = 1.6
 """From here on the evidence is worth a wait: 5 : 1."""
@@ -30,7 +45,7 @@ STAKES: Mapping[Metric, float] = {
 
 
 def threshold(planned_minutes: float, phi: float, *, strict: bool) -> float:
-    """The ln E that is enough: 25 : 1 in short rollouts, 100 : 1 in long or scattered ones.
+    """The ln E that is enough: 25 : 1 in short rollouts, 100 : 1 in long, more in scattered.
 
     A healthy canary is rolled back in at most 1 / threshold of the rollouts by theorem (strict: 1 %
     for ever); in short ones about 1 % by experience, since evidence needs time to be led astray.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.analysis.bound import FINE, LOG_RATIOS, SURE, _average, _crossing, ratio_interval
-from rollout.analysis.dispersion import FIT, Past, scattered
+from rollout.analysis.dispersion import FIT, Past, Scatter
 from rollout.analysis.grid import spaced
 from rollout.analysis.judge import Terms, judge, judge_since
 from rollout.analysis.report import Guard, Metric, Severity, Verdict
@@ -74,7 +74,9 @@ def plain_interval(table: list[Split], phi: float) -> tuple[float, float | None]
 def test_the_dispersion_is_that_of_the_formula(
     table: list[Split], usual: float, prior: float
 ) -> None:
-    fast = [look.phi for look in scattered(table, Past(usual, prior))]
+    scatter = Scatter(table, Past(usual, prior))
+
+    fast = [scatter.phi(seen) for seen in range(1, len(scatter) + 1)]
 
     plain = plain_phis(table, usual, prior)
 
