@@ -14,7 +14,7 @@ from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts, Latency, Minute, Samples
 from rollout.core.guards import DEFAULT_GUARDS
 
-DECISIONS = 60
+DECISIONS = 40
 ONE = {424: 0.003}
 ALL = {424: 0.003, 408: 0.0005, 429: 0.002, 503: 0.001, 500: 0.001}
 """How often a request is answered by which status."""

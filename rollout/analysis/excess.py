@@ -152,12 +152,12 @@ class _Stake:
         logs = self._sums
         if phi > 1:
             logs = [scaled(1 / phi, one) for one in logs]
-        top = max(map(max, logs), default=0.0)
+        idle = self._never + sum([part for _, part in self._waiting])
+        top = max([*map(max, logs), *([0.0] if idle else [])])
         if abs(top) > FAR:
             logs = [[each - top for each in one] for one in logs]
         else:
             top = 0.0
-        idle = self._never + sum([part for _, part in self._waiting])
         parts = [
             part * sum(map(math.exp, one)) for part, one in zip(self._parts, logs, strict=True)
         ]

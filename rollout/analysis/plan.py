@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from rollout.analysis.excess import Margin
+from rollout.analysis.threshold import threshold
 from rollout.analysis.words import count, figures, percent
 
 ENOUGH = math.log(100)
@@ -86,9 +87,13 @@ def _part(a: float, b: float) -> float:
     return a * math.log(a / b) if b > 0 else math.inf
 
 
-def detection(nats: float) -> float:
-    """The chance to be rolled back when the schedule yields so many nats; 80 % needs 8.7."""
-    return NormalDist().cdf((nats - 4.8) / math.sqrt(2 * nats)) if nats > 0 else 0.0
+def detection(nats: float, phi: float = 1.0) -> float:
+    """The chance to be rolled back when the schedule yields so many nats; 80 % needs 8.7.
+
+    More where failures scatter, since more evidence is asked for there.
+    """
+    needed = 4.8 + threshold(0, phi, strict=True) - ENOUGH
+    return NormalDist().cdf((nats - needed) / math.sqrt(2 * nats)) if nats > 0 else 0.0
 
 
 def foresee(
@@ -98,7 +103,7 @@ def foresee(
     each = [leg for leg in legs for _ in range(leg.minutes) if leg.share < 100]
     rate = min(1.0, times * traffic.usual_rate)
     gains = [_gain(leg, traffic, rate, margin) for leg in each]
-    chance = detection(sum(gains))
+    chance = detection(sum(gains), traffic.phi)
     found = _first_enough(gains)
     served = None
     if found is not None:

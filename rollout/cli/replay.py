@@ -16,7 +16,7 @@ from rollout.cli.policy_files import read_text
 from rollout.cli.talk import MayTalk, Talk, may_talk, say_json, talks
 from rollout.cli.words import clock_time, date_time
 from rollout.errors import Malformed
-from rollout.rehearsal.recording import Recording, parse_recording
+from rollout.rehearsal.recording import Recording, of_kubernetes, parse_recording
 from rollout.rehearsal.replay import Ending, ReplayView
 from rollout.rehearsal.replay import replay as replayed
 
@@ -47,12 +47,20 @@ Examples:
 @click.argument("policy")
 @click.option("--history", type=_FILE, help="Recorded minutes, as `rollout minutes` writes them.")
 @click.option("--rollout", "ref", metavar="REF", help="Instead: the minutes of that rollout.")
+@click.option(
+    "--kubernetes",
+    is_flag=True,
+    help="The record is of a Kubernetes endpoint, and does not say so.",
+)
 @may_talk
-def replay(late: MayTalk, policy: str, history: Path | None, ref: str | None) -> None:
+def replay(
+    late: MayTalk, policy: str, history: Path | None, ref: str | None, *, kubernetes: bool
+) -> None:
     """Tell what POLICY (a file, or a name) would have decided on recorded minutes.
 
     The record's shares are taken as they are: each minute is judged by this policy's guards, and
-    traffic that never was is not invented. With --history and a file no controller is needed.
+    traffic that never was is not invented. With --history and a file no controller is needed. On a
+    Kubernetes endpoint 502 and 504 are failures too; records of old rollouts may not tell the kind.
     """
     if (history is None) == (ref is None):
         raise click.UsageError("give either --history FILE or --rollout REF")
@@ -60,7 +68,7 @@ def replay(late: MayTalk, policy: str, history: Path | None, ref: str | None) ->
     read = named.read(late)
     try:
         recording = _from_file(history) if history else _from_controller(late, ref or "")
-        view = replayed(read, named.name, recording)
+        view = replayed(read, named.name, of_kubernetes(recording) if kubernetes else recording)
     except Malformed as error:
         raise Failure(str(error), remedy="record it anew: rollout minutes REF > FILE") from error
     late.answer(view.model_dump(mode="json"), lambda: _told(view))

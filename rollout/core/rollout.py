@@ -217,6 +217,7 @@ class Rollout(Frozen):
     minute: timedelta = Field(description="the length of a policy minute here")
     baseline: str | None = Field(description="None: nothing served before")
     source: Source = Field(Source.METRICS, description="where its numbers come from")
+    managed: bool | None = Field(None, description="the endpoint's kind; None: not noted then")
     phase: Phase
     started_at: datetime
     phase_since: datetime

@@ -89,7 +89,7 @@ class Memory:
             minute_seconds=minute.total_seconds(),
             lag_minutes=round(metrics.lag / minute),
             source=rollout.source,
-            managed=rollout.source is not Source.GUARDS,
+            managed=_managed(rollout),
             minutes=_trial(rollout, read, until)[:MINUTES_MAX],
             custom=custom,
             history=tuple(
@@ -133,6 +133,11 @@ def _baseline(view: EndpointView, policy: Policy) -> str:
             " name it in the policy (baseline), or give rps and error_rate"
         )
     return view.live[0]
+
+
+def _managed(rollout: Rollout) -> bool:
+    """The endpoint's kind; of a rollout that did not note it what its source gives away."""
+    return rollout.source is not Source.GUARDS if rollout.managed is None else rollout.managed
 
 
 def _end(rollout: Rollout) -> datetime | None:

@@ -128,6 +128,12 @@ class Recording(Frozen):
         return self.lag_minutes * self.minute
 
 
+def of_kubernetes(recording: Recording) -> Recording:
+    """The same of a Kubernetes endpoint; raises Malformed for copies, which none makes."""
+    told = recording.model_copy(update={"managed": False})
+    return parse_recording(told.model_dump_json(), recording.rollout or recording.endpoint)
+
+
 def parse_recording(text: str, name: str) -> Recording:
     """Read a recording; raises Malformed with each place that is wrong, one a line."""
     try:

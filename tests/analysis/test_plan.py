@@ -1,11 +1,15 @@
 """What a rollout will be able to see, how fast it may go, and whether it fits."""
 
 import math
+from statistics import fmean
 
 import pytest
 
+from benchmarks.judge.scenarios import Cell, load
+from benchmarks.judge.worlds import history, play
 from rollout.analysis.capacity import Load, capacity
-from rollout.analysis.excess import Margin
+from rollout.analysis.dispersion import learn
+from rollout.analysis.excess import Margin, weigh
 from rollout.analysis.pace import Budget, Seen, allowed, next_share
 from rollout.analysis.plan import (
     Leg,
@@ -17,6 +21,7 @@ from rollout.analysis.plan import (
     foresee,
     guards_in_vain,
 )
+from rollout.analysis.threshold import threshold
 
 LEGS = tuple(Leg(share, 6) for share in (5, 10, 20, 50, 100))
 
@@ -70,6 +75,35 @@ def test_a_plan_says_what_it_sees() -> None:
     assert hidden.detection < 0.1
     assert hidden.minutes is None
     assert hidden.sentence.endswith("mirror first, wait longer, or let a person decide")
+
+
+@pytest.mark.parametrize(
+    ("world", "rps", "rate", "times"),
+    [
+        ("quiet", 8, 0.004, 5),
+        ("quiet", 40, 0.004, 2),
+        ("quiet", 40, 0.0008, 5),
+        ("clusters", 300, 0.004, 2),
+        ("clusters", 40, 0.004, 5),
+    ],
+)
+def test_a_plan_promises_what_is_then_found_and_no_more(
+    world: str, rps: float, rate: float, times: float
+) -> None:
+    played = load()
+    cell, margin = Cell(rps, rate), Margin(1.25, 0.0005)
+    here = next(one for one in played.worlds if one.name == world)
+    legs = [Leg(share, minutes) for share, minutes in played.schedule]
+    promised, found = [], []
+    for seed in range(60):
+        past = learn(history(cell, here, played.history_minutes, seed))
+        trial = play(played, cell, here, times, seed)[: played.judged_minutes]
+        traffic = Traffic(cell.requests_per_minute, past.rate or 0.0, past.phi)
+        promised.append(foresee(legs, traffic, times, margin).detection)
+        enough = threshold(len(played.shares), past.phi, strict=False)
+        found.append(weigh(trial, past, margin, (6, 12, 18)).most >= enough)
+
+    assert fmean(found) - 0.2 <= fmean(promised) <= fmean(found) + 0.1
 
 
 def test_mirrored_requests_cost_nobody() -> None:

@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.analysis.bound import FINE, LOG_RATIOS, SURE, _average, _crossing, ratio_interval
 from rollout.analysis.dispersion import FIT, Past, Scatter
+from rollout.analysis.excess import Margin, _Stake, may_reach, reached, weigh
 from rollout.analysis.grid import spaced
 from rollout.analysis.judge import Terms, judge, judge_since
 from rollout.analysis.report import Guard, Metric, Severity, Verdict
@@ -49,6 +51,50 @@ def _surprise(minute: Split, psi: float) -> float:
     return (minute.canary_bad - minute.bad * part) ** 2 / spread
 
 
+GRID = [math.exp(math.exp(u)) for u in spaced(math.log(math.log(1.25)), math.log(math.log(30)), 10)]
+
+
+def plain_ln_e(
+    table: list[Split], past: Past, margin: Margin, restarts: list[int | None]
+) -> list[float]:
+    """Every alternative's products from every start, as the formula is written."""
+    usual = past.rate or 0.0
+    phis = iter(plain_phis(table, usual, past.phi))
+    starts = [(0, 0.55), *((one, 0.45 / len(restarts)) for one in restarts)]
+    sums, phi, found = [[0.0] * 14 for _ in starts], past.phi, []
+    for number, minute in enumerate(table):
+        if minute.tells:
+            phi, gains = next(phis), _gains(minute, margin, usual)
+            for (start, _), own in zip(starts, sums, strict=True):
+                if start is not None and number >= start:
+                    own[:] = [a + b for a, b in zip(own, gains, strict=True)]
+        mixed = [
+            part * math.fsum(math.exp(one / phi) for one in own) / 14
+            for (_, part), own in zip(starts, sums, strict=True)
+        ]
+        found.append(math.log(math.fsum(mixed) / math.fsum(part for _, part in starts)))
+    return found
+
+
+def _gains(minute: Split, margin: Margin, usual: float) -> list[float]:
+    n, x, b, y = minute
+    share, rate = n / (n + b), (x + y) / (n + b)
+    null = margin.ratio + margin.points / max(rate - share * margin.points, usual)
+    psis = [g * null for g in (2, 5, 12, 30)]
+    for g in GRID:
+        more = (g - 1) * usual
+        psis.append(null + more / max(rate - share * (margin.points + more), usual))
+    return [
+        x * math.log(psi / null) - (x + y) * math.log((n * psi + b) / (n * null + b))
+        for psi in psis
+    ]
+
+
+margins = st.builds(Margin, st.sampled_from([1.0, 1.25, 2.0]), st.sampled_from([0, 0.0005, 0.05]))
+starts = st.lists(st.none() | st.integers(0, 8), min_size=3, max_size=3)
+pasts = st.builds(Past, st.floats(0.0001, 0.3), st.floats(1, 15))
+
+
 def plain_interval(table: list[Split], phi: float) -> tuple[float, float | None]:
     """Every point of the grid."""
 
@@ -82,6 +128,41 @@ def test_the_dispersion_is_that_of_the_formula(
 
     assert len(fast) == len(plain)
     assert all(math.isclose(a, b, rel_tol=1e-12) for a, b in zip(fast, plain, strict=True))
+
+
+@MANY
+@given(tables, pasts, margins, starts)
+def test_the_evidence_is_that_of_the_formula(
+    table: list[Split], past: Past, margin: Margin, restarts: list[int | None]
+) -> None:
+    plain = plain_ln_e(table, past, margin, restarts)
+
+    assert weigh(table, past, margin, restarts).ln_e == pytest.approx(plain, abs=1e-9, rel=1e-9)
+
+
+@MANY
+@given(tables, pasts, margins, starts)
+def test_what_is_left_out_is_neither_now_nor_the_most(
+    table: list[Split], past: Past, margin: Margin, restarts: list[int | None]
+) -> None:
+    whole = weigh(table, past, margin, restarts)
+    scatter = Scatter(table, past)
+
+    found = reached(table, margin, restarts, scatter)
+
+    assert (found.now, found.most) == pytest.approx((whole.now, whole.most), abs=1e-12)
+    assert may_reach(found.most, table, margin, restarts, scatter) or not scatter
+
+
+@pytest.mark.parametrize("far", [5000.0, -5000.0])
+def test_evidence_beyond_all_floating_point_numbers_is_still_evidence(far: float) -> None:
+    whole, half = _Stake(()), _Stake((None,))
+    for stake in (whole, half):
+        stake.add(0, [far] * 14)
+
+    assert whole.ln_e(1.0) == pytest.approx(far)
+    assert whole.ln_e(2.0) == pytest.approx(far / 2)
+    assert half.ln_e(1.0) == pytest.approx(max(far + math.log(0.55), math.log(0.45)))
 
 
 @MANY

@@ -99,6 +99,7 @@ def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
         minute=event.minute,
         baseline=baseline,
         source=choose(event.policy, event.view, event.sources).source or Source.METRICS,
+        managed=event.view.managed,
         phase=Phase.PREPARING,
         started_at=now,
         phase_since=now,
