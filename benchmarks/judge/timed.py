@@ -7,8 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from rollout.analysis.dispersion import _own, _pooled, _scores
-from rollout.analysis.excess import _steps
+from rollout.analysis.dispersion import _own, _pooled
 from rollout.analysis.judge import Terms, judge
 from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts, Latency, Minute, Samples
@@ -40,7 +39,7 @@ def _milliseconds(guards: Sequence[Guard], rates: Mapping[int, float]) -> float:
 
 
 def _seconds(samples: Samples, guards: Sequence[Guard]) -> float:
-    for remembered in (_own, _pooled, _scores, _steps):
+    for remembered in (_own, _pooled):
         remembered.cache_clear()
     begin = time.process_time()
     judge(samples, guards, Terms())

@@ -18,8 +18,8 @@ PHI_MAX = 15.0
 PHI_NOTICED = 1.35
 PRIOR_MINUTES = 6
 VARIANCE_LEAST = 0.15
-REMEMBERED = 1024
-"""So many minutes' terms are kept: most minutes of a look were there at the look before."""
+REMEMBERED = 256
+"""Minutes whose terms are kept: the rates of one look share them."""
 FIT = geometric(0.05, 200, 41)
 _FIT_BITS = tuple(math.log2(g) for g in FIT)
 _EXCESS = tuple(g - 1 for g in FIT)
@@ -107,9 +107,12 @@ class Scatter:
             if minute.tells:
                 self._minutes.append((minute, usual.rate(minute)))
             usual.add(minute)
-        self._scores = [(_NO_SCORES, _NO_SCORES)]
+        self._begin()
         self._surprises: dict[_Fit, list[float]] = {}
         self._phis = {0: max(1.0, past.phi)}
+
+    def _begin(self) -> None:
+        self._seen, self._points, self._times = 0, _NO_SCORES, _NO_SCORES
 
     def __len__(self) -> int:
         """How many minutes tell."""
@@ -121,23 +124,30 @@ class Scatter:
 
     def phi(self, seen: int) -> float:
         """The dispersion after so many minutes that tell."""
-        if seen not in self._phis:
-            weight = PRIOR_MINUTES + seen - 1
-            scatter = PRIOR_MINUTES * self._prior + self._surprise(self._best(seen), seen)
-            self._phis[seen] = max(1.0, scatter / weight)
+        if seen < self._seen and seen not in self._phis:  # skipped, and asked for all the same
+            last = self._seen
+            self._begin()
+            for each in range(1, last + 1):
+                self._phis[each] = self._reckoned(each)
+        elif seen not in self._phis:
+            self._phis[seen] = self._reckoned(seen)
         return self._phis[seen]
+
+    def _reckoned(self, seen: int) -> float:
+        weight = PRIOR_MINUTES + seen - 1
+        scatter = PRIOR_MINUTES * self._prior + self._surprise(self._best(seen), seen)
+        return max(1.0, scatter / weight)
 
     def _best(self, seen: int) -> "_Fit":
         """What fits best; of equals the first, and an excess in points before a multiple."""
-        known = self._scores
-        for minute, usual in self._minutes[len(known) - 1 : seen]:
+        for minute, usual in self._minutes[self._seen : seen]:
             points, times = _scores(minute, usual)
-            known.append((added(known[-1][0], points), added(known[-1][1], times)))
-        points, times = known[seen]
-        most, most_times = max(points), max(times)
+            self._points, self._times = added(self._points, points), added(self._times, times)
+        self._seen = seen
+        most, most_times = max(self._points), max(self._times)
         if most_times > most:
-            return _Fit(times.index(most_times), is_times=True)
-        return _Fit(points.index(most), is_times=False)
+            return _Fit(self._times.index(most_times), is_times=True)
+        return _Fit(self._points.index(most), is_times=False)
 
     def _surprise(self, fit: "_Fit", seen: int) -> float:
         """The sum of the minutes' surprises about one fit."""
@@ -165,7 +175,6 @@ class _Fit(NamedTuple):
         return 1 + extra / max(usual, (minute.bad - minute.canary * extra) / requests)
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _scores(minute: Split, usual: float) -> tuple[Sequence[float], Sequence[float]]:
     """How well each excess in points, and each multiple, explains who failed in a minute, in bits.
 

@@ -10,10 +10,9 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
 
-from rollout.analysis.dispersion import REMEMBERED, Past, Scatter
+from rollout.analysis.dispersion import Past, Scatter
 from rollout.analysis.grid import BIT, added, iterated, scaled
 from rollout.analysis.split import Split
 
@@ -161,10 +160,11 @@ class _Stake:
         parts = [
             part * sum(map(math.exp, one)) for part, one in zip(self._parts, logs, strict=True)
         ]
-        return top + math.log(sum(parts) + idle * math.exp(-top))
+        if idle:
+            parts.append(idle * math.exp(-top))
+        return top + math.log(sum(parts))
 
 
-@lru_cache(maxsize=REMEMBERED)
 def _steps(minute: Split, margin: Margin, usual: float) -> Sequence[float]:
     """What one minute adds to each alternative's log-likelihood ratio against the margin."""
     canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow

@@ -188,6 +188,19 @@ def test_a_replay_ends_as_the_rollout_would_have(
     assert json.loads(done.stdout)["moments"] == [] or code != 2
 
 
+def test_a_record_that_does_not_tell_its_kind_is_told_it(
+    file: str, history: Path, shell: Shell
+) -> None:
+    """502 and 504 are failures on a Kubernetes endpoint alone."""
+    history.write_text(BAD.replace('"424"', '"502"'))
+
+    managed = shell.run("replay", file, "--history", str(history))
+    kubernetes = shell.run("replay", file, "--history", str(history), "--kubernetes")
+
+    assert managed.exit_code == 0
+    assert kubernetes.exit_code == 1, kubernetes.stderr
+
+
 def test_a_replay_of_a_rollout_asks_the_controller(file: str, canned: Canned, shell: Shell) -> None:
     canned.says("GET", "rollouts/contoso~churn/minutes", json.loads(BAD))
 

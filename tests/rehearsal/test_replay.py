@@ -8,11 +8,17 @@ import pytest
 from rollout.analysis.samples import Counts
 from rollout.core.policy import Policy
 from rollout.core.rollout import Phase
+from rollout.core.source import Source
 from rollout.errors import Malformed
 from rollout.rehearsal.memory import Memory
-from rollout.rehearsal.recording import RecordedMinute, parse_recording
+from rollout.rehearsal.recording import (
+    RecordedMinute,
+    Recording,
+    of_kubernetes,
+    parse_recording,
+)
 from rollout.rehearsal.replay import Ending, ReplayView, replay
-from tests.builders import APPROVAL, StageText, a_policy
+from tests.builders import APPROVAL, StageText, a_policy, a_rollout
 from tests.rehearsal.builders import a_minute, a_recording, at, counts, legs_of
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import World
@@ -215,3 +221,46 @@ def test_a_replay_under_the_same_policy_decides_as_the_controller_did(rate: floa
     assert view.ending is ends[real.phase]
     decided = real.rollback.decided_at if real.rollback else real.phase_since
     assert abs(view.moments[-1].at - decided) <= timedelta(minutes=1)
+
+
+def _gateway_failures() -> Recording:
+    """A canary whose gateway gives up on half of its requests."""
+    minutes = [
+        one.model_copy(update={"canary": Counts({200: 150, 502: 150})}) for one in legs_of((5, 8))
+    ]
+    return a_recording(minutes)
+
+
+def test_a_gateway_that_gives_up_is_a_failure_on_kubernetes_only() -> None:
+    managed = replay(policy(), "churn", _gateway_failures())
+    kubernetes = replay(policy(source="logs"), "churn", of_kubernetes(_gateway_failures()))
+
+    assert managed.ending is not Ending.ROLLED_BACK
+    assert kubernetes.ending is Ending.ROLLED_BACK
+
+
+def test_copies_are_no_record_of_a_kubernetes_endpoint() -> None:
+    mirrored = a_recording((a_minute(0, 20, mirrored=True), a_minute(1, 5)))
+
+    with pytest.raises(Malformed, match="a Kubernetes endpoint mirrors nothing"):
+        of_kubernetes(mirrored)
+
+
+@pytest.mark.parametrize(
+    ("noted", "source", "managed"),
+    [
+        (False, Source.LOGS, False),
+        (True, Source.LOGS, True),
+        (True, Source.METRICS, True),
+        (None, Source.GUARDS, False),
+        (None, Source.LOGS, True),
+    ],
+)
+def test_a_record_tells_the_kind_of_its_endpoint(
+    noted: bool | None, source: Source, managed: bool
+) -> None:
+    world = World()
+    memory = Memory(world.azure, SimulatedMetrics(world.azure), world.samples, world.clock)
+    kept = a_rollout().model_copy(update={"managed": noted, "source": source})
+
+    assert memory.recording(kept).managed is managed
