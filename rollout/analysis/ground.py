@@ -19,11 +19,14 @@ class Ground:
         history: Sequence[Minute],
         pairs: Sequence[Pairs] = (),
         usual_scores: Mapping[float, int] | None = None,
+        pasts: dict[frozenset[int], Past] | None = None,
     ) -> None:
+        """`pasts` is what was learnt from the same history already."""
         self.minutes = tuple(minutes)
         self.history = tuple(history)
         self.pairs = tuple(pairs)
         self.usual_scores = usual_scores or {}
+        self.pasts = {} if pasts is None else pasts
         self._rates: dict[frozenset[int], Rates] = {}
 
     def rates(self, statuses: frozenset[int]) -> "Rates":
@@ -66,7 +69,10 @@ class Rates:
 
     @cached_property
     def past(self) -> Past:
-        return learn([(n, one.having(self._statuses)) for one, n in self._ground.past_requests])
+        known, bad = self._ground.pasts, self._statuses
+        if bad not in known:
+            known[bad] = learn([(n, one.having(bad)) for one, n in self._ground.past_requests])
+        return known[bad]
 
     @cached_property
     def table(self) -> tuple[Split, ...]:

@@ -99,7 +99,7 @@ def _whole(samples: Samples) -> Ground:
 
 def _since(ground: Ground, since: datetime) -> Ground:
     minutes = [one for one in ground.minutes if one.at >= since]
-    return Ground(minutes, ground.history, ground.pairs, ground.usual_scores)
+    return Ground(minutes, ground.history, ground.pairs, ground.usual_scores, ground.pasts)
 
 
 def _samples_since(samples: Samples, since: datetime) -> Samples:

@@ -1,5 +1,6 @@
 """The judge as others see it: verdicts, numbers and sentences."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rollout.analysis.judge import Terms, at_full_share, judge
 from rollout.analysis.report import Guard, Kind, Metric, Severity, Verdict
 from rollout.analysis.samples import Counts, Latency, Minute, Samples
+from rollout.analysis.threshold import DOUBT, LONG, SCATTERED, SHORT, threshold
 from tests.analysis.builders import (
     ANY_WORSE,
     MINUTE,
@@ -258,3 +260,17 @@ def test_gaps_are_left_out() -> None:
     gaps = [Minute(NOON + at * MINUTE, 5, None, None) for at in (4, 5)]
 
     assert found((*trial, *gaps)) == found(trial)
+
+
+def test_a_scatter_that_is_estimated_is_asked_for_the_evidence_of_one_that_is_known() -> None:
+    """Student's reason: with a divisor of that relative variance it is reached once in 100."""
+    assert (1 + SCATTERED * DOUBT) ** (-1 / DOUBT) == pytest.approx(1 / 100)
+    assert math.exp(SCATTERED) == pytest.approx(380, abs=1)
+
+
+@pytest.mark.parametrize("phi", [1.0, 1.5, 2.0, 9.0])
+def test_the_more_failures_scatter_the_more_is_asked_for(phi: float) -> None:
+    part = min(1.0, phi - 1)
+
+    assert threshold(30, phi, strict=False) == pytest.approx(SHORT + part * (SCATTERED - SHORT))
+    assert threshold(30, phi, strict=True) == pytest.approx(LONG + part * (SCATTERED - LONG))
