@@ -264,7 +264,7 @@ def test_gaps_are_left_out() -> None:
 
 def test_a_scatter_that_is_estimated_is_asked_for_the_evidence_of_one_that_is_known() -> None:
     """Student's reason: with a divisor of that relative variance it is reached once in 100."""
-    assert (1 + SCATTERED * DOUBT) ** (-1 / DOUBT) == pytest.approx(1 / 100)
+    assert pytest.approx(1 / 100) == (1 + SCATTERED * DOUBT) ** (-1 / DOUBT)
     assert math.exp(SCATTERED) == pytest.approx(380, abs=1)
 
 
