@@ -21,7 +21,7 @@ def compare_rates(case: Case) -> Finding:
     """Judge a rate by how each minute's bad answers split between the arms (`excess.weigh`)."""
     rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
     both, paired = rates_of.both, rates_of.paired
-    found = reached(rates_of.table, margin(case.guard), case.restarts, rates_of.scatter)
+    found = reached(margin(case.guard), case.restarts, rates_of.scatter)
     evidence = _evidence(case, found, rates_of)
     canary, baseline = _arm(both.canary, both.canary_bad), _arm(both.baseline, both.baseline_bad)
     verdict, why = _verdict(case, evidence, both)
@@ -34,7 +34,7 @@ def may_reach(case: Case) -> bool:
     """Whether the evidence may have reached what is asked for, by a bound that costs little."""
     rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
     enough, allowed = _enough(case, rates_of.past), margin(case.guard)
-    return excess.may_reach(enough, rates_of.table, allowed, case.restarts, rates_of.scatter)
+    return excess.may_reach(enough, allowed, case.restarts, rates_of.scatter)
 
 
 def _enough(case: Case, past: Past) -> float:

@@ -6,7 +6,7 @@ sees ghosts. The dispersion phi is learnt from the baseline's history and again 
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from statistics import fmean, median
 from typing import NamedTuple, TypeAlias
@@ -103,8 +103,10 @@ class Scatter:
         self._prior = past.phi
         self._minutes: list[tuple[Split, float]] = []
         usual = _Usual(past)
-        for minute in minutes:
+        self._numbers: list[int] = []
+        for number, minute in enumerate(minutes):
             if minute.tells:
+                self._numbers.append(number)
                 self._minutes.append((minute, usual.rate(minute)))
             usual.add(minute)
         self._begin()
@@ -117,6 +119,11 @@ class Scatter:
     def __len__(self) -> int:
         """How many minutes tell."""
         return len(self._minutes)
+
+    @property
+    def telling(self) -> Iterable[tuple[int, Split, float]]:
+        """The minutes that tell: number, counts, and the usual rate each is held to."""
+        return ((number, *one) for number, one in zip(self._numbers, self._minutes, strict=True))
 
     def usual(self, place: int) -> float:
         """The baseline's usual rate that the minute at this place is held to."""

@@ -87,39 +87,29 @@ class Reached(NamedTuple):
     most: float = 0.0
 
 
-def reached(
-    minutes: Sequence[Split], margin: Margin, restarts: Sequence[int | None], scatter: Scatter
-) -> Reached:
+def reached(margin: Margin, restarts: Sequence[int | None], scatter: Scatter) -> Reached:
     """What `weigh` says of now and of the most, without what can be neither.
 
     Evidence is an average, which is at most its largest part, and the dispersion only divides it.
     """
-    stake, seen, now, most = _Stake(restarts), 0, 0.0, 0.0
-    for number, minute in enumerate(minutes):
-        if minute.tells:
-            stake.add(number, _steps(minute, margin, scatter.usual(seen)))
-            seen += 1
-            if seen == len(scatter) or stake.most > most:
-                now = stake.ln_e(scatter.phi(seen))
-                most = max(most, now)
+    stake, now, most = _Stake(restarts), 0.0, 0.0
+    for seen, (number, minute, usual) in enumerate(scatter.telling, 1):
+        stake.add(number, _steps(minute, margin, usual))
+        if seen == len(scatter) or stake.most > most:
+            now = stake.ln_e(scatter.phi(seen))
+            most = max(most, now)
     return Reached(now, most)
 
 
 def may_reach(
-    enough: float,
-    minutes: Sequence[Split],
-    margin: Margin,
-    restarts: Sequence[int | None],
-    scatter: Scatter,
+    enough: float, margin: Margin, restarts: Sequence[int | None], scatter: Scatter
 ) -> bool:
     """Whether `reached(...).most` may be enough: whatever the dispersion is, it only divides."""
-    stake, seen = _Stake(restarts), 0
-    for number, minute in enumerate(minutes):
-        if minute.tells:
-            stake.add(number, _steps(minute, margin, scatter.usual(seen)))
-            seen += 1
-            if stake.most >= enough - ROUNDING:
-                return True
+    stake = _Stake(restarts)
+    for number, minute, usual in scatter.telling:
+        stake.add(number, _steps(minute, margin, usual))
+        if stake.most >= enough - ROUNDING:
+            return True
     return False
 
 
