@@ -105,6 +105,8 @@ def may_reach(
     enough: float, margin: Margin, restarts: Sequence[int | None], scatter: Scatter
 ) -> bool:
     """Whether `reached(...).most` may be enough: whatever the dispersion is, it only divides."""
+    if enough <= ROUNDING:
+        return True  # as much as before the first minute
     stake = _Stake(restarts)
     for number, minute, usual in scatter.telling:
         stake.add(number, _steps(minute, margin, usual))
