@@ -24,6 +24,7 @@ from emulator.doors import monitor, own, scoring
 from emulator.doors.arm import ArmDoor
 from emulator.monitor.ledger import Ledger
 from emulator.options import Options
+from emulator.scoring.collector import Collector
 from emulator.scoring.fleet import KUBERNETES, MANAGED, Fleet
 from emulator.scoring.gateway import Gateway
 from emulator.scoring.processes import Processes
@@ -59,7 +60,7 @@ async def _open(
     """Listen, and push onto the stack what closing takes."""
     data = (options.data or sockets).resolve()
     control = _control(options, processes, sockets, data)
-    gateway = _gateway(options, control)
+    gateway = _gateway(options, control, data)
     app = application(options, control, gateway)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN_SECONDS)
     await runner.setup()
@@ -107,13 +108,14 @@ def _control(options: Options, processes: Processes, sockets: Path, data: Path) 
     return control
 
 
-def _gateway(options: Options, control: Control) -> Gateway:
+def _gateway(options: Options, control: Control, data: Path) -> Gateway:
     return Gateway(
         board=options.board,
         ledger=Ledger(options.grain_seconds),
         router=ROUTERS[options.routing](_random(options, 0)),
         coin=_random(options, 1),
         now=control.now,
+        collector=Collector(data / "modelDataCollector", control.now, _random(options, 3)),
     )
 
 

@@ -88,7 +88,13 @@ class Switches:
         "from/until, ISO 8601", "minutes that begin in it have no points (§3.4)", default=""
     )
     mirror_in_metrics: bool = _switch(
-        "flag", "a copy is counted, in metrics and logs, under its target (§3.2)", default=True
+        "flag", "a copy is counted in metrics under its target (§3.2)", default=True
+    )
+    mirror_in_logs: bool = _switch(
+        "flag", "a copy has a row in the traffic log under its target (§3.3)", default=True
+    )
+    mirror_same_request_id: bool = _switch(
+        "flag", "a copy keeps the ids of its request; off: it gets its own (§2.1)", default=True
     )
     mirror_queue_max: int = _switch(
         "copies", "more waiting copies are dropped (§2.1)", default=1000

@@ -31,6 +31,7 @@ TOKENS_FILE = "tokens"
 
 
 _TENANT = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_CONTAINER = re.compile(r"https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?#\s]*)?")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 
@@ -129,6 +130,10 @@ class Settings(Frozen):
         le=60,
         description="how far logs lag behind; 10: by then Azure has written every row",
     )
+    collector: str | None = Field(
+        None, description="where data collectors write to: https://ACCOUNT.blob..., or a folder"
+    )
+    collector_lag_minutes: int = Field(2, ge=1, le=180, description="how far that lags behind")
     prometheus_url: str | None = Field(
         None, description="the Prometheus that guards may ask; plain http is up to you"
     )
@@ -245,6 +250,15 @@ class Settings(Frozen):
         if parts.scheme != "https" or not parts.hostname or parts.username:
             raise ValueError(f"{url} is not the address of a vault; write https://NAME.vault...")
         return url
+
+    @field_validator("collector")
+    @classmethod
+    def _a_container(cls, place: str | None) -> str | None:
+        if place and "://" in place and not _CONTAINER.fullmatch(place):
+            raise ValueError(
+                f"{place} is no container; write https://ACCOUNT.blob.../CONTAINER/PATH"
+            )
+        return place
 
     @field_validator("installation_secret")
     @classmethod

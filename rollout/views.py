@@ -11,6 +11,7 @@ from rollout.core.alerts import AlertState
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head
 from rollout.core.machine.hooks import next_question
+from rollout.core.pairs_from import PairsFrom
 from rollout.core.policy import Bake, Canary, Mirror
 from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout
 from rollout.core.source import Source
@@ -44,6 +45,9 @@ class RolloutView(Frozen):
     canary: str
     baseline: str | None
     source: Source = Field(Source.METRICS, description="where its numbers come from")
+    pairs_from: PairsFrom | None = Field(
+        None, description="where pairs of answers come from; none are compared, or not yet known"
+    )
     policy: str
     policy_version: str
     phase: Phase
@@ -93,6 +97,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         canary=rollout.canary,
         baseline=rollout.baseline,
         source=rollout.source,
+        pairs_from=rollout.pairs_from,
         policy=rollout.policy_name,
         policy_version=rollout.policy.version,
         phase=rollout.phase,

@@ -126,6 +126,7 @@ def sources() -> Sources:
     """What looks and plans read from."""
     from rollout.adapters.azure.arm import ArmEndpoints
     from rollout.adapters.azure.scoring import PROBE_MAX, HttpScoring
+    from rollout.adapters.written import written
     from rollout.measuring import Sources
 
     return Sources(
@@ -137,6 +138,7 @@ def sources() -> Sources:
         logs=_log_metrics(),
         custom=_custom_guards(),
         scoring=HttpScoring(_arm(), answer_max=PROBE_MAX),
+        written=written(settings(), clock().minute, _logs(), _credential),
     )
 
 

@@ -55,8 +55,12 @@ class Ledger:
         self.rows: deque[Answer] = deque(maxlen=_ROWS_MAX)
         self._endpoints: dict[str, _Minutes] = defaultdict(_Minutes)
 
-    def record(self, answer: Answer) -> None:
-        self.rows.append(answer)
+    def record(self, answer: Answer, *, metrics: bool = True, logs: bool = True) -> None:
+        """Count it, and keep it as a row."""
+        if logs:
+            self.rows.append(answer)
+        if not metrics:
+            return
         minute = math.floor(answer.at / self.grain) * self.grain
         cell = Cell(answer.deployment, answer.status, answer.model_status)
         self._endpoints[answer.endpoint_id.lower()].add(minute, cell, answer.total_ms)

@@ -11,12 +11,14 @@ from emulator.arm import keys
 from emulator.arm.resources import Endpoint
 from emulator.monitor.answers import Answer
 from emulator.monitor.ledger import Ledger
+from emulator.scoring.collector import Collector
 from emulator.scoring.messages import Inbound, Outcome
 from emulator.scoring.mirror import Mirror
 from emulator.scoring.routing import Router
 from emulator.switches import Switchboard
 
 OVERRIDE = "azureml-model-deployment"
+_REQUEST_ID = "x-request-id"
 _CLIENT_ID = "x-ms-client-request-id"
 _NOT_FORWARDED = frozenset(
     {"authorization", "connection", "content-length", "host", "transfer-encoding", "expect"}
@@ -33,6 +35,7 @@ class Gateway:
     router: Router
     coin: Random
     now: Callable[[], float]
+    collector: Collector
     mirrors: dict[str, Mirror] = field(default_factory=dict)
 
     async def score(self, endpoint: Endpoint, inbound: Inbound) -> Outcome:
@@ -40,12 +43,14 @@ class Gateway:
         started = time.perf_counter()
         headers = {name.lower(): value for name, value in inbound.headers.items()}
         target = self._copy_target(endpoint, headers)
-        outcome = await self._answer(endpoint, inbound, headers)
         request_id = str(uuid.uuid4())
+        outcome = await self._answer(endpoint, _named(inbound, request_id), headers)
         total_ms = (time.perf_counter() - started) * 1000
-        self._note(endpoint, inbound, headers, outcome, request_id, total_ms)
+        named = {**headers, _REQUEST_ID: request_id}
+        self._record(endpoint, self._noted(endpoint, inbound, named, outcome, total_ms))
+        self.collector.write(endpoint, inbound, outcome, request_id)
         if target and outcome.deployment:
-            self._copy(endpoint, target, inbound, outcome)
+            self._copy(endpoint, target, _named(inbound, request_id), outcome)
         return replace(outcome, headers=_front_headers(outcome, headers, request_id))
 
     def tallies(self) -> dict[str, Any]:
@@ -99,45 +104,55 @@ class Gateway:
             if deployment is None:
                 return None
             started = time.perf_counter()
-            outcome = await deployment.fleet.answer(_forwarded(inbound))
+            same = self.board.set.mirror_same_request_id
+            named = inbound if same else _named(inbound, str(uuid.uuid4()))
+            outcome = await deployment.fleet.answer(_forwarded(named))
             total_ms = (time.perf_counter() - started) * 1000
-            if self.board.set.mirror_in_metrics:
-                self._note(endpoint, inbound, {}, outcome, str(uuid.uuid4()), total_ms)
+            headers = {name.lower(): value for name, value in named.headers.items()}
+            ids = {_REQUEST_ID, _CLIENT_ID} if same else {_REQUEST_ID}
+            kept = {name: value for name, value in headers.items() if name in ids}
+            answer = self._noted(endpoint, named, kept, outcome, total_ms)
+            switches = self.board.set
+            self._record(
+                endpoint, answer, metrics=switches.mirror_in_metrics, logs=switches.mirror_in_logs
+            )
+            self.collector.write(endpoint, named, outcome, headers[_REQUEST_ID])
             return outcome
 
         return send
 
-    def _note(
+    def _noted(
         self,
         endpoint: Endpoint,
         inbound: Inbound,
         headers: Mapping[str, str],
         outcome: Outcome,
-        request_id: str,
         total_ms: float,
-    ) -> None:
-        if endpoint.kubernetes:
-            return  # no platform metrics for them (azure-ml.md §3.2)
-        self.ledger.record(
-            Answer(
-                at=self.now(),
-                endpoint_id=endpoint.id,
-                deployment=outcome.deployment,
-                status=outcome.status,
-                model_status=outcome.model_status,
-                reason=outcome.reason,
-                total_ms=total_ms,
-                model_ms=outcome.model_ms,
-                method=inbound.method,
-                path=inbound.target.partition("?")[0],
-                request_bytes=len(inbound.body),
-                response_bytes=len(outcome.body),
-                user_agent=headers.get("user-agent", "")[:70],
-                auth_type=_AUTH_TYPES[endpoint.auth_mode],
-                request_id=request_id,
-                client_request_id=headers.get(_CLIENT_ID, ""),
-            )
+    ) -> Answer:
+        return Answer(
+            at=self.now(),
+            endpoint_id=endpoint.id,
+            deployment=outcome.deployment,
+            status=outcome.status,
+            model_status=outcome.model_status,
+            reason=outcome.reason,
+            total_ms=total_ms,
+            model_ms=outcome.model_ms,
+            method=inbound.method,
+            path=inbound.target.partition("?")[0],
+            request_bytes=len(inbound.body),
+            response_bytes=len(outcome.body),
+            user_agent=headers.get("user-agent", "")[:70],
+            auth_type=_AUTH_TYPES[endpoint.auth_mode],
+            request_id=headers[_REQUEST_ID],
+            client_request_id=headers.get(_CLIENT_ID, ""),
         )
+
+    def _record(
+        self, endpoint: Endpoint, answer: Answer, *, metrics: bool = True, logs: bool = True
+    ) -> None:
+        if not endpoint.kubernetes:  # no platform metrics for them (azure-ml.md §3.2)
+            self.ledger.record(answer, metrics=metrics, logs=logs)
 
 
 def _own(status: int, why: str) -> Outcome:
@@ -150,15 +165,21 @@ def _nowhere(name: str) -> str:
     return "There is no valid deployment with positive weight."
 
 
+def _named(inbound: Inbound, request_id: str) -> Inbound:
+    """With the front end's own id, whatever the caller called it (azure-ml.md §2.5)."""
+    kept = {n: v for n, v in inbound.headers.items() if n.lower() != _REQUEST_ID}
+    return replace(inbound, headers={**kept, _REQUEST_ID: request_id})
+
+
 def _forwarded(inbound: Inbound) -> Inbound:
     kept = {n: v for n, v in inbound.headers.items() if n.lower() not in _NOT_FORWARDED}
     return replace(inbound, headers=kept)
 
 
 def _front_headers(outcome: Outcome, asked: Mapping[str, str], request_id: str) -> dict[str, str]:
-    replaced = {"x-request-id", _CLIENT_ID}
+    replaced = {_REQUEST_ID, _CLIENT_ID}
     headers = {n: v for n, v in outcome.headers.items() if n.lower() not in replaced}
-    headers["x-request-id"] = request_id
+    headers[_REQUEST_ID] = request_id
     if _CLIENT_ID in asked:
         headers[_CLIENT_ID] = asked[_CLIENT_ID]
     if outcome.deployment:

@@ -16,9 +16,10 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def names(self) -> Sequence[str]:
-        with _explaining(self._root):
-            return [path.name for path in self._root.iterdir()] if self._root.is_dir() else []
+    def names(self, folder: str = "") -> Sequence[str]:
+        place = self._inside(folder)
+        with _explaining(place):
+            return [path.name for path in place.iterdir()] if place.is_dir() else []
 
     def read(self, path: str, bytes_max: int) -> bytes | None:
         target = self._inside(path)

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from rollout.core.agreement import LINES
 from rollout.core.policy_paths import SUFFIXES, check_attachment, check_name, check_path, is_name
 from rollout.errors import Malformed, PolicyError, Unknown
 from rollout.ports import PolicyFile
@@ -18,8 +19,8 @@ _log = logging.getLogger(__name__)
 class Place(Protocol):
     """Where files are, by paths that are checked already; a file is written whole or not at all."""
 
-    def names(self) -> Sequence[str]:
-        """What lies in it directly, not in its folders."""
+    def names(self, folder: str = "") -> Sequence[str]:
+        """What lies in it directly, or in that folder of it; not in the folders below."""
         ...
 
     def read(self, path: str, bytes_max: int) -> bytes | None:
@@ -78,6 +79,19 @@ class PolicyPlaces:
             if content is not None:
                 return content
         raise Unknown(f"there is no file {path} beside the policies; push it, or mend the path")
+
+    def attached(self, folder: str) -> Sequence[str]:
+        name = folder.removesuffix("/")
+        check_path(name)
+        found = {
+            f"{name}/{file}"
+            for place in (self._pushed, self._deployed)
+            for file in place.names(name)
+            if file.endswith(LINES)
+        }
+        if not found:
+            raise Unknown(f"there is no file *{LINES} in {name}/ beside the policies; push some")
+        return sorted(found)
 
     def attach(self, path: str, content: bytes) -> None:
         check_attachment(path)

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 from rollout.api.answers import PolicyCheck, PolicyList, PolicyRow, PolicyView
 from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
-from rollout.core.agreement import parse_requests
+from rollout.core.agreement import parse_files
 from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy
 from rollout.core.policy_paths import check_attachment, check_name
@@ -20,6 +20,7 @@ from rollout.core.rotation.policy_text import (
 from rollout.core.smoke import parse_smoke
 from rollout.errors import Malformed, PolicyError, Unknown
 from rollout.inbox import CheckBody, PushBody, read_body
+from rollout.measuring.prober import recorded
 from rollout.ports import PolicyFile
 
 RESERVED = frozenset({"check", "schema"})
@@ -49,8 +50,8 @@ def pushed(parts: Parts, request: Request) -> Response:
     for path in set(files_named(policy)) & set(body.attachments):
         parse_smoke(body.attachments[path], path)
     agreement = policy.agreement if isinstance(policy, Policy) else None
-    if agreement and agreement.requests in body.attachments:
-        parse_requests(body.attachments[agreement.requests].encode(), agreement.requests)
+    sent = agreement.files_of(sorted(body.attachments)) if agreement else ()
+    parse_files([(path, body.attachments[path].encode()) for path in sent])
     for rule in policy.start_on if isinstance(policy, Policy) else ():
         if rule.create and rule.create.template in body.attachments:
             path = rule.create.template
@@ -127,9 +128,14 @@ def _missing_files(parts: Parts, policy: Document) -> Iterator[str]:
     named = [("smoke", path) for path in files_named(policy)]
     if isinstance(policy, Policy):
         named += [("create", rule.create.template) for rule in policy.start_on if rule.create]
-        named += [("agreement", policy.agreement.requests)] if policy.agreement else []
     for what, path in named:
         try:
             parts.policies.attachment(path)
         except (Unknown, Malformed, PolicyError) as error:
             yield f"{what}: {error}"
+    agreement = policy.agreement if isinstance(policy, Policy) else None
+    if agreement and agreement.requests:
+        try:
+            recorded(parts.policies, agreement.requests)
+        except (PolicyError, Malformed) as error:
+            yield f"agreement: {error}"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from rollout.cli.endings import Failure
-from rollout.core.agreement import parse_requests
+from rollout.core.agreement import LINES, parse_files
 from rollout.core.deployment_file import check as check_deployment
 from rollout.core.policy import Policy
 from rollout.core.rotation.policy_text import (
@@ -66,8 +66,19 @@ def _check_templates(path: Path, policy: Document) -> None:
 
 def _check_recorded(path: Path, policy: Document) -> None:
     if isinstance(policy, Policy) and policy.agreement:
-        beside = path.parent / policy.agreement.requests
-        parse_requests(_text_beside(path, beside, "agreement").encode(), str(beside))
+        beside = [path.parent / name for name in _recorded(path.parent, policy.agreement.requests)]
+        texts = [_text_beside(path, one, "agreement") for one in beside]
+        parse_files([(str(one), text.encode()) for one, text in zip(beside, texts, strict=True)])
+
+
+def _recorded(root: Path, requests: str | None) -> Sequence[str]:
+    """The files of recorded requests: one, or all of a folder. Raises PolicyError."""
+    if requests is None or not requests.endswith("/"):
+        return [requests] if requests else []
+    found = sorted(one.name for one in (root / requests).glob(f"*{LINES}"))
+    if not found:
+        raise PolicyError(f"agreement: there is no file *{LINES} in {root / requests}; write one")
+    return [requests + name for name in found]
 
 
 def _text_beside(path: Path, beside: Path, what: str) -> str:
@@ -92,7 +103,10 @@ def read_text(path: Path) -> str:
 def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
     """The texts that go with a policy, by the path in which it names them."""
     root = file.parent.resolve()
-    named = [(root / name).resolve() for name in _named_files(read_text(file))]
+    try:
+        named = [(root / name).resolve() for name in _named_files(root, read_text(file))]
+    except PolicyError as error:
+        raise Failure(str(error), where=str(file), remedy="mend the path") from error
     paths = [*named, *(path.resolve() for path in more)]
     for path in paths:
         if not path.is_relative_to(root):
@@ -104,7 +118,7 @@ def attachments(file: Path, more: Sequence[Path]) -> dict[str, str]:
     return {path.relative_to(root).as_posix(): read_text(path) for path in paths}
 
 
-def _named_files(text: str) -> Iterator[str]:
+def _named_files(root: Path, text: str) -> Iterator[str]:
     """What smoke stages, rules and agreement name; all else that is wrong the controller tells."""
     try:
         written = yaml.safe_load(text)
@@ -120,7 +134,7 @@ def _named_files(text: str) -> Iterator[str]:
                 yield inner[name]
     agreement = written.get("agreement") if isinstance(written, dict) else None
     if isinstance(agreement, dict) and isinstance(agreement.get("requests"), str):
-        yield agreement["requests"]
+        yield from _recorded(root, agreement["requests"])
 
 
 _NAMING = (("stages", "smoke", "requests"), ("start_on", "create", "template"))

@@ -1,7 +1,7 @@
 """What a person wrote of agreement: recorded requests, and when two answers are the same."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import (
     ConfigDict,
@@ -20,6 +20,8 @@ from rollout.errors import PolicyError
 
 REQUESTS_MAX = 5000
 PER_MINUTE_MAX = 120
+UNNAMED = "line "
+LINES = ".jsonl"
 
 DottedPath = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^.\s]+(\.[^.\s]+)*$")
@@ -59,7 +61,16 @@ class TopK(Frozen):
     k: Annotated[int, Field(ge=1, le=1000)]
 
 
-Comparison = Exact | Label | Numeric | TopK
+class Status(Frozen):
+    """The HTTP status is the same, and the canary is not much slower; answers are not looked at."""
+
+    slower_by_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="so much longer than the baseline it may take; none: however long"
+    )
+
+
+OfContent = Exact | Label | Numeric | TopK
+Comparison = OfContent | Status
 
 
 class Compare(Frozen):
@@ -71,6 +82,7 @@ class Compare(Frozen):
     label: Label | None = None
     numeric: Numeric | None = None
     top_k: TopK | None = None
+    status: Status | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -89,10 +101,28 @@ class Compare(Frozen):
         return how
 
 
-class Agreement(Frozen):
-    """Send recorded requests to both deployments by header, and compare what they answer."""
+class Collection(Frozen):
+    """Where the answers are in what Azure's data collector writes of each request."""
 
-    requests: str = Field(description="a JSON Lines file beside the policies")
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
+        "model_outputs", description="the collection; `response` is the payload as it was sent"
+    )
+    path: DottedPath | None = Field(
+        None, description="where in its `data`, as `0.label`; none: as compare says"
+    )
+
+
+class Agreement(Frozen):
+    """Compare what both deployments answer to the same requests, and where they come from."""
+
+    source: Literal["auto", "collector", "logs", "prober"] = Field(
+        "auto", description="auto: what the platform wrote of copies, where it joins; else prober"
+    )
+    requests: str | None = Field(
+        None,
+        description="for the prober: a JSON Lines file beside the policies, or a folder of such",
+    )
+    collection: Collection = Collection()
     per_minute: Annotated[int, Field(ge=1, le=PER_MINUTE_MAX)] = 60
     compare: Compare = Compare(exact=Exact())
     keep: Annotated[int, Field(ge=0, le=100)] = Field(
@@ -102,17 +132,63 @@ class Agreement(Frozen):
         default=False, description="keep the answers themselves, not only hashes of them"
     )
 
+    @model_validator(mode="after")
+    def _has_something_to_compare(self) -> Self:
+        of_status = isinstance(self.compare.how, Status)
+        if self.requests is None and self.source in {"auto", "prober"}:
+            raise ValueError(
+                "without recorded requests nothing is sent; add requests: samples/NAME.jsonl, or"
+                " take what is there already by source: collector or source: logs"
+            )
+        if self.source == "logs" and not of_status:
+            raise ValueError(
+                "logs have no answers, only how they went; write compare: {status: {}}, or take"
+                " source: collector or prober"
+            )
+        if self.source == "collector" and of_status:
+            raise ValueError("a data collector writes no status; take source: logs or prober")
+        return self
+
+    def files_of(self, paths: Sequence[str]) -> Sequence[str]:
+        """Those of these paths that its recorded requests are in."""
+        wanted = self.requests or ""
+        if not wanted.endswith("/"):
+            return [path for path in paths if path == wanted]
+        inside = [path for path in paths if path.rpartition("/")[0] == wanted[:-1]]
+        return [path for path in inside if path.endswith(LINES)]
+
+    @property
+    def written_by(self) -> Literal["collector", "logs"]:
+        """What of the platform has what is compared."""
+        return "logs" if isinstance(self.compare.how, Status) else "collector"
+
 
 # -- the guards that need it ---------------------------------------------------------------------
 
 
-def check_answers(agreement: Agreement | None, guards: Sequence[Guard] | None) -> None:
+class _Entry(Protocol):
+    """A stage as far as it matters here."""
+
+    @property
+    def mirror(self) -> object: ...
+
+
+def check_answers(
+    agreement: Agreement | None, guards: Sequence[Guard] | None, stages: Sequence[_Entry] | None
+) -> None:
     """Raise ValueError where a guard on answers could never be measured, or nothing is judged.
 
-    `guards` is None where they are wrong themselves.
+    `guards` and `stages` are None where they are wrong themselves.
     """
-    if guards is None:
+    if guards is None or stages is None:
         return
+    waits = agreement is not None and agreement.source in {"collector", "logs"}
+    paired = [one for one in guards if one.metric in ANSWERS - {Metric.SCORE_HISTOGRAM}]
+    if waits and paired and not any(entry.mirror for entry in stages):
+        raise ValueError(
+            f"{paired[0].metric} needs two answers to one request, and only copies get a second:"
+            " add a mirror stage, or take source: prober"
+        )
     for place, guard in enumerate(guards):
         if guard.metric in ANSWERS:
             why = _lacking(agreement, guard.metric)
@@ -126,12 +202,10 @@ def check_answers(agreement: Agreement | None, guards: Sequence[Guard] | None) -
 
 
 def _lacking(agreement: Agreement | None, metric: Metric) -> str | None:
-    if metric is Metric.SCORE_HISTOGRAM:
-        return "has no source yet: nothing reads the scores of live answers; use score_drift"
     if agreement is None:
         return "compares answers: add agreement, with the recorded requests to send to both"
     how = agreement.compare.how
-    if metric is Metric.SCORE_DRIFT and not isinstance(how, Numeric):
+    if metric in {Metric.SCORE_DRIFT, Metric.SCORE_HISTOGRAM} and not isinstance(how, Numeric):
         return "needs scores: write agreement.compare: {numeric: {path: …, tolerance: …}}"
     if metric is Metric.CLASS_FLIPS and not (isinstance(how, Label) and how.positive is not None):
         return "needs a class that is a yes: write agreement.compare: {label: {positive: …}}"
@@ -150,6 +224,22 @@ class RecordedRequest(Frozen):
     @property
     def content(self) -> bytes:
         return to_json(self.body)
+
+
+def parse_files(files: Sequence[tuple[str, bytes]]) -> tuple[RecordedRequest, ...]:
+    """Read the files of a folder as one, in order; raises PolicyError that names file and line."""
+    found: dict[str, tuple[str, RecordedRequest]] = {}
+    several = len(files) > 1
+    for name, content in files:
+        for one in parse_requests(content, name):
+            unnamed = several and (one.id or "").startswith(UNNAMED)
+            id_ = f"{name.rpartition('/')[2]} {one.id}" if unnamed else one.id or ""
+            if id_ in found:
+                raise PolicyError(f"{name}: id {id_!r} is in {found[id_][0]} already")
+            found[id_] = (name, one.model_copy(update={"id": id_}))
+    if len(found) > REQUESTS_MAX:
+        raise PolicyError(f"{len(found)} recorded requests in all; at most {REQUESTS_MAX}")
+    return tuple(one for _, one in found.values())
 
 
 def parse_requests(content: bytes, name: str) -> tuple[RecordedRequest, ...]:
@@ -181,4 +271,4 @@ def _parse_line(line: str, place: str, number: int) -> RecordedRequest:
         told = f"{where}: {first['msg']}" if where else first["msg"]
         known = ", ".join(RecordedRequest.model_fields)
         raise PolicyError(f"{place}: {told}; known keys: {known}") from error
-    return one if one.id else one.model_copy(update={"id": f"line {number}"})
+    return one if one.id else one.model_copy(update={"id": f"{UNNAMED}{number}"})

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from pydantic_core import from_json, to_json
 
-from rollout.core.agreement import Comparison, Exact, Label, Numeric, TopK
+from rollout.core.agreement import Exact, Label, Numeric, OfContent, Status, TopK
 
 _LARGEST = 1e300
 _ROUNDING = 1 + 1e-9
@@ -32,7 +32,7 @@ class Unreadable(ValueError):
     """The baseline's answer has nothing to compare with: the policy is to be mended."""
 
 
-def compare(how: Comparison, canary: bytes, baseline: bytes) -> Pair:
+def compare(how: OfContent, canary: bytes, baseline: bytes) -> Pair:
     """Compare two answers; a canary whose answer cannot be read differs. Raises Unreadable."""
     theirs = _value(how, baseline)
     try:
@@ -53,6 +53,35 @@ def compare(how: Comparison, canary: bytes, baseline: bytes) -> Pair:
             return _numeric(mine, theirs, tolerance, told)
         case _:
             assert_never(how)
+
+
+def compare_how(how: Status, canary: "Went", baseline: "Went") -> Pair:
+    """Compare how two requests went, whatever was answered."""
+    slower = canary.took_ms - baseline.took_ms
+    late = how.slower_by_ms is not None and slower > how.slower_by_ms
+    return Pair(str(canary), str(baseline), differs=canary.status != baseline.status or late)
+
+
+@dataclass(frozen=True, slots=True)
+class Went:
+    """How a request went."""
+
+    status: int
+    took_ms: float
+
+    def __str__(self) -> str:
+        return f"status {self.status} in {self.took_ms:.0f} ms"
+
+
+def score(how: OfContent, answer: bytes) -> float | None:
+    """The mean of the numbers that `numeric` compares; None where there is none."""
+    if not isinstance(how, Numeric):
+        return None
+    try:
+        found = _value(how, answer)
+    except Unreadable:
+        return None
+    return float(sum(found) / len(found))
 
 
 def _numeric(
@@ -86,7 +115,7 @@ def _marked(value: Any) -> Any:  # noqa: ANN401 - any JSON
 # -- what is compared ----------------------------------------------------------------------------
 
 
-def _value(how: Comparison, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
+def _value(how: OfContent, answer: bytes) -> Any:  # noqa: ANN401 - any JSON
     try:
         whole = from_json(answer)
     except ValueError:

@@ -13,6 +13,7 @@ from rollout.core.copies import CopiesSeen
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
+from rollout.core.pairs_from import PairsSeen
 from rollout.core.policy import Approvers, Policy
 from rollout.core.rollout import HookWord, Order
 from rollout.core.source import SourceFacts
@@ -67,6 +68,9 @@ class Looked(Event):
     lag: timedelta = Field(timedelta(0), description="how far behind the metrics are read")
     load: Load | None = Field(None, description="what the endpoint carries now")
     copies: tuple[CopiesSeen, ...] = Field((), description="of mirrored requests, by source")
+    pairs: PairsSeen | None = Field(
+        None, description="of copies in what the platform writes, where `auto` has still to choose"
+    )
     trouble: str | None = Field(None, description="why nothing could be measured, if it could not")
     operation_failed: str | None = Field(None, description="why the accepted write failed")
 

@@ -238,7 +238,7 @@ class Policy(Frozen):
     guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
     agreement: Agreement | None = Field(
         None,
-        description="what to send to both deployments for guards on answers",
+        description="what is compared of both deployments for guards on answers",
         validate_default=True,
     )
     source: Literal["auto", "metrics", "logs"] = Field(
@@ -294,7 +294,7 @@ class Policy(Frozen):
     @field_validator("agreement")
     @classmethod
     def _judged(cls, agreement: Agreement | None, info: ValidationInfo) -> Agreement | None:
-        check_answers(agreement, info.data.get("guards"))
+        check_answers(agreement, info.data.get("guards"), info.data.get("stages"))
         return agreement
 
     @field_validator("stages")

@@ -193,6 +193,7 @@ def _told(rollout: Rollout | None) -> tuple[object, ...]:
         *_place(rollout),
         rollout.further,
         rollout.source,
+        rollout.pairs_from,
         rollout.wanted,
         held,
         approved,

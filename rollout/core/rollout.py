@@ -11,6 +11,7 @@ from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
 from rollout.core.freeze import Frost
 from rollout.core.frozen import Frozen
+from rollout.core.pairs_from import PairsFrom
 from rollout.core.patience import Then, TooLittle
 from rollout.core.policy import Approvers, Kind, Policy, Stage
 from rollout.core.source import Source
@@ -218,6 +219,10 @@ class Rollout(Frozen):
     baseline: str | None = Field(description="None: nothing served before")
     source: Source = Field(Source.METRICS, description="where its numbers come from")
     managed: bool | None = Field(None, description="the endpoint's kind; None: not noted then")
+    pairs_from: PairsFrom | None = Field(
+        None, description="where pairs of answers come from; None: there are none, or not yet known"
+    )
+    pairs_since: datetime | None = Field(None, description="when that was found, if by a look")
     phase: Phase
     started_at: datetime
     phase_since: datetime

@@ -10,6 +10,7 @@ from pydantic import Field
 from rollout.analysis.report import ANSWERS, Guard, Severity
 from rollout.core.endpoint import EndpointView
 from rollout.core.frozen import Frozen
+from rollout.core.pairs_from import PairsFrom
 from rollout.core.policy import Policy
 
 
@@ -31,6 +32,9 @@ class SourceFacts(Frozen):
     logs_heard: datetime | None = None
     metrics_heard: datetime | None = None
     trouble: str | None = Field(None, description="why the logs could not be read")
+    pairs: frozenset[PairsFrom] = Field(
+        frozenset({PairsFrom.PROBER}), description="where pairs of answers may come from here"
+    )
     cannot: tuple[str, ...] = Field((), description="custom guards that cannot be asked here")
 
 

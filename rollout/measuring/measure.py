@@ -1,7 +1,7 @@
 """What one look measures, from the one source that the rollout was given at its start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,11 @@ from rollout.core.policy import Mirror, Policy
 from rollout.core.rollout import Rollout
 from rollout.core.source import NO_LOGS, Source, SourceFacts
 from rollout.errors import Refused, RolloutError, Unavailable
+from rollout.measuring.answers import Answers, Paired, Written, unpaired, with_pairs
 from rollout.measuring.copies import by_probes, copies_seen, told_by, unmeasured
 from rollout.measuring.custom import Asked, CustomMinutes, untold
 from rollout.measuring.minutes import Series, counted, floor, heard
-from rollout.measuring.prober import Prober, Probes, unprobed, with_probes
+from rollout.measuring.prober import Prober, Probes
 from rollout.measuring.verdict import judged, load
 from rollout.ports import (
     Clock,
@@ -48,6 +49,7 @@ class Sources:
     logs: Metrics | None = None
     custom: CustomGuards | None = None
     scoring: Scoring | None = None
+    written: Written = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,14 @@ class Grounds:
     unseen: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """What recorded requests showed, and the pairs of answers, which may be the same."""
+
+    probes: Probes
+    paired: Paired
+
+
 class Measuring:
     """Reads minutes and has them judged; changes nothing but the samples it has read."""
 
@@ -70,23 +80,27 @@ class Measuring:
         self._from = sources
         self._custom = CustomMinutes(sources.custom, sources.samples, sources.clock)
         self._prober = Prober(sources.scoring, sources.policies, sources.samples, sources.clock)
+        self._answers = Answers(self._prober, sources.written, sources.samples, sources.clock)
 
     # -- the choice of a source ------------------------------------------------------------------
 
     def facts(self, view: EndpointView, policy: Policy) -> SourceFacts:
         """What a start needs to know of the sources; nothing is read where nothing is chosen."""
-        cannot = (*self._custom.missing(policy.guards), *self._prober.missing(policy))
-        logs = self._from.logs
+        cannot = (*self._custom.missing(policy.guards), *self._answers.missing(policy))
+        logs, pairs = self._from.logs, self._answers.here
         chosen = policy.source == "auto" or not view.managed
         if logs is None or cannot or not chosen or policy.source == "metrics":
-            return SourceFacts(logs=logs is not None, cannot=cannot)
+            return SourceFacts(logs=logs is not None, cannot=cannot, pairs=pairs)
+        return self._heard_of(logs, view.id).model_copy(update={"pairs": pairs})
+
+    def _heard_of(self, logs: Metrics, endpoint: EndpointId) -> SourceFacts:
         until = floor(self._from.clock.now() - logs.lag, self._from.clock.minute)
         try:
-            logs_heard = self._asked_last(logs, view.id, until)
+            logs_heard = self._asked_last(logs, endpoint, until)
         except RolloutError as no:
             return SourceFacts(logs=True, trouble=f"the logs cannot be read: {no}")
         try:
-            metrics_heard = self._asked_last(self._from.metrics, view.id, until)
+            metrics_heard = self._asked_last(self._from.metrics, endpoint, until)
         except RolloutError:  # then it cannot be the better source
             metrics_heard = None
         return SourceFacts(logs=True, logs_heard=logs_heard, metrics_heard=metrics_heard)
@@ -145,7 +159,8 @@ class Measuring:
         if isinstance(rollout.here, Mirror) and (copies or {}).get(rollout.source) is False:
             grounds = self._instead(rollout, copies or {}, grounds)
             taken |= {"copies": (*taken["copies"], *self._seen(rollout, grounds, probes))}
-        alone = self._report(rollout, grounds, probes, {}, managed=view.managed)
+        ours = Ours(probes, self._answers.known(rollout, probes))
+        alone = self._report(rollout, grounds, ours, {}, managed=view.managed)
         names = [guard.title for guard in rollout.policy.guards if guard.custom]
         if _gives_back(alone):
             asked = Asked(untold=dict.fromkeys(names, NOT_ASKED))
@@ -153,12 +168,13 @@ class Measuring:
         if not names and rollout.policy.agreement is None:
             return {**taken, "readable_until": grounds.until, "report": alone}
         asked = self._custom.ask(rollout)
-        probes = self._prober.ask(rollout, probes)
-        report = self._report(rollout, grounds, probes, asked.samples, managed=view.managed)
+        ours = Ours(*self._answers.ask(rollout, probes, unseen=grounds.unseen))
+        report = self._report(rollout, grounds, ours, asked.samples, managed=view.managed)
         return {
             **taken,
-            "report": unprobed(untold(report, asked), probes),
-            **_watermarks(rollout, grounds.until, asked, probes, taken),
+            "report": unpaired(untold(report, asked), ours.paired),
+            "pairs": ours.paired.seen,
+            **_watermarks(rollout, grounds.until, asked, ours.paired, taken),
         }
 
     def _instead(self, rollout: Rollout, copies: Mapping[Source, bool], own: Grounds) -> Grounds:
@@ -182,15 +198,16 @@ class Measuring:
         self,
         rollout: Rollout,
         grounds: Grounds,
-        probes: Probes,
+        ours: Ours,
         custom: Mapping[str, Counted],
         *,
         managed: bool,
     ) -> Report:
         """The judge's report on them, with the words where they are not the rollout's own."""
-        by_ours = grounds.unseen and rollout.policy.agreement is not None
-        found = by_probes(rollout, probes) if by_ours else grounds.counted
-        found = with_probes(found, rollout, probes)
+        agreement = rollout.policy.agreement
+        by_ours = grounds.unseen and agreement is not None and agreement.requests is not None
+        found = by_probes(rollout, ours.probes) if by_ours else grounds.counted
+        found = with_pairs(found, rollout, ours.paired)
         report = judged(rollout, found, custom, managed=managed)
         if by_ours:
             return told_by(report, "recorded requests")
@@ -231,12 +248,12 @@ def _watermarks(
     rollout: Rollout,
     until: datetime | None,
     asked: Asked,
-    probes: Probes,
+    paired: Paired,
     taken: Mapping[str, Any],
 ) -> Mapping[str, datetime | None]:
     """All that counts must have come so far; without a source the guards are what is heard."""
     alone = rollout.source is Source.GUARDS
-    last = probes.last(rollout) if alone else None
+    last = paired.last(rollout) if alone else None
     ends = [one for one in (until, asked.readable_until) if one]
     told = [one for one in (asked.heard_until, last) if one]
     return {

@@ -7,24 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from rollout.analysis.report import ANSWERS, Finding, Report, Verdict
+from rollout.analysis.report import Metric
 from rollout.analysis.samples import Counts, Disagreement, Pairs, Probed
-from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.slowness import BIN, FIRST_BIN_MS
-from rollout.core.agreement import Agreement, RecordedRequest, parse_requests
-from rollout.core.comparison import Pair, Unreadable, compare
+from rollout.core.agreement import Agreement, RecordedRequest, Status, parse_files
+from rollout.core.comparison import score
 from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import HoldCause, Phase, Rollout
 from rollout.errors import Malformed, PolicyError, Refused, RolloutError, Unavailable, Unknown
+from rollout.measuring.joining import rounded
 from rollout.measuring.minutes import floor
+from rollout.measuring.pairing import OK, sampled, with_pair
 from rollout.ports import Answer, Clock, Minutes, PolicyFiles, Samples, Scoring
 
 PATIENCE = timedelta(seconds=20)
 """So long one look sends requests of ours, or half a policy minute where that is shorter."""
-SHOWN_MAX = 300
-"""So many letters of an answer are kept for a person."""
 
-_OK = 200
 _BUSY = frozenset({408, 429, 503, 504})
 _WAITS = frozenset({HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED})
 _TRIALS = frozenset({Kind.MIRROR, Kind.CANARY})
@@ -50,7 +48,7 @@ class Probes:
 
     def kept(self, canary: str, most: int) -> tuple[Disagreement, ...]:
         """A sample of all disagreements: always the same, in whatever order they came."""
-        return _sampled([one for each in self._probed(canary) for one in each.kept], most)
+        return sampled([one for each in self._probed(canary) for one in each.kept], most)
 
     def _probed(self, canary: str) -> list[Probed]:
         arms = (self.minutes[at].get(canary) for at in sorted(self.minutes))
@@ -73,14 +71,16 @@ class Prober:
         self._samples = samples
         self._clock = clock
 
-    def missing(self, policy: Policy) -> Iterator[str]:
-        """Why a rollout under the policy could not be probed, with the remedy."""
-        if policy.agreement is None:
-            return
+    @property
+    def can_send(self) -> bool:
+        return self._scoring is not None
+
+    def missing(self, agreement: Agreement) -> Iterator[str]:
+        """Why recorded requests could not be sent, with the remedy."""
         if self._scoring is None:
             yield "agreement: recorded requests cannot be sent to the deployments from here"
         try:
-            self._requests(policy.agreement)
+            self._requests(agreement)
         except RolloutError as no:
             yield f"agreement: {no}"
 
@@ -91,7 +91,9 @@ class Prober:
     def ask(self, rollout: Rollout, known: Probes) -> Probes:
         """Send what is due, as long as the patience lasts, and keep what came of it."""
         agreement, began = rollout.policy.agreement, begins(rollout)
-        if agreement is None or began is None or not _is_time(rollout):
+        if agreement is None or agreement.requests is None or began is None:
+            return known
+        if not is_time(rollout):
             return known
         try:
             requests, of = self._requests(agreement)
@@ -109,12 +111,7 @@ class Prober:
 
     def _requests(self, agreement: Agreement) -> tuple[Sequence[RecordedRequest], str]:
         """The recorded requests and a mark of the file, by which another is known."""
-        path = agreement.requests
-        try:
-            content = self._files.attachment(path)
-        except (Unknown, Malformed) as no:
-            raise PolicyError(str(no)) from no
-        return parse_requests(content, path), hashlib.sha256(content).hexdigest()[:12]
+        return recorded(self._files, agreement.requests or "")
 
     def _send(
         self, round_: "_Round", minutes: Minutes, requests: Sequence[RecordedRequest], number: int
@@ -155,6 +152,17 @@ class Prober:
         return None if answer.status in _BUSY else answer
 
 
+def recorded(files: PolicyFiles, path: str) -> tuple[Sequence[RecordedRequest], str]:
+    """The requests of a file, or of a folder's files, and a mark of them; raises PolicyError."""
+    try:
+        paths = files.attached(path) if path.endswith("/") else [path]
+        found = [(one, files.attachment(one)) for one in paths]
+    except (Unknown, Malformed) as no:
+        raise PolicyError(str(no)) from no
+    mark = hashlib.sha256(b"".join(content for _, content in found))
+    return parse_files(found), mark.hexdigest()[:12]
+
+
 @dataclass(frozen=True, slots=True)
 class _Round:
     """The numbering of one rollout's requests, and what is made of their answers."""
@@ -166,7 +174,8 @@ class _Round:
 
     def due(self, now: datetime) -> int:
         """So many may have been sent by now."""
-        return int((now - self.began) / self.rollout.minute * self.agreement.per_minute)
+        since = max(self.began, self.rollout.pairs_since or self.began)
+        return int((now - since) / self.rollout.minute * self.agreement.per_minute)
 
     def minute_of(self, number: int) -> datetime:
         first = floor(self.began, self.rollout.minute)
@@ -192,41 +201,32 @@ class _Round:
         canary, baseline = self.rollout.canary, self.rollout.baseline or ""
         mine = before.get(canary, Counts())
         probed = mine.probed or Probed(Pairs(at), of=self.of)
-        probed = self._compared(probed, request, *answers)
+        probed = with_pair(probed, self.agreement, request.id or "", *answers)
+        if wants_histograms(self.rollout.policy):
+            probed = replace(probed, pairs=self._scored(probed.pairs, *answers))
         return {
             canary: _with(mine, answers[0], probed),
             baseline: _with(before.get(baseline, Counts()), answers[1], None),
         }
 
-    def _compared(
-        self,
-        probed: Probed,
-        request: RecordedRequest,
-        canary: Answer | None,
-        baseline: Answer | None,
-    ) -> Probed:
-        """What has no answer of a sound baseline to be compared with is left out."""
-        if canary is None or baseline is None or baseline.status != _OK:
-            return probed.without_one()
-        try:
-            pair = _pair(self.agreement, canary, baseline)
-        except Unreadable:
-            return probed.without_one()
-        kept = probed.kept
-        if pair.differs and self.agreement.keep:
-            shown = _shown if self.agreement.keep_answers else _hashed
-            one = Disagreement(request.id or "", shown(pair.canary), shown(pair.baseline))
-            kept = _sampled([*kept, one], self.agreement.keep)
-        turned = (pair.up, pair.down)
-        return probed.with_one(pair.difference, turned, kept, differs=pair.differs)
+    def _scored(self, pairs: Pairs, canary: Answer | None, baseline: Answer | None) -> Pairs:
+        """With the scores of both; the histograms need no pairs."""
+        return replace(
+            pairs,
+            canary_scores=self._with_score(pairs.canary_scores, canary),
+            baseline_scores=self._with_score(pairs.baseline_scores, baseline),
+        )
+
+    def _with_score(self, bins: Mapping[float, int], answer: Answer | None) -> Mapping[float, int]:
+        how = self.agreement.compare.how
+        if answer is None or answer.status != OK or isinstance(how, Status):
+            return bins
+        value = score(how, answer.body)
+        return bins if value is None else Counter(bins) + Counter([rounded(value)])
 
 
-def _pair(agreement: Agreement, canary: Answer, baseline: Answer) -> Pair:
-    """An answer with another status is another answer."""
-    if canary.status == _OK:
-        return compare(agreement.compare.how, canary.body, baseline.body)
-    theirs = compare(agreement.compare.how, baseline.body, baseline.body)
-    return Pair(f"(status {canary.status})", theirs.baseline, differs=True)
+def wants_histograms(policy: Policy) -> bool:
+    return any(guard.metric is Metric.SCORE_HISTOGRAM for guard in policy.guards)
 
 
 def begins(rollout: Rollout) -> datetime | None:
@@ -236,11 +236,16 @@ def begins(rollout: Rollout) -> datetime | None:
     return max(rollout.shares[0].since, rollout.evidence_since or rollout.shares[0].since)
 
 
-def source_of(rollout: Rollout, agreement: Agreement, began: datetime) -> str:
-    """Where a rollout's probes are kept; what was changed in place is another source."""
+def source_of(rollout: Rollout, agreement: Agreement, began: datetime, apart: str = "") -> str:
+    """Where a rollout's pairs are kept; what was changed in place is another source."""
     prints = sorted(rollout.fingerprints.items())
-    named = f"{rollout.id}\n{prints}\n{agreement.model_dump_json()}\n{began.isoformat()}"
+    named = f"{rollout.id}\n{prints}\n{_asked(agreement)}\n{began.isoformat()}{apart}"
     return f"pairs-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+
+
+def _asked(agreement: Agreement) -> str:
+    """What makes pairs other pairs; where else they might have come from does not."""
+    return agreement.model_dump_json(exclude={"source", "collection"})
 
 
 def probed(samples: Samples, rollout: Rollout, until: datetime) -> Probes:
@@ -252,7 +257,7 @@ def probed(samples: Samples, rollout: Rollout, until: datetime) -> Probes:
     return Probes(samples.read(rollout.endpoint.key, source, first, until))
 
 
-def _is_time(rollout: Rollout) -> bool:
+def is_time(rollout: Rollout) -> bool:
     """While a stage is measured, or waits for evidence; never where a person or the way out is."""
     waits = rollout.hold is not None and rollout.hold.cause in _WAITS
     measured = rollout.phase is Phase.MEASURING or (rollout.phase is Phase.HOLDING and waits)
@@ -260,22 +265,6 @@ def _is_time(rollout: Rollout) -> bool:
 
 
 # -- small print ---------------------------------------------------------------------------------
-
-
-def with_probes(counted: Counted, rollout: Rollout, probes: Probes) -> Counted:
-    """The same with the pairs in it."""
-    return Counted(counted.minutes, counted.history, pairs=probes.pairs(rollout.canary))
-
-
-def unprobed(report: Report, probes: Probes) -> Report:
-    """Where the prober cannot go on, its guards are not measured, unless one has failed before."""
-    return Report(tuple(_without_news(found, probes.trouble) for found in report.findings))
-
-
-def _without_news(found: Finding, trouble: str | None) -> Finding:
-    if trouble is None or found.guard.metric not in ANSWERS or found.verdict is Verdict.FAIL:
-        return found
-    return replace(found, verdict=Verdict.NOT_MEASURED, because=trouble)
 
 
 def _with(counts: Counts, answer: Answer | None, probed: Probed | None) -> Counts:
@@ -289,18 +278,3 @@ def _with(counts: Counts, answer: Answer | None, probed: Probed | None) -> Count
 def _bin(took: timedelta) -> int:
     ms = took / timedelta(milliseconds=1)
     return max(0, int(math.log(max(ms, FIRST_BIN_MS) / FIRST_BIN_MS) / math.log(BIN)))
-
-
-def _sampled(found: Sequence[Disagreement], most: int) -> tuple[Disagreement, ...]:
-    """Those whose names have the smallest hashes: chance without dice, however they are grouped."""
-    once = {one.request: one for one in found}
-    chosen = sorted(once, key=lambda name: hashlib.sha256(name.encode()).digest())[:most]
-    return tuple(once[name] for name in chosen)
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}… ({len(text)} letters)"
-
-
-def _hashed(text: str) -> str:
-    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"

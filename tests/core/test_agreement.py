@@ -34,7 +34,7 @@ def test_a_policy_without_agreement_has_the_version_it_had() -> None:
         (f"agreement: {REQUESTS}", "agreement: no guard judges it; add {metric: disagreement_rate"),
         (f"agreement: {REQUESTS}\nguards: [{{metric: score_drift}}]", "needs scores: write"),
         (f"agreement: {REQUESTS}\nguards: [{{metric: class_flips}}]", "needs a class"),
-        (f"agreement: {REQUESTS}\nguards: [{{metric: score_histogram}}]", "has no source yet"),
+        (f"agreement: {REQUESTS}\nguards: [{{metric: score_histogram}}]", "needs scores: write"),
         (f"agreement: {{requests: a, compare: {{}}}}\nguards: [{DISAGREE}]", "exactly one way"),
         (
             f"agreement: {{requests: a, compare: {{label: {{path: a..b}}}}}}\nguards: [{DISAGREE}]",

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.core.agreement import Comparison, Exact, Label, Numeric, TopK
+from rollout.core.agreement import Exact, Label, Numeric, OfContent, TopK
 from rollout.core.comparison import Pair, Unreadable, compare
 
 
-def compared(how: Comparison, canary: Any, baseline: Any) -> Pair:
+def compared(how: OfContent, canary: Any, baseline: Any) -> Pair:
     return compare(how, json.dumps(canary).encode(), json.dumps(baseline).encode())
 
 
@@ -40,12 +40,12 @@ OTHER = [
 
 
 @pytest.mark.parametrize(("how", "one", "other"), SAME)
-def test_answers_that_are_the_same(how: Comparison, one: Any, other: Any) -> None:
+def test_answers_that_are_the_same(how: OfContent, one: Any, other: Any) -> None:
     assert not compared(how, one, other).differs
 
 
 @pytest.mark.parametrize(("how", "one", "other"), OTHER)
-def test_answers_that_are_not(how: Comparison, one: Any, other: Any) -> None:
+def test_answers_that_are_not(how: OfContent, one: Any, other: Any) -> None:
     assert compared(how, one, other).differs
 
 
@@ -96,7 +96,7 @@ def test_a_canary_that_cannot_be_read_differs_and_says_why() -> None:
     ],
 )
 def test_a_baseline_that_cannot_be_read_compares_nothing(
-    how: Comparison, baseline: bytes, why: str
+    how: OfContent, baseline: bytes, why: str
 ) -> None:
     with pytest.raises(Unreadable, match=why):
         compare(how, b"1", baseline)
@@ -108,7 +108,7 @@ HOWS = st.sampled_from([Exact(), Label(positive=1.0), Numeric(tolerance=0.5), To
 
 @given(HOWS, SCORES, SCORES)
 def test_arms_that_change_places_change_the_sign(
-    how: Comparison, one: list[float], other: list[float]
+    how: OfContent, one: list[float], other: list[float]
 ) -> None:
     there, back = compared(how, one, other), compared(how, other, one)
 
@@ -119,7 +119,7 @@ def test_arms_that_change_places_change_the_sign(
 
 
 @given(HOWS, SCORES)
-def test_an_answer_agrees_with_itself(how: Comparison, answer: list[float]) -> None:
+def test_an_answer_agrees_with_itself(how: OfContent, answer: list[float]) -> None:
     pair = compared(how, answer, answer)
 
     assert (pair.differs, pair.up, pair.down) == (False, False, False)

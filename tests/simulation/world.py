@@ -1,6 +1,6 @@
 """One endpoint's whole world in virtual time: engine, queue, store, Azure, and what goes wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -83,6 +83,9 @@ class FakePolicies:
         if path.startswith("samples/"):
             return self.recorded
         return self.smoke if path.endswith("jsonl") else self.template
+
+    def attached(self, folder: str) -> Sequence[str]:
+        return [f"{folder}one.jsonl"]
 
     def push(self, name: str, text: str) -> None:
         self.text = text or name

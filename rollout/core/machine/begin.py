@@ -9,6 +9,7 @@ from rollout.core.events import Beginning, CancelRequested, OrderFailed, StartRe
 from rollout.core.head import Head
 from rollout.core.machine import alerts, back
 from rollout.core.machine.decision import Decision, refuse
+from rollout.core.pairs_from import settled, told_at_start
 from rollout.core.patience import TooLittle
 from rollout.core.policy import Kind
 from rollout.core.rollout import Outcome, Phase, Rollout
@@ -39,7 +40,7 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
     over = rollout.baseline or "nothing"
     why = f"{event.order.who} starts {rollout.canary} against {over} under {event.policy_name}"
     chosen = choose(event.policy, event.view, event.sources).why
-    why = f"{why}; {chosen}" if chosen else why
+    why = "; ".join(filter(None, [why, chosen, told_at_start(rollout.pairs_from)]))
     if event.order.despite_alerts:
         why = f"{why}, despite the alert {', '.join(event.order.despite_alerts)}"
     if event.order.despite_freeze:
@@ -100,6 +101,7 @@ def _born(event: Beginning, rollout_id: str, now: datetime) -> Rollout:
         baseline=baseline,
         source=choose(event.policy, event.view, event.sources).source or Source.METRICS,
         managed=event.view.managed,
+        pairs_from=settled(event.policy, first=baseline is None, here=event.sources.pairs),
         phase=Phase.PREPARING,
         started_at=now,
         phase_since=now,

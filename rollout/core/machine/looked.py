@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rollout.analysis.report import Finding, Report, Severity, Verdict
-from rollout.core.copies import news
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.alerts import still_fires
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
+from rollout.core.machine.learnt import learnt
 from rollout.core.machine.onward import may_pass, onward, over_budget, room_has_come
 from rollout.core.machine.others import (
     STALE,
@@ -52,14 +52,9 @@ Concern = Callable[[Head, Rollout, Looked, datetime], Decision | None]
 
 def looked(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision:
     """Weigh the phase's concerns in order; the last of each list always answers."""
-    seen = _noticed(rollout, event)
-    learnt = news(head.copies, event.copies)
-    wiser = head.model_copy(
-        update={"copies": {**head.copies, **{one.source: bool(one.seen) for one in learnt}}}
-    )
+    wiser, seen, news = learnt(head, _noticed(rollout, event), event, now)
     decision = _weighed(wiser, seen, event, now)
-    told = "; ".join([decision.why, *map(str, learnt)])
-    return replace(decision, why=told) if learnt else decision
+    return replace(decision, why="; ".join([decision.why, *news])) if news else decision
 
 
 def _weighed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision:

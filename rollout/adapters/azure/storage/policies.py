@@ -16,10 +16,13 @@ class PolicyContainer:
     def __init__(self, account: Account) -> None:
         self._account = account
 
-    def names(self) -> Sequence[str]:
+    def names(self, folder: str = "") -> Sequence[str]:
+        below = f"{folder}/" if folder else ""
         with explaining(self._account.asked(POLICIES)):
-            found = self._account.container(POLICIES).walk_blobs(delimiter="/")
-            return [blob.name for blob in found if not isinstance(blob, BlobPrefix)]
+            found = self._account.container(POLICIES).walk_blobs(below, delimiter="/")
+            return [
+                blob.name.removeprefix(below) for blob in found if not isinstance(blob, BlobPrefix)
+            ]
 
     def read(self, path: str, bytes_max: int) -> bytes | None:
         try:
