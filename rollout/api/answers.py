@@ -8,6 +8,7 @@ from pydantic import Field, RootModel
 
 from rollout.core.frozen import Frozen
 from rollout.core.head import Checkpoint, HistoryEntry
+from rollout.core.pairs_from import PairsFrom
 from rollout.views import RolloutView
 
 
@@ -112,19 +113,22 @@ class AuditPage(Frozen):
 
 
 class AnsweredApart(Frozen):
-    """A recorded request that the deployments answered differently."""
+    """A request that the deployments answered differently."""
 
-    request: str = Field(description="its id in the file, or its line")
+    request: str = Field(description="its id, in the file or at Azure, or its line")
     canary: str = Field(description="what it answered; or a hash of it, as the policy says")
     baseline: str
 
 
 class Disagreements(Frozen):
-    """How often the answers to recorded requests differed, and a sample of where."""
+    """How often the answers to the same requests differed, and a sample of where."""
 
     rollout: str
-    requests: str | None = Field(description="the file that they come from; none: none were sent")
-    sent: int
+    pairs_from: PairsFrom | None = Field(
+        None, description="what joined the answers; none: nothing is compared, or not known yet"
+    )
+    requests: str | None = Field(description="the file that they come from; none: there is none")
+    sent: int = Field(description="of recorded requests by the prober")
     compared: int = Field(description="answered by both deployments")
     differing: int
     answers_kept: bool = Field(description="false: only hashes of the answers are kept")

@@ -23,6 +23,7 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.back import way_back
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.repeats import answered
+from rollout.core.pairs_from import JOINED
 from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
@@ -176,15 +177,16 @@ def minutes(parts: Parts, request: Request) -> Response:
 
 
 def disagreements(parts: Parts, request: Request) -> Response:
-    """Show where the answers to recorded requests differed in one rollout."""
+    """Show where the answers to the same requests differed in one rollout."""
     _, rollout = _find(parts, request.path["ref"])
     agreement, probes = rollout.policy.agreement, parts.memory.probes(rollout)
     pairs = probes.pairs(rollout.canary)
     kept = probes.kept(rollout.canary, agreement.keep if agreement else 0)
     told = Disagreements(
         rollout=rollout.id,
+        pairs_from=rollout.pairs_from,
         requests=agreement.requests if agreement else None,
-        sent=probes.sent(rollout.canary),
+        sent=0 if rollout.pairs_from in JOINED else probes.sent(rollout.canary),
         compared=sum(one.compared for one in pairs),
         differing=sum(one.disagreeing for one in pairs),
         answers_kept=agreement is not None and agreement.keep_answers,

@@ -1,4 +1,4 @@
-"""`rollout disagreements`: where the answers to recorded requests differed."""
+"""`rollout disagreements`: where the answers to the same requests differed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from rollout.cli.controller import in_path
 from rollout.cli.talk import Talk, talks
+from rollout.core.pairs_from import JOINED, WORDS
 
 
 @click.command(
@@ -17,19 +18,20 @@ from rollout.cli.talk import Talk, talks
 @click.argument("ref")
 @talks
 def disagreements(talk: Talk, ref: str) -> None:
-    """Show which recorded requests the deployments of REF answered differently."""
+    """Show which requests the deployments of REF answered differently."""
     body = talk.controller.read(f"rollouts/{in_path(ref)}/disagreements")
     talk.controller.items(body, "disagreements")
     talk.answer(body, lambda: _told(body))
 
 
 def _told(body: Mapping[str, Any]) -> RenderableType:
-    if body["requests"] is None:
+    joined = JOINED & {body["pairs_from"]}
+    if body["requests"] is None and not joined:
         return f"{body['rollout']}: its policy has no agreement, so no answers were compared"
-    told = (
-        f"{body['rollout']}: {body['differing']} of {body['compared']} answers differ"
-        f" ({body['sent']} requests of {body['requests']} sent)"
-    )
+    where = f"{body['sent']} requests of {body['requests']} sent"
+    for source in joined:
+        where = f"to live requests and their copies, by {WORDS[source]}"
+    told = f"{body['rollout']}: {body['differing']} of {body['compared']} answers differ ({where})"
     kept = body["disagreements"]
     if not kept:
         return told

@@ -22,6 +22,7 @@ class PairsFrom(StrEnum):
     PROBER = "prober"  # recorded requests of our own
 
 
+JOINED = frozenset({PairsFrom.COLLECTOR, PairsFrom.LOGS})
 WORDS: Mapping[PairsFrom, str] = {
     PairsFrom.COLLECTOR: "the data collector",
     PairsFrom.LOGS: "the traffic log",

@@ -10,7 +10,7 @@ from rollout.core.copies import CopiesSeen
 from rollout.core.policy import Mirror
 from rollout.core.rollout import Rollout
 from rollout.core.source import Source
-from rollout.measuring.minutes import stage_begins
+from rollout.measuring.minutes import floor, stage_begins
 from rollout.measuring.prober import Probes
 
 UNSEEN = (
@@ -28,7 +28,8 @@ def copies_seen(
     if not isinstance(stage, Mirror) or source is Source.GUARDS or not minutes:
         return ()
     until = minutes[-1].at
-    ours = [arms for at, arms in probes.minutes.items() if begins <= at <= until]
+    first = floor(begins, rollout.minute)  # where the first of ours is numbered
+    ours = [arms for at, arms in probes.minutes.items() if first <= at <= until]
     asked = [
         sum(one.requests for one in arm) - sum(_of(arms, name) for arms in ours)
         for name, arm in (

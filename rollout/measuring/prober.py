@@ -23,6 +23,9 @@ from rollout.ports import Answer, Clock, Minutes, PolicyFiles, Samples, Scoring
 PATIENCE = timedelta(seconds=20)
 """So long one look sends requests of ours, or half a policy minute where that is shorter."""
 
+PAIRS = "pairs-"
+"""How the names of sources of pairs begin."""
+NOT_RECORDED = "not measured: pairs: not recorded"
 _BUSY = frozenset({408, 429, 503, 504})
 _WAITS = frozenset({HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED})
 _TRIALS = frozenset({Kind.MIRROR, Kind.CANARY})
@@ -93,6 +96,8 @@ class Prober:
         agreement, began = rollout.policy.agreement, begins(rollout)
         if agreement is None or agreement.requests is None or began is None:
             return known
+        if self._scoring is None:  # as in a replay: there is what there is
+            return known if known.minutes else replace(known, trouble=NOT_RECORDED)
         if not is_time(rollout):
             return known
         try:
@@ -240,7 +245,7 @@ def source_of(rollout: Rollout, agreement: Agreement, began: datetime, apart: st
     """Where a rollout's pairs are kept; what was changed in place is another source."""
     prints = sorted(rollout.fingerprints.items())
     named = f"{rollout.id}\n{prints}\n{_asked(agreement)}\n{began.isoformat()}{apart}"
-    return f"pairs-{hashlib.sha256(named.encode()).hexdigest()[:12]}"
+    return f"{PAIRS}{hashlib.sha256(named.encode()).hexdigest()[:12]}"
 
 
 def _asked(agreement: Agreement) -> str:

@@ -132,6 +132,7 @@ def notes(recording: Recording, policy: Policy, found: Sequence[Leg]) -> tuple[s
         *_of_shares(recording),
         *_of_gaps(recording),
         *_of_silence(recording),
+        *_of_pairs(recording, policy),
     )
 
 
@@ -149,6 +150,15 @@ def _of_stages(recording: Recording, policy: Policy, found: Sequence[Leg]) -> It
     if _gives_other_shares(policy):
         way = policy.too_little.then
         yield f"on_too_little: {way} is replayed as longer: the record has no such share"
+
+
+def _of_pairs(recording: Recording, policy: Policy) -> Iterator[str]:
+    if policy.agreement is None:
+        return
+    if recording.pairs is None:
+        yield "pairs: not recorded, so guards on answers are not measured"
+    else:
+        yield "pairs are counted as they were compared then, and no request is sent again"
 
 
 def _of_shares(recording: Recording) -> Iterator[str]:

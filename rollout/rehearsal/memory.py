@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.analysis.samples import Counts
+from rollout.analysis.samples import Counts, Pairs
 from rollout.core.endpoint import EndpointId, EndpointView
 from rollout.core.guards import source_of
+from rollout.core.pairs_from import JOINED
 from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import Rollout, Share
 from rollout.core.source import NO_LOGS, Source
 from rollout.errors import Conflict
+from rollout.measuring.answers import joined
 from rollout.measuring.prober import Probes, probed
 from rollout.ports import Clock, Endpoints, Metrics, Samples
 from rollout.rehearsal.recording import (
@@ -91,6 +93,7 @@ class Memory:
             source=rollout.source,
             managed=_managed(rollout),
             minutes=_trial(rollout, read, until)[:MINUTES_MAX],
+            pairs=self._pairs(rollout),
             custom=custom,
             history=tuple(
                 BaselineMinute(at=at, baseline=arms.get(rollout.baseline))
@@ -101,8 +104,17 @@ class Memory:
         )
 
     def probes(self, rollout: Rollout) -> Probes:
-        """What the answers to recorded requests came to."""
-        return probed(self.samples, rollout, (_end(rollout) or self.clock.now()) + rollout.minute)
+        """What the answers to recorded requests came to, or to what was joined instead."""
+        until = (_end(rollout) or self.clock.now()) + rollout.minute
+        if rollout.pairs_from in JOINED:
+            return Probes(joined(self.samples, rollout, until))
+        return probed(self.samples, rollout, until)
+
+    def _pairs(self, rollout: Rollout) -> tuple[Pairs, ...] | None:
+        """None where the policy compares nothing."""
+        if rollout.policy.agreement is None:
+            return None
+        return self.probes(rollout).pairs(rollout.canary)[-2 * MINUTES_MAX :]
 
     def _custom(
         self, rollout: Rollout, since: datetime, until: datetime

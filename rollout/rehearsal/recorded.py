@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from rollout.analysis.report import Guard
-from rollout.analysis.samples import Counts
+from rollout.analysis.samples import Counts, Probed
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.events import Looked, SkipRequested, StartRequested
 from rollout.core.guards import source_of
 from rollout.core.head import Head
+from rollout.core.pairs_from import PairsFrom
 from rollout.core.policy import Policy
 from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.source import Source, SourceFacts
@@ -18,6 +19,8 @@ from rollout.core.traffic import Traffic
 from rollout.errors import Unavailable
 from rollout.looks import Looks
 from rollout.measuring import Sources
+from rollout.measuring.prober import PAIRS
+from rollout.pair_ports import ServedRead
 from rollout.ports import Endpoints, Minutes, PolicyFiles, Question
 from rollout.rehearsal.recording import CustomMinute, Recording
 
@@ -40,7 +43,8 @@ class RecordedWorld:
         self.lag = recording.lag
         self._recording = recording
         custom = {source: _custom(recording, told) for source, told in recording.custom.items()}
-        self._kept = _Kept(_minutes(recording), custom)
+        self._kept = _Kept(_minutes(recording), custom, _pairs(recording))
+        nothing_new = _NothingNew(known=recording.pairs is not None)
         self._endpoint = _Shown(self._view(_first_map(recording), Provisioning.SUCCEEDED))
         sources = Sources(
             endpoints=cast("Endpoints", self._endpoint),  # a look only reads it
@@ -50,6 +54,7 @@ class RecordedWorld:
             clock=self,
             logs=self,
             custom=_RecordedGuards(custom, recording.lag),
+            written={PairsFrom.COLLECTOR: nothing_new, PairsFrom.LOGS: nothing_new},
         )
         self._looks = Looks(sources, (ENDPOINT.in_workspace,), OWNER)
 
@@ -178,15 +183,47 @@ def _is_reading(arms: Mapping[str, Counts]) -> bool:
     return any(one.value is not None for one in arms.values())
 
 
+def _pairs(recording: Recording) -> Minutes:
+    return {
+        one.at: {recording.canary: Counts(probed=Probed(one, of="the record", sent=one.compared))}
+        for one in recording.pairs or ()
+    }
+
+
+@dataclass(frozen=True)
+class _NothingNew:
+    """The port ServedAnswers: all that was joined is in the record already, or nothing was."""
+
+    known: bool
+    lag: timedelta = timedelta(0)
+
+    def read(
+        self,
+        endpoint: EndpointId,
+        deployment: str,
+        collection: str,
+        since: datetime,
+        until: datetime,
+    ) -> ServedRead:
+        del endpoint, deployment, collection, since
+        if not self.known:
+            raise Unavailable("pairs: not recorded")
+        return ServedRead((), until)
+
+
 @dataclass
 class _Kept:
     """The port Samples, full from the start."""
 
     minutes: Minutes
     custom: Mapping[str, Minutes]
+    pairs: Minutes
 
     def read(self, key: str, source: str, since: datetime, until: datetime) -> Minutes:
+        """Pairs are those that were recorded, whoever asks for them, with the first cut minute."""
         del key
+        if source.startswith(PAIRS):
+            return {at: arms for at, arms in self.pairs.items() if at < until}
         kept = self.minutes if source in set(Source) else self.custom.get(source, {})
         return {at: arms for at, arms in kept.items() if since <= at < until}
 

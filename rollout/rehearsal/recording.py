@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
-from rollout.analysis.samples import Counts
+from rollout.analysis.samples import Counts, Pairs
 from rollout.core.frozen import Frozen
 from rollout.core.rollout import Share
 from rollout.core.source import Source
@@ -72,6 +72,9 @@ class Recording(Frozen):
     )
     shares: tuple[Share, ...] = Field((), description="when each share was first seen; for reading")
     source: Source = Field(Source.METRICS, description="where the minutes were read")
+    pairs: Annotated[tuple[Pairs, ...], Field(max_length=2 * MINUTES_MAX)] | None = Field(
+        None, description="pairs of answers, minute by minute; null: none were recorded"
+    )
     custom: Mapping[str, Annotated[tuple[CustomMinute, ...], Field(max_length=2 * MINUTES_MAX)]] = (
         Field(default_factory=dict, description="of custom guards, by where they are kept")
     )

@@ -39,6 +39,8 @@ DEFAULT_IS_RIGHT: Mapping[str, str] = {
     "outgoing_private": "public https alone",
     "policies": "the folder in the package",
     "prometheus_token": "there is no Prometheus unless a person names one",
+    "collector": "whoever has a data collector names its container",
+    "collector_lag_minutes": "its lines are there within seconds",
     "prometheus_url": "there is no Prometheus unless a person names one",
     "public_url": "links are off until a person says where the app is reached (the how-to)",
     "requests_per_minute": "far above what people and CI need",

@@ -1,6 +1,6 @@
 """One emulator for each module, one endpoint and one controller for each journey."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -33,12 +33,23 @@ def a_stage(azure: EmulatorHandle, tmp_path: Path) -> Iterator[StageMaker]:
     """
     with ExitStack() as stack:
 
-        def make(policy: str, *, up: bool = True, launcher: Launcher = UP, **scripts: str) -> Stage:
+        def make(
+            policy: str,
+            *,
+            up: bool = True,
+            launcher: Launcher = UP,
+            settings: Mapping[str, str] | None = None,
+            properties: Mapping[str, object] | None = None,
+            **scripts: str,
+        ) -> Stage:
             name = f"numbers-{next(_NUMBERS)}"
             policies = tmp_path / f"{name}-policies"
             write_policies(policies, numbers=policy)
-            controller = Controller(azure, tmp_path / f"{name}-data", policies, launcher)
-            stage = Stage(azure, tmp_path, name, controller)
+            data = tmp_path / f"{name}-data"
+            controller = Controller(
+                azure, data, policies, launcher, variables=settings or {}
+            )
+            stage = Stage(azure, tmp_path, name, controller, properties=properties or {})
             stage.build(blue=GOOD, **scripts)
             stack.callback(controller.stop)
             if up:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,6 +41,8 @@ class Stage:
     name: str
     controller: Controller
     crowd: Crowd | None = None
+    properties: Mapping[str, object] = field(default_factory=dict)
+    """What every deployment has besides."""
 
     # -- the platform --------------------------------------------------------------------------
 
@@ -62,10 +64,11 @@ class Stage:
         code_uri = self._code(name, script).as_uri()
         self.emulator.arm("PUT", asset, {"properties": {"codeUri": code_uri}})
         code = {"codeId": self.emulator.workspace_id + asset, "scoringScript": "score.py"}
+        properties = {"endpointComputeType": "Managed", "codeConfiguration": code}
         body = {
             "location": self.emulator.location,
             "sku": {"name": "Default", "capacity": 1},
-            "properties": {"endpointComputeType": "Managed", "codeConfiguration": code, **_ROOMY},
+            "properties": {**properties, **_ROOMY, **self.properties},
         }
         return self.emulator.arm("PUT", f"/onlineEndpoints/{self.name}/deployments/{name}", body)
 

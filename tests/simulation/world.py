@@ -27,6 +27,7 @@ from rollout.feed_ports import FedStore
 from rollout.links import Desk
 from rollout.looks import Looks
 from rollout.measuring import Sources
+from rollout.measuring.answers import Written
 from rollout.ports import (
     CustomGuards,
     Held,
@@ -219,6 +220,7 @@ class World:
         self.receivers = Random(seed)
         self.errand = Errand()
         self.notice_errands: list[Wake | None] = []
+        self.written: Written = {}
         self.engine = self.new_worker()
 
     def equipped(
@@ -226,9 +228,11 @@ class World:
         logs: Metrics | None = None,
         custom: CustomGuards | None = None,
         scoring: Scoring | None = None,
+        written: Written | None = None,
     ) -> None:
-        """The installation can read logs, ask guards of one's own, or send recorded requests."""
+        """The installation can read logs, ask guards of one's own, or compare answers."""
         self.logs, self.custom, self.scoring = logs, custom, scoring
+        self.written = written or {}
         self.engine = self.new_worker()
 
     def new_worker(self) -> Engine:
@@ -250,6 +254,7 @@ class World:
             logs=self.logs,
             custom=self.custom,
             scoring=self.scoring,
+            written=self.written,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         hooks = Mortal(self.hooks, self.deaths)
