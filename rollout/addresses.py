@@ -1,10 +1,11 @@
-"""Which addresses settings may name without a key: those of this machine, and namespaces."""
+"""Which addresses settings may name without a key: those of this machine, containers and namespaces."""
 
 import re
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+_CONTAINER = re.compile(r"https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?#\s]*)?")
 _NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9-]*\.servicebus(\.[a-z0-9-]+){2,}")
 _ENDPOINT = re.compile(r"Endpoint=(sb://[^;]*)(;|$)", re.IGNORECASE)
 _HERE = re.compile(r"(^|;)UseDevelopmentEmulator=true(;|$)")
@@ -19,6 +20,12 @@ def is_azurite(connection: str) -> bool:
     places = [named.get("blobendpoint"), named.get("tableendpoint")]
     places += [value for key, value in named.items() if key.endswith(("endpoint", "uri"))]
     return all(place and urlsplit(place).hostname in LOOPBACK for place in places)
+
+
+def check_container(place: str) -> None:
+    """A folder on this machine, or a container; raises ValueError with the remedy."""
+    if "://" in place and not _CONTAINER.fullmatch(place):
+        raise ValueError(f"{place} is no container; write https://ACCOUNT.blob.../CONTAINER/PATH")
 
 
 def check_service_bus(address: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
-from rollout.addresses import LOOPBACK, check_service_bus, is_azurite
+from rollout.addresses import LOOPBACK, check_container, check_service_bus, is_azurite
 from rollout.core.alert_labels import AlertLabels
 from rollout.core.callers import LocalToken, parse_tokens
 from rollout.core.endpoint import WorkspaceId
@@ -31,7 +31,6 @@ TOKENS_FILE = "tokens"
 
 
 _TENANT = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_CONTAINER = re.compile(r"https://[a-z0-9]{3,24}\.blob\.[a-z0-9.-]+/[a-z0-9-]{3,63}(/[^?#\s]*)?")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 
@@ -254,10 +253,7 @@ class Settings(Frozen):
     @field_validator("collector")
     @classmethod
     def _a_container(cls, place: str | None) -> str | None:
-        if place and "://" in place and not _CONTAINER.fullmatch(place):
-            raise ValueError(
-                f"{place} is no container; write https://ACCOUNT.blob.../CONTAINER/PATH"
-            )
+        check_container(place or "")
         return place
 
     @field_validator("installation_secret")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.core.agreement import REQUESTS_MAX, Label, parse_requests
+from rollout.core.agreement import REQUESTS_MAX, Label, parse_files, parse_requests
 from rollout.core.policy import Policy
 from rollout.core.policy_text import parse_policy
 from rollout.errors import PolicyError
@@ -45,11 +45,64 @@ def test_a_policy_without_agreement_has_the_version_it_had() -> None:
             "agreement.per_minute",
         ),
         (f"agreement: {{requests: a, kep: 5}}\nguards: [{DISAGREE}]", "agreement.kep"),
+        (f"agreement: {{}}\nguards: [{DISAGREE}]", "without recorded requests nothing is sent"),
+        (f"agreement: {{source: prober}}\nguards: [{DISAGREE}]", "source: collector or source"),
+        (f"agreement: {{source: logs}}\nguards: [{DISAGREE}]", "write compare: {status: {}}"),
+        (
+            f"agreement: {{source: collector, compare: {{status: {{}}}}}}\nguards: [{DISAGREE}]",
+            "take source: logs or prober",
+        ),
     ],
 )
 def test_what_could_never_be_measured_is_refused(lines: str, told: str) -> None:
     with pytest.raises(PolicyError) as refused:
         parse_policy(TEXT + lines, "churn")
+
+    assert told in str(refused.value)
+
+
+def test_pairs_of_copies_need_a_mirror_stage() -> None:
+    text = TEXT.replace("mirror: {percent: 20}", "canary: {weight: 5}")
+    text += "agreement: {source: collector}\n"
+
+    with pytest.raises(PolicyError, match="only copies get a second: add a mirror stage"):
+        parse_policy(f"{text}guards: [{DISAGREE}]", "churn")
+
+
+def test_histograms_need_no_mirror_stage() -> None:
+    how = "{source: collector, compare: {numeric: {path: score}}}"
+    text = f"match: {{endpoint: churn}}\nstages: [{{canary: {{weight: 5}}}}]\nagreement: {how}\n"
+
+    policy = parse_policy(f"{text}guards: [{{metric: score_histogram}}]", "churn")
+
+    assert policy.agreement is not None
+    assert policy.agreement.requests is None
+
+
+def test_the_files_of_a_folder_are_one_file() -> None:
+    found = parse_files(
+        [("s/a.jsonl", b'{"body": 1}\n{"id": "x", "body": 2}'), ("s/b.jsonl", b'{"body": 3}')]
+    )
+
+    assert [(one.id, one.body) for one in found] == [
+        ("a.jsonl line 1", 1),
+        ("x", 2),
+        ("b.jsonl line 1", 3),
+    ]
+    assert parse_files([("a", b'{"body": 1}')]) == parse_requests(b'{"body": 1}', "a")
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (b'{"id": "x", "body": 2}', "b.jsonl: id 'x' is in a.jsonl already"),
+        (b"{}", "b.jsonl:1: "),
+        (b'{"body": 1}\n' * REQUESTS_MAX, f"{REQUESTS_MAX + 1} recorded requests in all; at most"),
+    ],
+)
+def test_a_folder_that_is_none_is_refused_with_its_file(second: bytes, told: str) -> None:
+    with pytest.raises(PolicyError) as refused:
+        parse_files([("a.jsonl", b'{"id": "x", "body": 1}'), ("b.jsonl", second)])
 
     assert told in str(refused.value)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.core.agreement import Exact, Label, Numeric, OfContent, TopK
-from rollout.core.comparison import Pair, Unreadable, compare
+from rollout.core.agreement import Exact, Label, Numeric, OfContent, Status, TopK
+from rollout.core.comparison import Pair, Unreadable, Went, compare, compare_how
 
 
 def compared(how: OfContent, canary: Any, baseline: Any) -> Pair:
@@ -123,3 +123,22 @@ def test_an_answer_agrees_with_itself(how: OfContent, answer: list[float]) -> No
     pair = compared(how, answer, answer)
 
     assert (pair.differs, pair.up, pair.down) == (False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("limit", "canary", "baseline", "differs"),
+    [
+        (None, (200, 900), (200, 20), False),
+        (100, (200, 120), (200, 20), False),
+        (100, (200, 121), (200, 20), True),
+        (100, (200, 20), (200, 900), False),
+        (None, (424, 20), (200, 20), True),
+    ],
+)
+def test_how_requests_went_is_compared_without_their_answers(
+    limit: float | None, canary: tuple[int, float], baseline: tuple[int, float], differs: bool
+) -> None:
+    pair = compare_how(Status(slower_by_ms=limit), Went(*canary), Went(*baseline))
+
+    assert pair.differs is differs
+    assert pair.canary == f"status {canary[0]} in {canary[1]} ms"

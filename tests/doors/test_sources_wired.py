@@ -1,14 +1,18 @@
 """The settings of sources and guards: what is refused, and which parts stand behind the ports."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from rollout import wiring
+from rollout.adapters.azure.collected_blobs import CollectedBlobs
 from rollout.adapters.azure.logs import LogMetrics
 from rollout.adapters.azure.monitor import MonitorMetrics
+from rollout.adapters.collected import Folder
 from rollout.analysis.report import Guard
+from rollout.core.pairs_from import PairsFrom
 from rollout.errors import Malformed
 from rollout.measuring import Sources
 from rollout.once import Once
@@ -39,6 +43,8 @@ def given(**told: str) -> dict[str, str]:
         ({"logs_workspace": "a/b"}, "ROLLOUT_LOGS_WORKSPACE"),
         ({"logs_lag_minutes": "0"}, "ROLLOUT_LOGS_LAG_MINUTES"),
         ({"metrics_api": "both"}, "ROLLOUT_METRICS_API"),
+        ({"collector": "http://acc.blob.core.windows.net/c"}, "is no container; write https://"),
+        ({"collector": "https://acc.blob.core.windows.net/c1x?sig=1"}, "ROLLOUT_COLLECTOR"),
     ],
 )
 def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
@@ -93,3 +99,17 @@ def test_each_setting_has_its_part(wired: Callable[..., Sources]) -> None:
     assert sources.custom.lag(KQL) == sources.logs.lag
     assert getattr(sources.metrics, "_batch") is not None  # noqa: B009 - what the setting chose
     assert vars(wiring.outgoing())["_private"] is True
+    assert set(sources.written) == {PairsFrom.LOGS}
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_data_collectors_write_is_read_from_a_folder_or_a_container(
+    wired: Callable[..., Sources], folder: bool, tmp_path: Path
+) -> None:
+    place = str(tmp_path) if folder else "https://acc.blob.core.windows.net/ml-1/modelDataCollector"
+
+    (found,) = wired(collector=place, collector_lag_minutes="7").written.items()
+
+    assert found[0] is PairsFrom.COLLECTOR
+    assert found[1].lag == timedelta(minutes=7)
+    assert isinstance(vars(found[1])["_place"], Folder if folder else CollectedBlobs)

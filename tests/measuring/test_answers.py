@@ -293,6 +293,18 @@ def test_the_probers_answers_fill_histograms_too() -> None:
     assert world.run(minutes=60).phase is Phase.ROLLED_BACK
 
 
+def test_recorded_requests_may_be_a_folder() -> None:
+    models = Models()
+    world = World(policy=TEXT.replace("samples/churn.jsonl", "samples/churn/"))
+    world.policies.recorded = recorded(150)
+    world.equipped(scoring=models)
+
+    world.start()
+    world.run(minutes=15)
+
+    assert len(models.requests) == 150
+
+
 # -- what is kept ------------------------------------------------------------------------------
 
 

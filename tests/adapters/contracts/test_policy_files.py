@@ -132,6 +132,22 @@ def test_an_unknown_attachment_is_named(files: PolicyFiles) -> None:
         files.attachment("smoke/nothing.jsonl")
 
 
+def test_a_folder_of_samples_is_listed_wherever_its_files_are(files: PolicyFiles) -> None:
+    """Deployed with the app, pushed into a folder, or into a container of blob storage."""
+    for path in ("smoke/a.jsonl", "smoke/z.jsonl", "smoke/deep/b.jsonl", "smoke/c.json", "x.jsonl"):
+        files.attach(path, b"{}")
+
+    assert files.attached("smoke/") == ["smoke/a.jsonl", "smoke/churn.jsonl", "smoke/z.jsonl"]
+    assert files.attached("smoke/deep/") == ["smoke/deep/b.jsonl"]
+
+
+def test_a_folder_without_samples_is_named(files: PolicyFiles) -> None:
+    with pytest.raises(Unknown, match=r"no file \*\.jsonl in samples/ beside the policies; push"):
+        files.attached("samples/")
+    with pytest.raises(Malformed, match="is not a path below the policies"):
+        files.attached("../")
+
+
 BAD_PATHS = ["", ".", "..", "../x", "smoke/../../x", "/etc/passwd", "C:\\x", "smoke//x", "smoke/"]
 
 
