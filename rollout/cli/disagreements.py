@@ -25,7 +25,7 @@ def disagreements(talk: Talk, ref: str) -> None:
 
 
 def _told(body: Mapping[str, Any]) -> RenderableType:
-    joined = JOINED & {body["pairs_from"]}
+    joined = JOINED & {body.get("pairs_from")}
     if body["requests"] is None and not joined:
         return f"{body['rollout']}: its policy has no agreement, so no answers were compared"
     where = f"{body['sent']} requests of {body['requests']} sent"

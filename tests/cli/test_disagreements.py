@@ -43,6 +43,10 @@ def test_hashes_are_called_what_they_are(canned: Canned, shell: Shell) -> None:
     [
         (told(differing=0, disagreements=[]), "churn-1: 0 of 120 answers differ"),
         (told(requests=None, disagreements=[]), "churn-1: its policy has no agreement"),
+        (
+            told(pairs_from="collector", requests=None, disagreements=[]),
+            "churn-1: 15 of 120 answers differ (to live requests and their copies, by the data",
+        ),
     ],
 )
 def test_nothing_to_show_is_said(

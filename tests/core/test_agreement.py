@@ -69,6 +69,11 @@ def test_pairs_of_copies_need_a_mirror_stage() -> None:
         parse_policy(f"{text}guards: [{DISAGREE}]", "churn")
 
 
+def test_more_than_half_of_the_requests_cannot_be_copied() -> None:
+    with pytest.raises(PolicyError, match=r"stages\[0\].mirror.percent: .*from 1 to 50"):
+        parse_policy(TEXT.replace("20", "51"), "churn")
+
+
 def test_histograms_need_no_mirror_stage() -> None:
     how = "{source: collector, compare: {numeric: {path: score}}}"
     text = f"match: {{endpoint: churn}}\nstages: [{{canary: {{weight: 5}}}}]\nagreement: {how}\n"

@@ -164,10 +164,11 @@ def test_copies_reach_the_mirror_and_never_the_caller(lone: EmulatorHandle, tmp_
     lone.endpoint("copied", {"blue": 100}, {"green": 50})
     headers = bearer(lone, "copied")
 
-    answers = [lone.score("copied", {}, headers) for _ in range(60)]
     aimed = [
         lone.score("copied", {}, headers | {"azureml-model-deployment": "blue"}) for _ in range(20)
     ]
+    assert lone.own("mirror") == {}  # a request that names a deployment is never copied
+    answers = [lone.score("copied", {}, headers) for _ in range(60)]
 
     def copies() -> float:
         return minutes(lone, "copied", "deployment eq 'green'").get(("green",), 0)

@@ -122,6 +122,15 @@ def test_what_is_missed_is_said_with_its_chance() -> None:
     assert plan.misses[2].endswith(" % of the rollouts")
 
 
+def test_copies_are_told_to_share_the_endpoints_bandwidth() -> None:
+    said = [one for one in planned(MIRROR, CANARY_5).misses if "bandwidth" in one]
+
+    assert said == [
+        ("whether 480 copies a minute fit into the endpoint's bandwidth of 5 MBPS: how large"
+        " requests are is not known here")
+    ]
+
+
 def test_without_a_guard_that_compares_errors_nothing_is_seen() -> None:
     plan = planned(CANARY_5, guards=[{**ERRORS, "severity": "hold"}])
 
