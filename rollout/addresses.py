@@ -1,4 +1,4 @@
-"""Which addresses settings may name without a key: those of this machine, containers and namespaces."""
+"""Which addresses settings may name without a key: of this machine, containers, namespaces."""
 
 import re
 from urllib.parse import urlsplit

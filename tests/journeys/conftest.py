@@ -46,9 +46,7 @@ def a_stage(azure: EmulatorHandle, tmp_path: Path) -> Iterator[StageMaker]:
             policies = tmp_path / f"{name}-policies"
             write_policies(policies, numbers=policy)
             data = tmp_path / f"{name}-data"
-            controller = Controller(
-                azure, data, policies, launcher, variables=settings or {}
-            )
+            controller = Controller(azure, data, policies, launcher, variables=settings or {})
             stage = Stage(azure, tmp_path, name, controller, properties=properties or {})
             stage.build(blue=GOOD, **scripts)
             stack.callback(controller.stop)

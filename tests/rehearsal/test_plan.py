@@ -126,8 +126,10 @@ def test_copies_are_told_to_share_the_endpoints_bandwidth() -> None:
     said = [one for one in planned(MIRROR, CANARY_5).misses if "bandwidth" in one]
 
     assert said == [
-        ("whether 480 copies a minute fit into the endpoint's bandwidth of 5 MBPS: how large"
-        " requests are is not known here")
+        (
+            "whether 480 copies a minute fit into the endpoint's bandwidth of 5 MBPS: how large"
+            " requests are is not known here"
+        )
     ]
 
 
