@@ -24,8 +24,9 @@ from rollout.core.events import (
     TrafficAccepted,
 )
 from rollout.core.head import Debt
-from rollout.core.rollout import HookWord
+from rollout.core.rollout import HookWord, Rollout
 from rollout.core.smoke import SmokeRequest, parse_smoke
+from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.notice_ports import HookPlaces
 from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
@@ -70,6 +71,10 @@ class Effects:
                 reason=str(no),
                 remedy=_remedy(debt),
             )
+
+    def give_back(self, rollout: Rollout, mark: AbortedAtAzure) -> None:
+        """Restore the recorded map, and leave the mark there; raises what Azure says against it."""
+        self._endpoints.give_back(rollout.endpoint, rollout.recorded, mark)
 
     def _call(self, debt: Debt, answer_id: str, still_wanted: StillWanted) -> Event | None:
         match debt.action:

@@ -12,16 +12,14 @@ from rollout.core import outbox
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AlertNotice,
-    Beginning,
     EndpointGone,
     Event,
-    OrderFailed,
     TrafficAccepted,
     UndoRequested,
 )
 from rollout.core.head import Debt, Head, Wake
 from rollout.core.machine.decide import decide, is_turn_of_queued, next_look, rests
-from rollout.core.machine.decision import Decision
+from rollout.core.machine.decision import Decision, refuse
 from rollout.core.machine.repeats import answered, is_for_good
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
@@ -29,8 +27,6 @@ from rollout.core.rotation.beside import waits_for_key
 from rollout.effects import Effects
 from rollout.errors import (
     Conflict,
-    Malformed,
-    PolicyError,
     Refused,
     Unavailable,
     Unknown,
@@ -40,7 +36,8 @@ from rollout.looks import Looks
 from rollout.ports import Clock, Held, Queue, Store
 from rollout.post import Post
 from rollout.sweeping import Sweep
-from rollout.waits import DELAY_MAX, backed_off, delay
+from rollout.unsaved import Unsaved
+from rollout.waits import DELAY_MAX, delay
 from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_notices, send_wake, wake_message
 
 __all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
@@ -74,6 +71,7 @@ class Engine:
         self._effects = effects
         self._keys = keys
         self._post = post
+        self._unsaved = Unsaved(effects.give_back, queue, clock)
 
     # -- doors -------------------------------------------------------------------------------
 
@@ -131,6 +129,7 @@ class Engine:
             self._wake_later(wake, later)
 
     def _wake(self, wake: Wake) -> None:
+        self._try_unsaved(wake.endpoint)
         held = self._store.load(wake.endpoint)
         if (held.head.generation, held.head.turn) != (wake.generation, wake.turn):
             return
@@ -143,7 +142,7 @@ class Engine:
         now = self._clock.now()
         owed = [debt for debt in held.head.owed if debt.not_before <= now]
         if owed:
-            self._perform(held.head.endpoint, owed)
+            self._pay(held.head.endpoint, owed)
             held = self._store.load(held.head.endpoint)
         if outbox.is_overdue(held.head, now):
             send_notices(self._queue, held.head, (now - _EPOCH) // outbox.GRACE)
@@ -159,17 +158,21 @@ class Engine:
 
     def sweep(self) -> int:
         """Send again what got lost: a wake-up long due whose message never came."""
+        self._unsaved.each(self._try_unsaved)
         return Sweep(self._store, self._queue, self._clock, self._wake).run()
 
     # -- load, decide, save --------------------------------------------------------------------
 
+    def _try_unsaved(self, endpoint: EndpointId) -> None:
+        event = self._unsaved.waiting(endpoint)
+        if event:
+            self.handle(endpoint, event)
+            self._unsaved.settled(endpoint)
+
     def handle(self, endpoint: EndpointId, event: Event) -> Decision:
         """Answer one event: decide on what is stored, save it, then do it."""
         decision, owed = self._decide(endpoint, event, None)
-        try:
-            self._perform(endpoint, owed)
-        except Unavailable as later:  # the decision is saved, and what it owes stays owed
-            log.warning("%s: decided, but not noted as done: %s", endpoint, later)
+        self._pay(endpoint, owed)
         return decision
 
     def _handle_look(self, looked_at: Held, event: Event) -> None:
@@ -188,9 +191,9 @@ class Engine:
         while True:
             held = held or self._store.load(endpoint)
             if paid is not None and paid not in held.head.owed:
-                return _nothing(held.head, "it was withdrawn or done meanwhile"), ()
+                return refuse(held.head, "it was withdrawn or done meanwhile"), ()
             if turn is not None and turn != held.head.turn:
-                return _nothing(held.head, "something was decided since"), ()
+                return refuse(held.head, "something was decided since"), ()
             if known := None if isinstance(event, AlertNotice) else answered(held.head, event.id):
                 return known, ()
             now = self._clock.now()
@@ -206,6 +209,8 @@ class Engine:
             except Conflict:
                 held = None
                 continue
+            except Unavailable as error:
+                return self._unsaved.give_back(held.head, decision, event, error), ()
             if saved.head.turn != held.head.turn:
                 self._send(saved.head, saved.head.due_at)
             if saved.head.outbox != held.head.outbox:
@@ -216,6 +221,13 @@ class Engine:
         return answered(self._store.load(endpoint).head, event_id)
 
     # -- perform -------------------------------------------------------------------------------
+
+    def _pay(self, endpoint: EndpointId, owed: Iterable[Debt]) -> None:
+        """Do what is owed; what cannot be noted as done stays owed, and holds up nothing."""
+        try:
+            self._perform(endpoint, owed)
+        except Unavailable as later:
+            log.warning("%s: decided, but not noted as done: %s", endpoint, later)
 
     def _perform(self, endpoint: EndpointId, debts: Iterable[Debt]) -> None:
         """Do what is owed, in order; what comes of it may owe more."""
@@ -297,19 +309,13 @@ class Engine:
         look_id = f"{head.endpoint.key}:{head.generation}:{head.turn}"
         now = self._clock.now()
         if head.queued and is_turn_of_queued(head, now):
-            return self._begin_queued(head.queued, f"queued:{look_id}")
+            return self._looks.start_queued(head.queued, f"queued:{look_id}")
         try:
             return self._looks.look(head, f"look:{look_id}")
         except Unknown:
             if head.gone_since is None or now - head.gone_since < GONE_AFTER:
                 raise  # one 404 proves nothing
             return EndpointGone(id=f"gone:{look_id}")
-
-    def _begin_queued(self, order: Order, event_id: str) -> Beginning | OrderFailed:
-        try:
-            return self._looks.start(order, event_id)
-        except (Unknown, PolicyError, Malformed, Refused) as no:
-            return OrderFailed(id=event_id, order=order, reason=str(no))
 
     def _look_later(self, held: Held, later: Unavailable | Refused | Unknown) -> None:
         """The world does not answer: nothing is decided, it is shown, and we look again."""
@@ -329,9 +335,10 @@ class Engine:
     def _wake_later(self, wake: Wake, later: Unavailable) -> None:
         """Send it again under an id of its own; raises where the queue cannot be had either."""
         again = wake.model_copy(update={"retries": wake.retries + 1})
-        wait = max(backed_off(again.retries), later.after or timedelta(0))
+        wait = max(self._unsaved.patience(wake), later.after or timedelta(0))
         log.warning("%s: the state waits %s: %s", wake.endpoint, wait, later)
-        self._queue.send(wake_message(again, self._clock.now() + wait))
+        if wake.attempt <= 0 or wake.outbox:  # what the sweep has sent it sends again itself
+            self._queue.send(wake_message(again, self._clock.now() + wait))
 
     def _rest(self, held: Held, now: datetime) -> None:
         """Nothing is to be seen of the rollout: the row waits for its debts, notices and keys."""
@@ -344,7 +351,3 @@ class Engine:
 
     def _send(self, head: Head, at: datetime | None) -> None:
         send_wake(self._queue, head, at)
-
-
-def _nothing(head: Head, why: str) -> Decision:
-    return Decision(head, why, taken=False)

@@ -6,7 +6,7 @@ from typing import Any
 from rollout.core.creation import Creation
 from rollout.core.deployment_file import render
 from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
-from rollout.core.events import Looked, RetryRequested, StartRequested
+from rollout.core.events import Looked, OrderFailed, RetryRequested, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine.silence import NUMBERS
 from rollout.core.policy import Policy
@@ -99,6 +99,13 @@ class Looks:
             minute=self._from.clock.minute,
             creation=creation,
         )
+
+    def start_queued(self, order: Order, event_id: str) -> StartRequested | OrderFailed:
+        """The same for an order that has waited: what is wrong with it ends it."""
+        try:
+            return self.start(order, event_id)
+        except (Unknown, PolicyError, Malformed, Refused) as no:
+            return OrderFailed(id=event_id, order=order, reason=str(no))
 
     def retry(self, order: Order, event_id: str) -> RetryRequested:
         """The same for an order that is given again."""

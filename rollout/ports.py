@@ -13,7 +13,7 @@ from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Rollout
 from rollout.core.traffic import Traffic
-from rollout.core.way_back import WayBack
+from rollout.core.way_back import AbortedAtAzure, WayBack
 
 # -- time and identity -----------------------------------------------------------------------
 
@@ -207,6 +207,15 @@ class Endpoints(Protocol):
 
         With `expect` None nothing is compared, and nothing is asked. The same write leaves the
         `way_back` in the endpoint's tags; a rollout that was aborted there is not wanted any more.
+        """
+        ...
+
+    def give_back(
+        self, endpoint: EndpointId, traffic: Traffic, mark: AbortedAtAzure | None
+    ) -> Accepted:
+        """Write that map whatever is found, and by the same request leave the mark.
+
+        Where both are there already nothing is written.
         """
         ...
 

@@ -263,7 +263,7 @@ def _cancelled(parts: Parts, request: Request, body: CommandBody) -> Response:
 
 
 def _aborted(parts: Parts, request: Request, body: CommandBody) -> Response:
-    """What cannot be saved is not decided; then the answer names the ways that need no store."""
+    """Where neither store nor Azure takes it the answer names the ways that need no controller."""
     try:
         return _commanded(parts, request, ABORT, body)
     except Unavailable as error:

@@ -49,7 +49,7 @@ class WayBack(Frozen):
 
 
 class AbortedAtAzure(Frozen):
-    """What a person who aborts without the controller leaves for it to find."""
+    """What is left at the endpoint by whoever gives traffic back and has no store to say it in."""
 
     rollout_id: str
     who: str

@@ -1,5 +1,6 @@
 """The minutes of one source: what was read before, what is new, and what they mean to a rollout."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from rollout.analysis.samples import Counts, Minute
 from rollout.analysis.samples import Samples as Counted
 from rollout.core.rollout import Rollout
+from rollout.errors import Unavailable
 from rollout.ports import Minutes, Samples
+
+log = logging.getLogger(__name__)
 
 HISTORY_MINUTES = 120
 KEPT = timedelta(days=30)
@@ -46,9 +50,13 @@ class Series:
         return self.keep(known, ask(wanted_from, self.until))
 
     def keep(self, known: Minutes, fresh: Minutes) -> Minutes:
-        if not known:
-            self.samples.forget(self.key, self.begins - KEPT)
-        self.samples.save(self.key, self.source, fresh)
+        """All minutes; what cannot be kept counts all the same, and is read again next time."""
+        try:
+            if not known:
+                self.samples.forget(self.key, self.begins - KEPT)
+            self.samples.save(self.key, self.source, fresh)
+        except Unavailable as full:
+            log.warning("minutes of %s are not kept: %s", self.key, full)
         return {**known, **fresh}
 
 

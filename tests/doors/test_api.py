@@ -700,21 +700,54 @@ def test_of_an_unknown_rollout_there_are_no_minutes(caller: Caller) -> None:
     assert caller.ask("rollout_minutes", ref="churn").status == 404
 
 
-def test_an_abort_that_cannot_be_saved_names_the_ways_that_need_no_store(
+def _full(*_: object) -> None:
+    raise Unavailable("the disk is full")
+
+
+def test_an_abort_that_cannot_be_saved_is_taken_by_azure_and_the_answer_says_where_it_is_kept(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caller.start()
     caller.world.run(minutes=12)
+    monkeypatch.setattr(caller.world.store, "save", _full)
 
-    def full(*_: object) -> None:
-        raise Unavailable("the disk is full")
+    answer = caller.command("abort")
 
-    monkeypatch.setattr(caller.world.store, "save", full)
+    told = read(answer)
+    assert answer.status == 200
+    assert told["decided"].endswith("because it cannot be saved here: the disk is full")
+    assert told["rollout"]["phase"] == "rolling_back"
+    assert caller.world.azure.writes[-1].traffic == Traffic.all_to("blue")
+
+
+def test_an_alert_that_cannot_be_saved_gives_the_traffic_back_all_the_same(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.start()
+    caller.world.run(minutes=12)
+    monkeypatch.setattr(caller.world.store, "save", _full)
+
+    caller.world.tell(caller.world.alert())
+
+    assert caller.world.azure.writes[-1].traffic == Traffic.all_to("blue")
+    assert caller.world.azure.aborted
+    assert caller.world.azure.aborted.who == "rollout"
+
+
+def test_an_abort_that_nobody_takes_names_the_ways_that_need_no_store(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.start()
+    caller.world.run(minutes=12)
+    monkeypatch.setattr(caller.world.store, "save", _full)
+    caller.world.azure.faults.busy = 1.0
+
     answer = caller.command("abort")
 
     assert answer.status == 503
     detail = read(answer)["detail"]
-    assert detail.startswith("the disk is full. The abort is not decided; if it cannot wait, run: ")
+    assert detail.startswith("the disk is full. Azure was asked to take the traffic back, and said")
+    assert "The abort is not decided; if it cannot wait, run: rollout abort --direct" in detail
     assert "rollout abort --direct s/g/w/churn; or az ml online-endpoint update" in detail
     assert '--traffic "blue=100 green=0"' in detail
 

@@ -1,26 +1,29 @@
 """Nothing stands between a decided rollback and its request: each trouble alone, and in pairs."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import combinations
 
 import pytest
 
-from rollout.core.events import AbortRequested
+from rollout.analysis.report import Guard
+from rollout.core.events import AbortRequested, PauseRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Outcome, Phase
 from rollout.core.traffic import Traffic
 from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Unavailable
-from rollout.ports import Held, Message
-from tests.fakes import FakeStore
+from rollout.ports import Held, Message, Minutes, Question
+from tests.fakes import FakeClock, FakeStore
 from tests.simulation.world import POLICY, World
 
 BLUE = Traffic.all_to("blue")
 ABORT = AbortRequested(id="abort", who="anna", why="complaints")
 APPROVED = POLICY.replace(
     "  - bake:", "  - approval: {by: [ml-leads], deadline_minutes: 240}\n  - bake:"
-)
+).replace("guards:", "guards:\n  - {name: ours, http: 'https://guard.example/', severity: watch}")
 
 
 class FullDisk(FakeStore):
@@ -34,6 +37,25 @@ class FullDisk(FakeStore):
                 raise Unavailable("database or disk is full; make room on the disk")
             self.saves_left -= 1
         return super().save(held, head, entry)
+
+
+@dataclass
+class SilentGuard:
+    """A guard of one's own that tells nothing: at once, or after a while."""
+
+    clock: FakeClock
+    hangs: bool = False
+
+    def missing(self, _guard: Guard) -> str | None:
+        return None
+
+    def lag(self, _guard: Guard) -> timedelta:
+        return timedelta(0)
+
+    def read(self, guard: Guard, _question: Question) -> Minutes:
+        if self.hangs:
+            self.clock.time += timedelta(seconds=20)
+        raise Unavailable(f"{guard.title} does not answer")
 
 
 def _metrics_down(world: World) -> None:
@@ -68,6 +90,20 @@ def _store_full_after_the_decision(world: World) -> None:
     world.store.saves_left = 1
 
 
+def _store_read_only(world: World) -> None:
+    def read_only(*_: object) -> None:
+        raise Unavailable("attempt to write a readonly database")
+
+    assert isinstance(world.store, FullDisk)
+    world.store.saves_left = 0
+    world.samples.save = read_only  # type: ignore[method-assign]
+
+
+def _guard_hangs(world: World) -> None:
+    assert isinstance(world.custom, SilentGuard)
+    world.custom.hangs = True
+
+
 Trouble = Callable[[World], None]
 TROUBLES: Mapping[str, Trouble] = {
     "approval pending": _approval_pending,
@@ -75,13 +111,18 @@ TROUBLES: Mapping[str, Trouble] = {
     "queue down": _queue_down,
     "policy broken": _policy_broken,
     "policies away": _policies_away,
+    "guard hangs": _guard_hangs,
     "store full after the decision": _store_full_after_the_decision,
+    "store read-only": _store_read_only,
 }
+MESSAGES_MAX = 3
+
 SETS = [*combinations(TROUBLES, 1), *combinations(TROUBLES, 2)]
 
 
 def troubled(names: tuple[str, ...]) -> World:
     world = World(policy=APPROVED, store=FullDisk())
+    world.equipped(custom=SilentGuard(world.clock))
     world.start()
     world.run(minutes=12)
     for name in names:
@@ -118,7 +159,8 @@ def test_while_azure_is_busy_it_is_asked_until_it_takes_it(names: tuple[str, ...
     busy_until = world.clock.now() + timedelta(minutes=3)
     world.azure.faults.busy = 1.0
 
-    world.tell(ABORT)
+    with suppress(Unavailable):  # neither the store nor Azure takes it: so it is told
+        world.tell(ABORT)
     world.at(3, lambda: setattr(world.azure.faults, "busy", 0.0))
     world.run(minutes=6)
 
@@ -139,18 +181,112 @@ def test_a_bad_canary_is_found_and_rolled_back_without_a_queue() -> None:
     assert world.azure.traffic == BLUE
 
 
-def test_an_abort_that_cannot_be_saved_is_not_said_to_be_decided() -> None:
-    world = troubled(())
+# -- a store that takes no more ------------------------------------------------------------------
+
+
+def read_only(*names: str) -> World:
+    return troubled((*names, "store read-only"))
+
+
+def _writable_again(world: World) -> None:
     assert isinstance(world.store, FullDisk)
-    world.store.saves_left = 0
+    world.store.saves_left = None
+
+
+def test_an_abort_that_cannot_be_saved_is_kept_at_azure_and_agreed_with_later() -> None:
+    world = read_only()
+    told = world.tell(ABORT).why
+
+    world.engine = world.new_worker()  # whoever knew it is dead
+    nothing_saved = world.phase
+    _writable_again(world)
+    rollout = world.run(minutes=30)
+
+    assert "the endpoint's tags tell who asked" in told
+    assert nothing_saved is Phase.MEASURING
+    assert rollout.outcome is Outcome.ABORTED
+    assert rollout.rollback
+    assert (rollout.rollback.who, rollout.rollback.why) == (
+        "anna",
+        "aborted at Azure by anna: complaints",
+    )
+    assert [one.traffic for one in world.azure.writes].count(BLUE) == 2  # after the copies, and now
+
+
+def test_a_step_that_is_owed_is_not_taken_over_an_abort_that_could_not_be_saved() -> None:
+    world = troubled(())
+    world.azure.faults.busy = 1.0
+    world.run(minutes=30)
+    assert any(debt.action.type == "set_traffic" for debt in world.head.owed)
+    world.azure.faults.busy = 0.0
+    _store_read_only(world)
     before = len(world.azure.writes)
 
-    with pytest.raises(Unavailable, match="disk is full"):
-        world.tell(ABORT)
+    world.tell(ABORT)
+    world.run(minutes=5)
+    _writable_again(world)
+
+    assert world.run(minutes=30).outcome is Outcome.ABORTED
+    assert {str(one.traffic) for one in world.azure.writes[before:]} == {str(BLUE)}
+
+
+def test_a_bad_canary_is_found_and_rolled_back_while_nothing_can_be_saved() -> None:
+    world = troubled(())
+    world.run(minutes=2)
+    assert world.rollout.shares
+    _store_read_only(world)
+    world.azure.deployments["green"].error_rate = lambda _: 0.3
+
+    world.run(minutes=30)
+    back, saved = world.azure.traffic, world.phase
+    _writable_again(world)
+    rollout = world.run(minutes=30)
+
+    assert (back, saved) == (BLUE, Phase.MEASURING)
+    assert rollout.outcome is Outcome.ROLLED_BACK
+    assert rollout.rollback
+    assert rollout.rollback.why.startswith("rolled back at Azure when nothing could be saved: ")
+
+
+def test_once_the_map_is_back_nothing_more_is_written_however_long_nothing_is_saved() -> None:
+    world = read_only()
+    world.tell(ABORT)
+    world.run(minutes=3)
+    before = len(world.azure.writes)
+
+    world.run(minutes=60)
 
     assert len(world.azure.writes) == before
-    world.store.saves_left = None
-    assert world.tell(ABORT).taken
+    assert len(world.queue.rows) < MESSAGES_MAX
+
+
+@pytest.mark.parametrize("names", [(), ("queue down",)], ids=["by messages", "by the sweep"])
+def test_an_abort_that_neither_store_nor_azure_takes_is_tried_until_azure_does(
+    names: tuple[str, ...],
+) -> None:
+    world = read_only(*names)
+    world.azure.faults.busy = 1.0
+    before = len(world.azure.writes)
+
+    with pytest.raises(Unavailable, match=r"readonly|full.*\. Azure was asked .*409 Conflict"):
+        world.tell(ABORT)
+    world.at(3, lambda: setattr(world.azure.faults, "busy", 0.0))
+    world.run(minutes=6)
+
+    assert {str(one.traffic) for one in world.azure.writes[before:]} == {str(BLUE)}
+    assert world.azure.aborted
+    assert world.azure.aborted.who == "anna"
+
+
+def test_what_is_no_way_back_and_cannot_be_saved_is_not_done() -> None:
+    world = read_only()
+    before = len(world.azure.writes)
+
+    with pytest.raises(Unavailable, match="full"):
+        world.tell(PauseRequested(id="pause", who="anna"))
+
+    assert len(world.azure.writes) == before
+    assert world.azure.aborted is None
 
 
 # -- aborted at Azure, by `rollout abort --direct` -----------------------------------------------

@@ -226,6 +226,20 @@ class SimulatedAzure:
             self.chances.struck["refused"] += 1
             raise Refused("403 AuthorizationFailed")
 
+    def give_back(
+        self, endpoint: EndpointId, traffic: Traffic, mark: AbortedAtAzure | None
+    ) -> Accepted:
+        seen = self.read(endpoint)
+        marked = mark and self.aborted and self.aborted.rollout_id == mark.rollout_id
+        if marked and seen.traffic == traffic and seen.state.settled:
+            return Accepted(None)
+        before, self.aborted = self.aborted, mark or self.aborted
+        try:
+            return self._write(traffic, None)
+        except (Unavailable, Refused):
+            self.aborted = before
+            raise
+
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         self.read(endpoint)
         self._may_refuse()

@@ -118,10 +118,12 @@ class ArmEndpoints:
     def give_back(
         self, endpoint: EndpointId, traffic: Traffic, mark: AbortedAtAzure | None
     ) -> Accepted:
-        """Write that map whatever the platform shows, and leave the mark for the controller."""
+        """Write that map whatever the platform shows, and leave the mark, unless both are there."""
         document = self._document(endpoint)
         if mark:
             found = recognised(document, ENDPOINT, endpoint.arm_id)
+            if _is_given_back(found, traffic, mark):
+                return Accepted(None)
             document = with_tags(document, found.aborted_by(mark))
         return self._write(endpoint, document, traffic)
 
@@ -226,6 +228,12 @@ def _shows(found: EndpointDocument, traffic: Traffic) -> bool:
         return found.traffic == traffic
     except Refused:  # a map that breaks the rules is not the one that is wanted
         return False
+
+
+def _is_given_back(found: EndpointDocument, traffic: Traffic, mark: AbortedAtAzure) -> bool:
+    there = found.aborted
+    marked = there is not None and there.rollout_id == mark.rollout_id
+    return marked and found.state.settled and _shows(found, traffic)
 
 
 def _was_aborted(found: EndpointDocument, way_back: WayBack | None) -> bool:

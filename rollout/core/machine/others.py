@@ -36,7 +36,7 @@ def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> D
 
 
 def aborted(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    """A person gave the traffic back while there was no controller: agree, and say who."""
+    """The traffic was given back without a word in the store: agree, and say by whom."""
     mark = event.view.aborted
     if mark is None or mark.rollout_id != rollout.id:
         return None
@@ -44,6 +44,9 @@ def aborted(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decis
     seen = with_map(rollout, found)
     if found.live and not found.reaches(rollout.canary):  # the map a person chose is left alone
         seen = seen.model_copy(update={"recorded": found})
+    if mark.who == back.CONTROLLER:
+        why = f"rolled back at Azure when nothing could be saved: {mark.why}"
+        return back.roll_back(head, seen, why, now)
     why = f"aborted at Azure by {mark.who}" + (f": {mark.why}" if mark.why else "")
     return back.roll_back(head, seen, why, now, Outcome.ABORTED, mark.who)
 
