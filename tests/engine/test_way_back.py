@@ -96,7 +96,7 @@ def _store_read_only(world: World) -> None:
 
     assert isinstance(world.store, FullDisk)
     world.store.saves_left = 0
-    world.samples.save = read_only  # type: ignore[method-assign]
+    world.samples.save = read_only  # type: ignore[assignment,method-assign]
 
 
 def _guard_hangs(world: World) -> None:

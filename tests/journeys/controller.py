@@ -47,6 +47,7 @@ class Controller:
     policies: Path
     launcher: Launcher = UP
     port: int = field(default_factory=free_port)
+    speed: int = SPEED
     process: subprocess.Popen[bytes] | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,7 +96,7 @@ class Controller:
             "policies": self.policies,
             "arm-url": self.emulator.url,
             "workspace": self.emulator.workspace_id,
-            "clock-speed": SPEED,
+            "clock-speed": self.speed,
             "installation": "journeys",
         }
         given = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
