@@ -1,6 +1,6 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim mutations fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
+.PHONY: help demo test check sim mutations season blocked fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
@@ -32,6 +32,12 @@ sim: .venv/dev.done  ## storms: make sim SEEDS=10000
 
 mutations: .venv/dev.done  ## faults planted in the controller; the storms must find each
 	$(BIN)/python -m tools.mutations --page
+
+season: setup  ## rollouts over real parts, killed all the while: make season ROLLOUTS=100
+	$(BIN)/python -m tests.journeys $(or $(ROLLOUTS),100)
+
+blocked: setup  ## from an abort to its request, whatever is down, in pairs
+	$(BIN)/python -m tests.journeys.blocked
 
 fuzz: .venv/dev.done  ## the inbox and the policy parser under a fuzzer: make fuzz SECONDS=60
 	$(BIN)/python -m tests.fuzz.seeds .fuzz/seeds

@@ -8,6 +8,7 @@ from rollout.analysis.report import Arm, Finding, Guard, Metric, Report, Severit
 from rollout.core.actions import AskHook, SetTraffic
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.events import Looked, RetryRequested, StartRequested
+from rollout.core.freeze import Freeze, Window
 from rollout.core.head import Head
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.stages import goal
@@ -265,3 +266,12 @@ def turned_away(decision: Decision) -> str:
 def rollout_of(decision: Decision) -> Rollout:
     assert decision.head.rollout is not None
     return decision.head.rollout
+
+
+def frozen(head: Head) -> Head:
+    """The same where the rollout's calendar says that nothing may begin, for a hundred years."""
+    assert head.rollout, head
+    freeze = Freeze(windows=(Window(dates="2020-01-01 - 2119-12-31", name="a long winter"),))
+    policy = head.rollout.policy.model_copy(update={"freeze": freeze})
+    rollout = head.rollout.model_copy(update={"policy": policy})
+    return head.model_copy(update={"rollout": rollout})

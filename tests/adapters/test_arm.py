@@ -16,6 +16,7 @@ from rollout.adapters.azure.pipeline import ArmClient
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, Provisioning
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Accepted, OperationStatus, OtherMap, Withdrawn
 from tests.adapters.recorded import (
@@ -167,7 +168,7 @@ def test_a_state_in_any_case_or_unheard_of_is_not_settled(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>oops</html>", b"[]", b"null", b"{}", b'{"properties": {"traffic": {"a": "x"}}}'],
+    [b"<html>oops</html>", b"[]", b"null", b"{}", b'{"properties": {"traffic": {"a": "x"}}}'],
 )
 def test_an_answer_that_is_not_understood_is_refused(
     azure: Recorded, endpoints: ArmEndpoints, body: bytes
@@ -633,14 +634,35 @@ def test_a_write_whose_answer_breaks_off_is_not_sent_twice(
     assert len(azure.sent("PUT")) == 1
 
 
-def test_json_that_stops_in_the_middle_is_refused_and_not_half_read(
-    azure: Recorded, endpoints: ArmEndpoints
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["nothing", "half", "all but the end"])
+def test_an_answer_that_breaks_off_is_no_answer_and_not_half_read(
+    azure: Recorded, endpoints: ArmEndpoints, part: int
 ) -> None:
     whole = json.dumps(an_endpoint()).encode()
-    azure.give("GET", ENDPOINT_PATH, Reply(200, whole[: len(whole) // 2]))
+    azure.give("GET", ENDPOINT_PATH, Reply(200, whole[: part * (len(whole) - 1) // 2]))
 
-    with pytest.raises(Refused, match="the answer is not understood"):
+    with pytest.raises(Unavailable, match="the answer breaks off"):
         endpoints.read(CHURN)
+
+
+def test_a_write_whose_answer_breaks_off_was_taken(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    shown(azure, an_endpoint())
+    azure.give("PUT", ENDPOINT_PATH, Reply(201, b'{"properties": '))
+
+    assert isinstance(endpoints.set_traffic(CHURN, SHIFTED, None, yes), Accepted)
+
+
+def test_what_is_given_back_and_marked_already_is_not_written_again(
+    azure: Recorded, endpoints: ArmEndpoints
+) -> None:
+    mark = AbortedAtAzure(rollout_id="churn-1", who="anna", why="it is night")
+    there = an_endpoint(traffic={"blue": 100}, mirrorTraffic={})
+    azure.give("GET", ENDPOINT_PATH, Reply(200, {**there, "tags": {"rollout-aborted": mark.tag}}))
+
+    assert endpoints.give_back(CHURN, Traffic.all_to("blue"), mark) == Accepted(None)
+    assert azure.sent("PUT") == []
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, Unknown), (502, Unavailable)])

@@ -172,7 +172,7 @@ def test_no_point_is_no_minute(azure: Recorded, arm: ArmClient, answer: Any) -> 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "not understood"),
+        (b"<html>", "not understood"),
         (b"{}", "value: Field required"),
         (b'{"value": [{}]}', "value.0.name"),
         (requests(point(-1), deployment="blue", statuscode="500"), "greater than or equal to 0"),

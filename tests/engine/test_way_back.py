@@ -16,8 +16,9 @@ from rollout.core.traffic import Traffic
 from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Unavailable
 from rollout.ports import Held, Message, Minutes, Question
+from tests.builders import frozen
 from tests.fakes import FakeClock, FakeStore
-from tests.simulation.world import POLICY, World
+from tests.simulation.world import CHURN, POLICY, World
 
 BLUE = Traffic.all_to("blue")
 ABORT = AbortRequested(id="abort", who="anna", why="complaints")
@@ -74,6 +75,11 @@ def _approval_pending(world: World) -> None:
     assert world.phase is Phase.APPROVING
 
 
+def _calendar_frozen(world: World) -> None:
+    held = world.store.load(CHURN)
+    world.store.save(held, frozen(held.head))
+
+
 def _policy_broken(world: World) -> None:
     world.policies.text = "stages: [{canary: {wait: 5}}]"
 
@@ -107,6 +113,7 @@ def _guard_hangs(world: World) -> None:
 Trouble = Callable[[World], None]
 TROUBLES: Mapping[str, Trouble] = {
     "approval pending": _approval_pending,
+    "calendar frozen": _calendar_frozen,
     "metrics down": _metrics_down,
     "queue down": _queue_down,
     "policy broken": _policy_broken,

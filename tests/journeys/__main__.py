@@ -33,7 +33,9 @@ def figures(seen: Seen) -> str:
 def main(rollouts: int) -> None:
     with tempfile.TemporaryDirectory() as folder, a_season(Path(folder), NAMES) as season:
         seen = season.run(rollouts)
-    before, _, rest = PAGE.read_text().partition(BEGIN)
+    text = PAGE.read_text()
+    assert BEGIN in text, f"{PAGE} has no place for it: {BEGIN}"
+    before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{figures(seen)}\n\n{END}{after}")
     sys.stdout.write(f"{figures(seen)}\nin {seen.seconds:.0f} s\n")

@@ -1,6 +1,7 @@
 """With the controller killed, a person gives the traffic back, and it agrees when it is there."""
 
 import json
+import signal
 
 import pytest
 
@@ -8,9 +9,14 @@ from tests.journeys.conftest import StageMaker
 from tests.journeys.policies import STEADY
 from tests.journeys.scripts import BETTER
 from tests.journeys.stage import Stage, live
+from tests.journeys.stinted import LAUNCHER
 
 pytestmark = pytest.mark.journey
 
+ASKING = STEADY.replace(
+    "  - canary: {weight: 50, shortest_minutes: 600, longest_minutes: 700}",
+    "  - approval: {by: [], deadline_minutes: 600}",
+)
 FIRST, START = live(blue=80, green=20), live(blue=100)
 
 
@@ -45,6 +51,36 @@ def test_an_abort_without_a_controller_is_what_it_finds_when_it_is_back(
     assert stage.outcome() == "aborted"
     assert stage.view["rollback"]["why"] == "aborted at Azure by berta: it is night"
     assert stage.map == START
+
+
+def test_an_abort_past_a_controller_that_waits_for_approval_and_cannot_save_is_agreed_with(
+    a_stage: StageMaker,
+) -> None:
+    stage = a_stage(ASKING, launcher=LAUNCHER, green=BETTER)
+    assert stage.start("green").status_code == 201
+    stage.eventually(lambda: stage.at("canary 20 %"))
+    assert stage.order("skip").status_code == 200
+    stage.eventually(lambda: stage.phase("approving"))
+    arm_id = f"{stage.emulator.workspace_id}/onlineEndpoints/{stage.name}"
+
+    _tell(stage, signal.SIGUSR1)
+    refused = stage.order("approve")
+    done = stage.controller.cli("abort", "--direct", arm_id, "--arm-url", stage.emulator.url)
+    saved = stage.phase("approving")
+    _tell(stage, signal.SIGUSR2)
+    stage.eventually(stage.outcome)
+
+    assert refused.status_code == 503
+    assert done.returncode == 0, done.stderr
+    assert saved
+    assert stage.outcome() == "aborted"
+    assert stage.different_writes == [FIRST, START]
+    stage.assert_whole()
+
+
+def _tell(stage: Stage, number: int) -> None:
+    assert stage.controller.process
+    stage.controller.process.send_signal(number)
 
 
 def test_an_endpoint_that_tells_no_way_back_asks_for_one(a_stage: StageMaker) -> None:

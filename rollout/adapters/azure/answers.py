@@ -20,6 +20,9 @@ RETRY_AFTER_MAX = timedelta(hours=1)
 _UNDONE = frozenset({409, 429})
 """So it answers what it has not begun; a 5xx may come after the work."""
 
+_BROKEN_OFF = "EOF while parsing"
+"""So JSON's reader says of a body that ends too early, or is not there at all."""
+
 _SECRET = re.compile(r"(?i)(bearer\s+|\bsig=)[^\s\"',&]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 T = TypeVar("T")
@@ -43,7 +46,10 @@ class _ErrorBody(Foreign):
 
 
 def parsed(response: HttpResponse, kind: TypeAdapter[T]) -> T:
-    """The body as that type; raises Refused that names the place where it is not."""
+    """The body as that type; raises Refused that names the place where it is not.
+
+    One that breaks off is no answer: raises Unavailable.
+    """
     return _checked(lambda: kind.validate_json(response.read()), _asked(response))
 
 
@@ -146,6 +152,8 @@ def _checked(parse: Callable[[], T], what: str) -> T:
         return parse()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
+        if first["type"] == "json_invalid" and _BROKEN_OFF in first["msg"]:
+            raise Unavailable(f"{what}: the answer breaks off") from error
         place = ".".join(str(part) for part in first["loc"]) or "the body"
         raise Refused(f"{what}: the answer is not understood; {place}: {first['msg']}") from error
 

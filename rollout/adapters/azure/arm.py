@@ -263,7 +263,7 @@ def _in_body(response: HttpResponse) -> str | None:
     """The operation's URL as the body repeats it; the write is taken, whatever the body is."""
     try:
         document = parsed(response, DOCUMENT)
-    except Refused:
+    except (Refused, Unavailable):
         return None
     inner = part(part(document, "properties"), "properties")
     link = inner.get("AzureAsyncOperationUri")
