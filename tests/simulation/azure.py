@@ -233,12 +233,13 @@ class SimulatedAzure:
         marked = mark and self.aborted and self.aborted.rollout_id == mark.rollout_id
         if marked and seen.traffic == traffic and seen.state.settled:
             return Accepted(None)
-        before, self.aborted = self.aborted, mark or self.aborted
+        before, taken = self.aborted, len(self.writes)
+        self.aborted = mark or before
         try:
             return self._write(traffic, None)
-        except (Unavailable, Refused):
-            self.aborted = before
-            raise
+        finally:
+            if len(self.writes) == taken:
+                self.aborted = before
 
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         self.read(endpoint)
