@@ -14,11 +14,8 @@ NAMES = ("mirrored-1", "stepped-1", "mirrored-2", "stepped-2", "mirrored-3")
 def figures(seen: Seen) -> str:
     """The table of what a season has shown."""
     rows = {
-        "rollouts promoted, their canary was good": seen.ended["promoted"],
-        "rollouts rolled back to the map of before, their canary was bad": seen.ended[
-            "rolled_back"
-        ],
-        "rollouts that ended otherwise": 0,
+        "good canaries promoted": seen.ended["promoted"],
+        "bad canaries rolled back, to the map of before": seen.ended["rolled_back"],
         f"`kill -9`, {LIVES[0]} to {LIVES[1]} s after each start": seen.deaths,
         "history entries, none missing and none twice": seen.entries,
         "traffic writes, all whole, copies cleared before live requests": seen.writes,
@@ -38,7 +35,7 @@ def main(rollouts: int) -> None:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{figures(seen)}\n\n{END}{after}")
-    sys.stdout.write(f"{figures(seen)}\nin {seen.seconds:.0f} s\n")
+    sys.stdout.write(f"{figures(seen)}\nin {seen.seconds:.0f} s; failed: {dict(seen.failed)}\n")
 
 
 if __name__ == "__main__":

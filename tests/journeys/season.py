@@ -20,7 +20,7 @@ import requests
 from tests.emulator.running import EmulatorHandle, eventually, running_emulator
 from tests.journeys import doomed
 from tests.journeys.controller import JSON, Controller
-from tests.journeys.crowd import Crowd
+from tests.journeys.crowd import Crowd, Tally
 from tests.journeys.policies import write_policies
 from tests.journeys.scripts import BAD, BETTER, GOOD
 from tests.journeys.stage import Map, Stage, live
@@ -73,6 +73,7 @@ class Seen:
     ended: Counter[str] = field(default_factory=Counter)
     deaths: int = 0
     requests: int = 0
+    failed: Tally = field(default_factory=Counter)
     failed_by_us: int = 0
     failed_by_canaries: int = 0
     entries: int = 0
@@ -191,6 +192,7 @@ class Season:
             self.seen.entries += _history_is_whole(stage)
             self.seen.requests += crowd.tally.total()
             failed = crowd.failed
+            self.seen.failed += failed
             ours = sum(count for (name, _), count in failed.items() if name != "red")
             self.seen.failed_by_us += ours
             self.seen.failed_by_canaries += failed.total() - ours
