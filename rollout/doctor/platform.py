@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from rollout.access_ports import Access, Lack
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by, warning
 from rollout.doctor.skew import SKEW_FAILS, SKEW_REMEDY, SKEW_WARNS
 from rollout.errors import Refused, RolloutError, Unknown
-from rollout.ports import Access, Clock, Lack, Metrics
+from rollout.ports import Clock, Metrics
 
 EXACT = "logs"
 ENDPOINTS_MAX = 20

@@ -764,7 +764,8 @@ def test_a_token_is_never_sent_over_plain_http_to_another_machine(url: str) -> N
 def test_no_secret_is_found_in_errors_or_logs(
     azure: Recorded, endpoints: ArmEndpoints, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in ("", "azure"):
+        caplog.set_level(logging.DEBUG, logger=name)
     azure.give("GET", ENDPOINT_PATH, Reply(400, failed("Bad", f"header 'Bearer {TOKEN}'")))
     azure.give("DELETE", GREEN_PATH, Reply(500, f"echo {TOKEN}".encode()))
 

@@ -49,8 +49,11 @@ def test_a_load_is_one_request_and_a_save_one_transaction_and_at_most_one_of_hin
     held = watched.save(held, a_head(due_at=NOON), an_entry(1))
     assert line.told() == ["POST rollouthints", "POST rollout"]
 
-    held = watched.save(held, a_head(due_at=NOON + timedelta(seconds=30)), an_entry(2))
+    held = watched.save(held, a_head(due_at=NOON + timedelta(seconds=30)))
     assert line.told() == ["POST rollout"]
+
+    held = watched.save(held, a_head(due_at=NOON + timedelta(seconds=45)), an_entry(2))
+    assert line.told() == ["POST rollouthints", "POST rollout"]
 
     watched.save(held, a_head(due_at=NOON + MINUTE))
     assert line.told() == ["POST rollouthints", "POST rollout"]

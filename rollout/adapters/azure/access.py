@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from pydantic import TypeAdapter
 
+from rollout.access_ports import Lack
 from rollout.adapters.azure.answers import Foreign, parsed
 from rollout.adapters.azure.arm import PAGES_MAX, STABLE
 from rollout.adapters.azure.permissions import Permission, lacks
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.errors import Refused, Unavailable
-from rollout.ports import Lack
 
 PERMISSIONS_VERSION = "2022-04-01"
 

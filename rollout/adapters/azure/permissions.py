@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from rollout.access_ports import Lack
 from rollout.adapters.azure.answers import Foreign
-from rollout.ports import Lack
 
 _ENDPOINTS = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
 _SMOKE = "smoke requests, on endpoints of that kind of authentication"
