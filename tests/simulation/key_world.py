@@ -18,7 +18,15 @@ from tests.fakes import FakeSecrets
 from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.keys import Client, KeyFaults, SimulatedKeys
 from tests.simulation.workers import Mortal
-from tests.simulation.world import CHURN, POLICY, SWEEP, FakePolicies, World
+from tests.simulation.world import (
+    CHURN,
+    POLICY,
+    SWEEP,
+    FakePolicies,
+    ShakyQueue,
+    ShakyStore,
+    World,
+)
 
 SECRET = "churn-key"  # pragma: allowlist secret
 SALT = SecretStr("the installation's own secret")
@@ -61,7 +69,9 @@ class KeyWorld(World):
         self.secrets: FakeSecrets | None = None
         super().__init__(seed, policy, azure, deaths)
         self.policies = BothPolicies(policy)
-        self.keys = SimulatedKeys(CHURN, self.clock, self.random, self.key_faults)
+        self.keys = SimulatedKeys(
+            CHURN, self.clock, self.random, self.key_faults, chances=self.chances
+        )
         self.secrets = FakeSecrets(self.clock)
         first = SecretStr(self.keys.keys[KeyName.PRIMARY])
         self.secrets.publish(SECRET, first, None, {})
@@ -81,8 +91,8 @@ class KeyWorld(World):
         mortal = {
             name: Mortal(port, self.deaths)
             for name, port in (
-                ("store", self.store),
-                ("queue", self.queue),
+                ("store", ShakyStore(self.store, self.roads, self.chances, self.saved)),
+                ("queue", ShakyQueue(self.queue, self.roads, self.chances)),
                 ("azure", self.azure),
                 ("metrics", SimulatedMetrics(self.azure)),
                 ("keys", self.keys),
@@ -146,20 +156,20 @@ class KeyWorld(World):
             self.clock.time = max(self.clock.time, at)
             self.keys.settle()
             self.azure.settle()
-            self._serve()
+            self.serve()
             self._do_plans()
             self._deliver()
             if self.clock.time >= sweep_at:
                 self._survive(self.engine.sweep)
                 sweep_at = self.clock.time + SWEEP
-            self._serve()
+            self.serve()
         return self.rotation.phase
 
     def _stands(self) -> bool:
         rotation = self.head.rotation
         return rotation is not None and (rotation.over or rotation.phase is RotationPhase.ASKING)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         """Every client sends a request with the key it has."""
         now = self.clock.now()
         for client in self.clients:

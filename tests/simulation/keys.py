@@ -14,6 +14,7 @@ from rollout.errors import Unavailable, Unknown
 from rollout.key_ports import KeyPair, NotTaken
 from rollout.ports import Accepted, Answer
 from tests.fakes import FakeClock
+from tests.simulation.chances import Chances
 
 
 @dataclass
@@ -46,6 +47,7 @@ class SimulatedKeys:
     opens_at: dict[str, datetime] = field(default_factory=dict)
     busy_until: datetime | None = None
     regenerated: list[KeyName] = field(default_factory=list)
+    chances: Chances = field(default_factory=lambda: Chances(0))
     _numbers: "count[int]" = field(default_factory=lambda: count(1))
 
     # -- what is true --------------------------------------------------------------------------
@@ -84,7 +86,7 @@ class SimulatedKeys:
     def read(self, endpoint: EndpointId) -> KeyPair:
         if endpoint != self.id:
             raise Unknown(f"there is no endpoint {endpoint}")
-        self._may_fail(self.faults.throttled, "429 TooManyRequests")
+        self._may_fail("throttled", "429 TooManyRequests")
         state = Provisioning.UPDATING if self.is_busy else Provisioning.SUCCEEDED
         keys: Mapping[KeyName, SecretStr] = {
             name: SecretStr(value) for name, value in self.keys.items()
@@ -93,25 +95,28 @@ class SimulatedKeys:
 
     def regenerate(self, endpoint: EndpointId, key: KeyName) -> Accepted | NotTaken:
         assert endpoint == self.id
-        if self.is_busy or self.random.random() < self.faults.busy:
+        if self.is_busy or self._strikes("busy"):
             return NotTaken("409 Conflict")
-        self._may_fail(self.faults.lost_request, "connection refused")
+        self._may_fail("lost_request", "connection refused")
         self.regenerated.append(key)
         runs = timedelta(seconds=self.random.uniform(*self.faults.operation))
         self.busy_until = self.clock.now() + runs
-        if self.random.random() >= self.faults.never_lands:
+        if not self._strikes("never_lands"):
             late = timedelta(seconds=self.random.uniform(*self.faults.lands))
             self.pending.append((self.busy_until + late, key))
-        self._may_fail(self.faults.lost_answer, "connection reset")
+        self._may_fail("lost_answer", "connection reset")
         return Accepted("https://management.azure.com/operations/keys")
 
     def probe(self, endpoint: EndpointId, deployment: str, key: SecretStr, body: bytes) -> Answer:
-        self._may_fail(self.faults.throttled, f"no answer to {len(body)} bytes from {endpoint}")
+        self._may_fail("throttled", f"no answer to {len(body)} bytes from {endpoint}")
         good = self.opens(key.get_secret_value()) and deployment == "blue"
         return Answer(200 if good else 401, b"{}", timedelta(milliseconds=20))
 
-    def _may_fail(self, rate: float, why: str) -> None:
-        if rate and self.random.random() < rate:
+    def _strikes(self, fault: str) -> bool:
+        return self.chances.strikes(f"keys {fault}", getattr(self.faults, fault))
+
+    def _may_fail(self, fault: str, why: str) -> None:
+        if self._strikes(fault):
             raise Unavailable(why)
 
 

@@ -264,6 +264,7 @@ class Story:
     spared: frozenset[str] = frozenset()
     starts: bool = True
     minutes: int = 600
+    world: Callable[[int], World] = World
 
 
 STORIES: Mapping[str, Story] = {

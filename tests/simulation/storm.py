@@ -6,6 +6,7 @@ from random import Random
 
 from tests.simulation.cells import CELLS, cell_story
 from tests.simulation.census import Census
+from tests.simulation.key_stories import ALSO, KEY_FAULTS, KEY_STORIES, key_fault
 from tests.simulation.oaths import Oaths
 from tests.simulation.promises import Promises
 from tests.simulation.stories import STORIES, Story, insisting
@@ -49,6 +50,7 @@ FAULTS: Mapping[str, Callable[[World], None]] = {
     "workers": _roads("workers", 3),
     "deaths": _deaths("rate", 0.003),
     "line_deaths": _deaths("line_rate", 0.0005),
+    **{name: key_fault(name) for name in KEY_FAULTS},
 }
 _RARE = frozenset({"line_deaths"})
 """What is slow to watch for strikes in fewer storms."""
@@ -66,7 +68,8 @@ class Storm:
 
     @property
     def plot(self) -> Story:
-        return STORIES[self.story] if self.story in STORIES else cell_story(self.story)
+        known = {**STORIES, **KEY_STORIES}
+        return known[self.story] if self.story in known else cell_story(self.story)
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,20 @@ class Ended:
 
 def storm_of(seed: int) -> Storm:
     dice = Random(f"storm {seed}")
-    names = [*STORIES, *CELLS]
-    story = names[seed // 2 % len(names)] if seed % 2 else dice.choice(list(STORIES))
+    names, free = [*STORIES, *CELLS, *KEY_STORIES], [*STORIES, *KEY_STORIES]
+    story = names[seed // 2 % len(names)] if seed % 2 else dice.choice(free)
     rate = dice.choice((0.3, 0.6, 1.0))
-    faults = [name for name in FAULTS if dice.random() < (rate / 5 if name in _RARE else rate)]
+    known = [*KEY_FAULTS, *ALSO] if story in KEY_STORIES else [*(FAULTS.keys() - KEY_FAULTS)]
+    faults = [
+        name for name in sorted(known) if dice.random() < (rate / 5 if name in _RARE else rate)
+    ]
     storm = Storm(seed, story, ())
     return replace(storm, faults=tuple(one for one in faults if one not in storm.plot.spared))
 
 
 def weather(storm: Storm) -> Ended:
     """Run it; an AssertionError of any check ends it and is what broke."""
-    world = World(storm.seed)
+    world = storm.plot.world(storm.seed)
     world.census.stories[storm.story.split(":")[0]] += 1
     for deployment in world.azure.deployments.values():
         deployment.error_rate = lambda _: 0.0  # so no verdict is left to chance
@@ -112,13 +118,15 @@ def weather(storm: Storm) -> Ended:
 
 
 def _told(world: World, storm: Storm) -> None:
-    Promises(world)
-    Oaths(world)
     plot = storm.plot
+    if storm.story not in KEY_STORIES:
+        Promises(world)
+        Oaths(world)
     plot.happens(world, Random(f"story {storm.seed}"))
     if plot.starts:
         insisting(world, world.start)
-    world.run(plot.minutes)
+    if plot.minutes:
+        world.run(plot.minutes)
     plot.ends(world)
 
 

@@ -12,6 +12,7 @@ from rollout.core.rollout import Phase
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.ports import Answer
 from tests.simulation.azure import Faults
+from tests.simulation.key_stories import rotated
 from tests.simulation.key_world import KeyWorld
 from tests.simulation.keys import KeyFaults
 from tests.simulation.stories import insisting
@@ -35,18 +36,6 @@ def a_storm(seed: int) -> KeyWorld:
     world.lost_messages = 0.05
     world.doubled_messages = 0.1
     return world
-
-
-def rotated(world: KeyWorld, number: int, **wish: object) -> None:
-    """Until it is over; whoever is asked on the way says: go on."""
-    insisting(world, lambda: world.rotate(f"rotate {number}", **wish))
-    for answer in range(20):
-        phase = world.pass_time(minutes=600)
-        if phase is not RotationPhase.ASKING:
-            break
-        go_on = f"go on {number}.{answer}"
-        insisting(world, partial(world.rotations.resume, CHURN, go_on, "anna", "", None))
-    assert world.rotation.phase is RotationPhase.ROTATED, "\n".join(world.key_story)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -133,7 +122,7 @@ def test_an_abort_at_any_moment_leaves_every_client_its_key(seed: int) -> None:
     for _ in range(30):  # whatever was under way lands, and every client reads twice
         world.clock.advance(timedelta(minutes=1))
         world.keys.settle()
-        world._serve()
+        world.serve()
 
     assert not world.refused, "\n".join([*world.key_story, *world.refused[:5]])
 

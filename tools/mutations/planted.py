@@ -13,6 +13,7 @@ class Planted:
     instead: str
 
 
+KEYS = "rollout/core/rotation"
 ENGINE, RECORD, HEAD = "rollout/engine.py", "rollout/core/record.py", "rollout/core/head.py"
 MACHINE = "rollout/core/machine"
 
@@ -222,5 +223,60 @@ PLANTED: tuple[Planted, ...] = (
         "rollout/measuring/minutes.py",
         "max(known) - late)",
         "max(known) + self.minute)",
+    ),
+    Planted(
+        "a key is published although its probe failed",
+        f"{KEYS}/moves.py",
+        "if event.failure is None:",
+        "if event.failure is None or rotation.phase is RotationPhase.PROVING:",
+    ),
+    Planted(
+        "the key that clients have is regenerated first",
+        f"{KEYS}/looked.py",
+        "return _renew(head, rotation, rotation.spare, event, now)",
+        "return _renew(head, rotation, rotation.in_use or rotation.spare, event, now)",
+    ),
+    Planted(
+        "the overlap is skipped",
+        f"{KEYS}/looked.py",
+        "if now < ends:",
+        "if now < rotation.published_at:",
+    ),
+    Planted(
+        "a rotation begins while clients may still have the spare key",
+        f"{KEYS}/looked.py",
+        "if now < read_by:",
+        "if now < published.created_at:",
+    ),
+    Planted(
+        "the success of a regeneration is trusted",
+        f"{KEYS}/looked.py",
+        "renewal is not None and event.view.fingerprints[renewal.key] != renewal.fingerprint",
+        "renewal is not None and renewal.operation is not None and not event.operation_running",
+    ),
+    Planted(
+        "fingerprints are not compared before a key is published",
+        f"{KEYS}/looked.py",
+        "        return None\n    found = event.view.published",
+        "        return None\n    if now:\n        return None\n    found = event.view.published",
+    ),
+    Planted(
+        "a published key that has changed goes unnoticed",
+        f"{KEYS}/looked.py",
+        '        return None\n    why = f"the {rotation.spare} key was regenerated',
+        "        return None\n    if now:\n        return None\n"
+        '    why = f"the {rotation.spare} key was regenerated',
+    ),
+    Planted(
+        "a second regeneration under way is not waited for",
+        f"{KEYS}/moves.py",
+        "if rest and now < rest:",
+        "if rest and now > rest + timedelta(days=1):",
+    ),
+    Planted(
+        "a key is regenerated again before the first can have landed",
+        f"{KEYS}/looked.py",
+        "if now < lands_by and not event.operation_failed:",
+        "if now < before.sent_at and not event.operation_failed:",
     ),
 )
