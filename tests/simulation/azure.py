@@ -89,13 +89,15 @@ class SimulatedAzure:
     read_at: list[datetime] = field(default_factory=list)
     create_fails: bool = False
     owner: str | None = None
+    answers_at: datetime | None = None  # until then no smoke request comes through
+    marking: str = "taken"  # what becomes of our mark: it may be "late", or "refused"
     way_back: WayBack | None = None
     aborted: AbortedAtAzure | None = None
     busy_until: datetime | None = None
     pending: tuple[datetime, Traffic] | None = None
     late: list[tuple[datetime, Traffic]] = field(default_factory=list)
     failed: str | None = None
-    written: Callable[[Write], None] | None = None
+    written: list[Callable[[Write], None]] = field(default_factory=list)
     source: str = "metrics"
     gone: bool = False
     managed: bool = True
@@ -202,8 +204,8 @@ class SimulatedAzure:
         now = self.clock.now()
         write = Write(now, traffic, expect)
         self.writes.append(write)
-        if self.written:
-            self.written(write)
+        for tell in self.written:
+            tell(write)
         self._begin(now, traffic, onward=expect is not None)
         self._may_fail("lost_answer", "connection reset")
         return Accepted("https://management.azure.com/operations/1")
@@ -244,6 +246,10 @@ class SimulatedAzure:
     def claim(self, endpoint: EndpointId, owner: str) -> Accepted:
         self.read(endpoint)
         self._may_refuse()
+        if self.marking == "late":
+            raise Unavailable("409 an operation is running")
+        if self.marking == "refused":
+            raise Refused("403 no right to write tags")
         self.owner = owner
         return Accepted(None)
 
@@ -286,6 +292,10 @@ class SimulatedAzure:
 
     def score(self, endpoint: EndpointId, deployment: str, body: bytes) -> Answer:
         self._may_fail("throttled", f"no answer to {len(body)} bytes from {endpoint}")
+        if self.answers_at and self.clock.now() < self.answers_at:
+            raise Unavailable("connection refused", timedelta(minutes=1))
+        if self.gone or deployment not in self.deployments:
+            raise Unknown(f"404 {deployment}")
         one = self.deployments[deployment]
         return Answer(one.smoke_status, b"{}", timedelta(milliseconds=one.latency_ms))
 

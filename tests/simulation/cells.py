@@ -29,6 +29,7 @@ from tests.fakes import NOON
 from tests.simulation.azure import Deployment
 from tests.simulation.stories import (
     APPROVED,
+    BLUE,
     BY_HAND,
     MINUTE,
     Story,
@@ -45,12 +46,23 @@ def _asks(kind: type[Command]) -> Deed:
     return lambda world: told(world, kind(id=f"{kind.__name__} in time", who="lea"))
 
 
+def _as_before(world: World) -> None:
+    """What was let go has a map of two; nothing begins on it."""
+    if world.phase is Phase.RELEASED and not world.azure.pending:
+        world.azure.set_by_hand(BLUE)
+
+
 def _newer(world: World) -> None:
+    _as_before(world)
     world.azure.deployments.setdefault("red", Deployment(error_rate=lambda _: 0.0))
     insisting(world, lambda: world.start("red"))
 
 
 def _retries(world: World) -> None:
+    """Whoever starts again has mended first what was wrong."""
+    green = world.azure.deployments["green"]
+    green.state, green.ready_at = Provisioning.SUCCEEDED, None
+    _as_before(world)
     insisting(world, lambda: world.engine.retry(CHURN, "once more", "anna", "again"))
 
 
@@ -74,7 +86,9 @@ def _resolves(world: World) -> None:
 
 
 def _refuses(world: World) -> None:
+    """From the next write on, be it the mark that was late, or a smoke file that cannot be read."""
     now = world.clock.now()
+    world.azure.marking, world.policies.smoke = "refused", b"\xff"
     world.azure.faults.refused = (now, now + 5 * MINUTE)
 
 
@@ -83,7 +97,12 @@ def _by_hand(world: World) -> None:
         world.azure.set_by_hand(BY_HAND)
 
 
+def _goes(world: World) -> None:
+    world.azure.deployments.pop("green", None)
+
+
 DEEDS: Mapping[str, Deed] = {
+    "Looked": _goes,
     "StartRequested": _newer,
     "RetryRequested": _retries,
     "EndpointGone": _vanishes,
@@ -103,6 +122,10 @@ DEEDS: Mapping[str, Deed] = {
 }
 
 
+_AT_ONCE = frozenset({"ActionRefused", "ForeignChangeFound"})
+"""What comes between the save and what is owed."""
+
+
 # -- how each phase is come to -----------------------------------------------------------------
 
 
@@ -117,10 +140,8 @@ def _never_ready(world: World) -> None:
 
 
 def _smoked_slowly(world: World) -> None:
-    """The canary is busy at first, so its smoke requests take a while."""
-    green = world.azure.deployments["green"]
-    green.smoke_status = 503
-    world.at(2, lambda: setattr(green, "smoke_status", 200))
+    """The canary answers late, so its smoke requests take a while."""
+    world.azure.answers_at = NOON + 10 * MINUTE
 
 
 def _held(world: World) -> None:
@@ -167,6 +188,7 @@ CELLS = tuple(
     for phase, row in TRANSITIONS.items()
     for event, answer in row.items()
     if isinstance(answer, Transition) and event.__name__ in DEEDS
+    if event.__name__ != "Looked" or phase is Phase.SMOKING  # the others are in every storm
 )
 
 
@@ -183,16 +205,21 @@ def cell_story(name: str) -> Story:
 
 def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
     WAYS[phase](world)
-    if dice.random() < 0.7:
+    if event == "StartRequested" or dice.random() < 0.7:
         world.policies.text = world.policies.text.replace("guards:", "on_newer: supersede\nguards:")
     if event == "ReleaseRequested":
         _stuck(world)
     done: list[str] = []
     later = 3 if event == "ReleaseRequested" else 0
+    if event == "ActionRefused" and phase not in {Phase.PREPARING, Phase.ROLLING_BACK}:
+        world.azure.marking = "late"
 
     def now_is_the_moment(_before: Head, after: Head, _entry: HistoryEntry | None) -> None:
         if after.endpoint == CHURN and after.phase is phase and not done:
             done.append(event)
+            if event in _AT_ONCE:
+                DEEDS[event](world)
+                return
             world.at(later, lambda: DEEDS[event](world))
 
     world.saved.append(now_is_the_moment)
@@ -204,7 +231,7 @@ def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
 
 def _can_be_ended(world: World) -> None:
     """Whoever is still held is aborted, and gets the recorded map back."""
-    world.azure.faults.refused = None
+    world.azure.faults.refused, world.azure.marking = None, "taken"
     for number in range(4):  # what waited for it may begin then
         if not world.head.live or world.azure.gone:
             break

@@ -17,20 +17,10 @@ class Move(NamedTuple):
     after: str
 
 
-_LATE = "no story has an action refused so late"
 UNREACHED: Mapping[tuple[str, str], str] = {
-    ("measuring", "ActionRefused"): _LATE,
-    ("approving", "ActionRefused"): _LATE,
-    ("retiring", "ActionRefused"): _LATE,
-    ("smoking", "ActionRefused"): _LATE,
-    ("smoking", "Looked"): "smoke requests are over before a look finds more than that they run",
-    ("smoking", "EndpointGone"): "smoke requests are over before a second look",
-    ("retiring", "StartRequested"): "what is proven is not superseded; the newer one waits",
-    ("released", "RetryRequested"): "the map that stays has the canary live: it is not begun",
-    ("refused", "RetryRequested"): "what Azure could not create is refused again",
     ("holding", "HookAnswered"): "no story asks a hook; tests/engine/test_hooks.py does",
 }
-"""Cells of the machine's table that no storm can reach, each with its reason."""
+"""Cells of the machine's table that no storm reaches, each with its reason."""
 
 
 def cells() -> list[tuple[str, str]]:

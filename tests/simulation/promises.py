@@ -27,21 +27,20 @@ class Promises:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._writes_checked = 0
         self._decided_back_at: int | None = None
         self._entries = 0
         self._frozen_checked = 0
         world.checks.append(self.check)
+        world.azure.written.append(self.written)
 
     def check(self) -> None:
-        self._no_more_than_the_stage()
         self._nothing_raises_after_a_rollback()
         self._history_is_whole()
         self._owed_is_of_this_generation()
         self._notices_go_alone()
         self._no_step_up_begins_in_a_freeze()
 
-    def _no_more_than_the_stage(self) -> None:
+    def written(self, write: Write) -> None:
         """1: the canary never gets more traffic than the stages it has reached allow."""
         rollout = self._world.head.rollout
         if rollout is None:
@@ -50,10 +49,9 @@ class Promises:
         weights = [stage.weight for stage in reached if isinstance(stage, Canary)]
         weights += [_notched(rollout, stage) for stage in reached if isinstance(stage, Canary)]
         allowed = 100 if str(rollout.here).startswith(("bake", "retire")) else max([0, *weights])
-        for write in self._world.azure.writes[self._writes_checked :]:
-            assert write.traffic.share(rollout.canary) <= allowed, (write, rollout.here)
-            self._never_live_and_copied_at_once(write, rollout.canary)
-        self._writes_checked = len(self._world.azure.writes)
+        share = write.traffic.share(rollout.canary)
+        assert share <= allowed, f"P1: {write.traffic} was sent in {rollout.here}"
+        self._never_live_and_copied_at_once(write, rollout.canary)
 
     def _never_live_and_copied_at_once(self, write: Write, canary: str) -> None:
         """Between copies and live requests a map without either is seen."""

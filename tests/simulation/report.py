@@ -54,9 +54,8 @@ def page(result: Result) -> str:
         _table("Phases", "phase entered", census.phases),
         _table("Transitions", "transition", moves),
     ]
-    if UNREACHED:
-        rows = [f"- {phase} on {event}: {why}" for (phase, event), why in UNREACHED.items()]
-        parts.append("## Not reached\n\n" + "\n".join(rows))
+    rows = [f"- {phase} on {event}: {why}" for (phase, event), why in UNREACHED.items()]
+    parts += ["## Not reached\n\n" + "\n".join(rows)] if rows else []
     return "\n\n".join(parts) + "\n"
 
 

@@ -250,7 +250,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Answer]] = {
         ReleaseRequested:   "it is not on its way back; abort gives the traffic back",
     },
     Phase.RETIRING: {
-        StartRequested:     _to(newer, Phase.ROLLING_BACK),
+        StartRequested:     _to(newer),
         RetryRequested:     "the old baseline is being retired",
         Looked:             _to(looked, Phase.PROMOTED, Phase.HOLDING, Phase.ROLLING_BACK),
         EndpointGone:       _to(back.gone, Phase.ROLLED_BACK),
