@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.ledger import kept_storms
 from tests.simulation.many import Result, storms
 from tests.simulation.report import told
 from tools.mutations.planted import PLANTED, Planted
@@ -25,6 +26,20 @@ def test_no_promise_is_broken_in_any_storm(result: Result) -> None:
 @pytest.mark.skipif(len(SEEDS) < 500, reason="too few storms for every transition")
 def test_every_fault_phase_and_transition_has_occurred(result: Result) -> None:
     assert not result.never, told(result)
+
+
+def test_a_long_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    first = kept_storms(range(100, 103), path, 0)
+    kept = path.read_text(encoding="utf-8")
+    path.write_text(kept + '{"code": "cut o', encoding="utf-8")
+
+    again = kept_storms(range(100, 103), path, 0)
+
+    assert again == first
+    assert (first.seeds, first.broken) == (3, [])
+    assert first.census == storms(range(100, 103), 0).census
+    assert path.read_text(encoding="utf-8").startswith(kept)
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)

@@ -108,7 +108,8 @@ class Deaths:
 
     def during(self, do: Callable[[], object]) -> None:
         """Run it, with death lurking at each line of the engine where that was asked for."""
-        if not (self.line_rate or self.line or self.watching):
+        aimed = self.line and not self.died
+        if not (self.line_rate or aimed or self.watching):
             do()
             return
         before = sys.gettrace()
