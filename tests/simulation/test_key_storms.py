@@ -2,7 +2,6 @@
 
 import os
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest

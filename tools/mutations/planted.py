@@ -64,9 +64,9 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "the sweep sends nothing",
-        ENGINE,
-        "unsent = [head for head in late if not self._send(head, now, attempt_of(head, now))]",
-        "unsent: list[Head] = []",
+        "rollout/sweeping.py",
+        "for place, head in enumerate(heads):",
+        "for place, head in enumerate(heads[:0]):",
     ),
     Planted(
         "a message's id has no attempt",
