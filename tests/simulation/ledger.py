@@ -43,6 +43,7 @@ def summed(path: Path, code: str) -> Result:
     for line in _lines(path, code):
         whole.seeds += line["seeds"]
         whole.seconds += line["seconds"]
+        whole.cpu_seconds += line["cpu_seconds"]
         whole.census.add(_census(line))
         whole.broken += [
             Ended(storm_of(seed), Census(), why, tuple(history))
@@ -69,6 +70,7 @@ def _line(code: str, first: int, result: Result) -> dict[str, Any]:
         "first": first,
         "seeds": result.seeds,
         "seconds": round(result.seconds, 1),
+        "cpu_seconds": round(result.cpu_seconds, 1),
         "broken": [(one.storm.seed, one.broken, one.history) for one in result.broken],
         "faults": census.faults,
         "phases": census.phases,

@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from logging import CRITICAL, disable
-from time import monotonic
+from time import monotonic, process_time
 
 from tests.simulation.census import Census
 from tests.simulation.storm import COUNTED, Ended, shrunk, storm_of, weather
@@ -21,6 +21,7 @@ class Result:
 
     seeds: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     census: Census = field(default_factory=Census)
     broken: list[Ended] = field(default_factory=list)
 
@@ -36,8 +37,9 @@ def storms(seeds: Sequence[int], workers: int = 2, *, stop: bool = False) -> Res
     """
     result, began = Result(), monotonic()
     blocks = [seeds[at : at + BLOCK] for at in range(0, len(seeds), BLOCK)]
-    for ended in _blocks(blocks, workers, stop=stop):
+    for ended, cpu_seconds in _blocks(blocks, workers, stop=stop):
         result.seeds += BLOCK
+        result.cpu_seconds += cpu_seconds
         for one in ended:
             result.census.add(one.census)
             if one.broken:
@@ -51,7 +53,9 @@ def storms(seeds: Sequence[int], workers: int = 2, *, stop: bool = False) -> Res
     return result
 
 
-def _blocks(blocks: list[Sequence[int]], workers: int, *, stop: bool) -> Iterator[list[Ended]]:
+def _blocks(
+    blocks: list[Sequence[int]], workers: int, *, stop: bool
+) -> Iterator[tuple[list[Ended], float]]:
     work = partial(_block, stop=stop)
     if not workers:
         yield from map(work, blocks)
@@ -63,11 +67,12 @@ def _blocks(blocks: list[Sequence[int]], workers: int, *, stop: bool) -> Iterato
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _block(seeds: Sequence[int], *, stop: bool) -> list[Ended]:
+def _block(seeds: Sequence[int], *, stop: bool) -> tuple[list[Ended], float]:
+    """What became of them, and how long a core was at it."""
     disable(CRITICAL)  # what a storm logs is expected, and slow
-    ended = []
+    ended, began = [], process_time()
     for seed in seeds:
         ended.append(weather(storm_of(seed)))
         if stop and ended[-1].broken:
             break
-    return ended
+    return ended, process_time() - began

@@ -6,6 +6,27 @@ from tests.simulation.census import UNREACHED
 from tests.simulation.many import Result
 from tests.simulation.storm import COUNTED, Ended
 
+_HOW = """\
+- `make sim SEEDS=500` runs them and draws this page; `python -m tests.simulation --from 253
+  --seeds 1` runs one again. The tests run some with every change, and with `STORMS=500` also ask
+  that every fault, phase and transition below has occurred.
+- `python -m tests.simulation --seeds 100000 --ledger FILE --page PAGE` is a long run: stopped at
+  any moment it goes on there, and figures of other code do not count.
+- [Planted faults](mutations.md) shows that storms find what is broken on purpose.
+- `tests/simulation/test_every_death.py` leaves nothing to dice: one worker dies at each call of a
+  port, and at each line of the engine that runs, of a rollout that is promoted and of one that is
+  aborted.
+
+What these storms found, and what became of it:
+
+- A canary was changed under its name while a map was on its way: the trial began anew, and the map
+  landed afterwards as if somebody else had set it. Now the first map is asked for until it stays
+  (`test_a_canary_changed_while_a_map_is_on_its_way_has_the_first_map_asked_for`).
+- The table let a newer deployment take over while the old baseline is retired. No event reaches
+  that, since what is proven is not superseded; the table does not say so any more.
+- A worker whose clock is behind looks again at once, until the true time has come: in seconds of
+  its own calls on Azure, and for ever in a storm whose calls took no time. They take time now."""
+
 
 def told(result: Result) -> str:
     """The red seeds with their shortest histories; then what never occurred."""
@@ -41,10 +62,8 @@ def page(result: Result) -> str:
             " faults that strike in it. After every step, every save and every write the promises"
             " are checked. A red seed is run again with ever fewer faults, and its history printed."
         ),
-        (
-            f"{result.seeds:,} storms of up to ten hours took {result.seconds:.0f} s;"
-            f" {len(result.broken)} broke a promise."
-        ),
+        _HOW,
+        _figures(result),
         _table("Stories", "story", census.stories),
         _table(
             "Faults",
@@ -57,6 +76,19 @@ def page(result: Result) -> str:
     rows = [f"- {phase} on {event}: {why}" for (phase, event), why in UNREACHED.items()]
     parts += ["## Not reached\n\n" + "\n".join(rows)] if rows else []
     return "\n\n".join(parts) + "\n"
+
+
+def _figures(result: Result) -> str:
+    census = result.census
+    each = result.cpu_seconds / max(1, result.seeds)
+    faults = sum(census.faults[one] for one in COUNTED)
+    red = f": seeds {', '.join(str(one.storm.seed) for one in result.broken)}"
+    return (
+        f"**{result.seeds:,} storms** of up to ten hours, {sum(census.moves.values()):,}"
+        f" transitions, {faults:,} faults that struck: **{len(result.broken)} broke a promise**"
+        f"{red if result.broken else ''}. A storm takes {each:.2f} s of one core, nearly all of it"
+        f" the judge's: two cores run {120 / each if each else 0:,.0f} in a minute."
+    )
 
 
 def _table(title: str, what: str, counted: Counter[str]) -> str:
