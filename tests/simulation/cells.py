@@ -183,6 +183,9 @@ WAYS: Mapping[Phase, Deed] = {
     Phase.REFUSED: _never_ready,
 }
 
+WATCHED = 12
+"""Minutes after a rollback until nothing waits for it to be watched any more."""
+
 CELLS = tuple(
     f"cell: {phase} {event.__name__}"
     for phase, row in TRANSITIONS.items()
@@ -210,7 +213,7 @@ def _happens(phase: Phase, event: str, world: World, dice: Random) -> None:
     if event == "ReleaseRequested":
         _stuck(world)
     done: list[str] = []
-    later = 3 if event == "ReleaseRequested" else 0
+    later = {"ReleaseRequested": 3, "RetryRequested": WATCHED}.get(event, 0)
     if event == "ActionRefused" and phase not in {Phase.PREPARING, Phase.ROLLING_BACK}:
         world.azure.marking = "late"
 
