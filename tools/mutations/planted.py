@@ -89,7 +89,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "transitions leave no entry",
         RECORD,
-        "if not _is_told(before, decision):",
+        "if not _is_told(before, decision) and not isinstance(event, HookAnswered):",
         "if not decision.actions:",
     ),
     Planted(
