@@ -27,14 +27,14 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "an event that was seen is decided again",
         ENGINE,
-        "if event.id in held.head.seen and not isinstance(event, AlertNotice):",
-        "if not event.id:",
+        "if known := None if isinstance(event, AlertNotice) else answered(held.head, event.id):",
+        "if known := None if event.id else answered(held.head, event.id):",
     ),
     Planted(
         "what is decided is performed before it is saved",
         ENGINE,
-        "row, new, entry = record(before, decision, event, now)",
-        "row, new, entry = record(before, decision, event, now)\n"
+        "row, new, entry = record(before, decision, event, now, asked=asked)",
+        "row, new, entry = record(before, decision, event, now, asked=asked)\n"
         "            self._perform(endpoint, new)",
     ),
     Planted(
@@ -107,8 +107,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "the last minutes' metrics are not waited for",
         f"{MACHINE}/looked.py",
-        "if shortest and _readable(rollout, event) < shortest:",
-        "if shortest < _readable(rollout, event) < shortest:",
+        "if shortest and not rollout.clock.has_measured(shortest):",
+        "if shortest and not rollout.clock.has_measured(timedelta(0)):",
     ),
     Planted(
         "no data is a pass",
