@@ -12,7 +12,8 @@ _HOW = """\
   that every fault, phase and transition below has occurred.
 - `python -m tests.simulation --seeds 100000 --ledger FILE --page PAGE` is a long run: stopped at
   any moment it goes on there, and figures of other code do not count.
-- [Planted faults](mutations.md) shows that storms find what is broken on purpose.
+- `make mutations` plants faults in a copy of the source, one by one, and tells which storm found
+  each.
 - `tests/simulation/test_every_death.py` leaves nothing to dice: one worker dies at each call of a
   port, and at each line of the engine that runs, of a rollout that is promoted and of one that is
   aborted.
