@@ -227,8 +227,10 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a key is published although its probe failed",
         f"{KEYS}/moves.py",
-        "if event.failure is None:",
-        "if event.failure is None or rotation.phase is RotationPhase.PROVING:",
+        "    if event.failure is None:\n",
+        "    if event.failure and rotation.phase is RotationPhase.PROVING:\n"
+        "        return _proven(head, rotation, PROBES, now)\n"
+        "    if event.failure is None:\n",
     ),
     Planted(
         "the key that clients have is regenerated first",
