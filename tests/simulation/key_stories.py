@@ -92,6 +92,8 @@ def _aborted(world: World, dice: Random) -> None:
     stop = partial(world.rotations.abort, CHURN, "stop", "ben", "wrong day")
     world.at(dice.uniform(0, 25), lambda: insisting(world, stop))
     world.pass_time(minutes=60)
+    if dice.random() < 0.5 and not world.plans:  # again, while clients have this key or that
+        rotated(world, 2)
     for _ in range(30):  # whatever was under way lands, and every client reads twice
         world.clock.advance(timedelta(minutes=1))
         world.keys.settle()
