@@ -5,23 +5,23 @@ With --ledger FILE a long run is kept there, and goes on where it was stopped.
 """
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
 from tests.simulation.ledger import kept_storms
 from tests.simulation.many import storms
+from tests.simulation.quiet import quiet
 from tests.simulation.report import page, told
 
 
 def main() -> int:
     asked = _asked()
-    logging.disable(logging.CRITICAL)
     seeds = range(asked.first, asked.first + asked.seeds)
-    if asked.ledger:
-        result = kept_storms(seeds, asked.ledger, asked.workers)
-    else:
-        result = storms(seeds, asked.workers, stop=asked.stop)
+    with quiet():
+        if asked.ledger:
+            result = kept_storms(seeds, asked.ledger, asked.workers)
+        else:
+            result = storms(seeds, asked.workers, stop=asked.stop)
     sys.stdout.write(told(result) + "\n")
     if asked.page:
         asked.page.write_text(page(result), encoding="utf-8")

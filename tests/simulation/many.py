@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from logging import CRITICAL, disable
 from time import monotonic, process_time
 
 from tests.simulation.census import Census
+from tests.simulation.quiet import quiet
 from tests.simulation.storm import COUNTED, Ended, shrunk, storm_of, weather
 
 BLOCK = 10
@@ -69,10 +69,10 @@ def _blocks(
 
 def _block(seeds: Sequence[int], *, stop: bool) -> tuple[list[Ended], float]:
     """What became of them, and how long a core was at it."""
-    disable(CRITICAL)  # what a storm logs is expected, and slow
     ended, began = [], process_time()
-    for seed in seeds:
-        ended.append(weather(storm_of(seed)))
-        if stop and ended[-1].broken:
-            break
+    with quiet():
+        for seed in seeds:
+            ended.append(weather(storm_of(seed)))
+            if stop and ended[-1].broken:
+                break
     return ended, process_time() - began

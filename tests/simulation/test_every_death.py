@@ -1,6 +1,5 @@
 """A worker dies once at every call of a port and at every line of the engine, one after another."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from rollout.core.events import AbortRequested
 from tests.simulation.oaths import Oaths
 from tests.simulation.promises import Promises
+from tests.simulation.quiet import quiet
 from tests.simulation.stories import insisting, told
 from tests.simulation.world import World
 
@@ -40,11 +40,10 @@ PLOTS: Mapping[str, Callable[[World], None]] = {"promoted": _is_promoted, "abort
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def _unheard() -> Iterator[None]:
     """What a dead worker leaves is logged a thousand times."""
-    logging.disable(logging.CRITICAL)
-    yield
-    logging.disable(logging.NOTSET)
+    with quiet():
+        yield
 
 
 def a_world() -> World:
