@@ -76,8 +76,8 @@ def _by_controller(talk: MayTalk, ref: str, who: str | None, why: str, key: str)
 
 
 def _directly(talk: MayTalk, ref: str, to: str | None, arm_url: str, who: str, why: str) -> None:
-    from rollout.alone import endpoints_alone  # noqa: PLC0415 - only who goes to Azure pays for its imports
-    from rollout.errors import RolloutError  # noqa: PLC0415
+    from rollout.errors import RolloutError  # noqa: PLC0415 - only who goes to Azure pays for it
+    from rollout.wiring.alone import endpoints_alone  # noqa: PLC0415
 
     endpoint = find_endpoint(ref, talk.session.environment)
     try:

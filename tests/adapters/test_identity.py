@@ -12,12 +12,12 @@ import pytest
 from azure.core.credentials import AccessToken
 from pydantic import SecretStr
 
-from rollout import wiring
 from rollout.adapters.azure.access import ArmAccess
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.identity import EmulatorCredential, developer, managed
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.settings import Identity, Settings
+from rollout.wiring import azure
 from tests.adapters.recorded import CHURN, ENDPOINT_PATH, Reply, payload, recorded
 
 ROOT = Path(__file__).parents[2]
@@ -82,9 +82,9 @@ def test_each_setting_of_identity_is_one_credential_and_no_other(
     who: Identity, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = SETTINGS.model_copy(update={"identity": who})
-    monkeypatch.setattr(wiring, "settings", lambda: known)
+    monkeypatch.setattr(azure, "settings", lambda: known)
 
-    credential = inspect.unwrap(wiring._credential)()
+    credential = inspect.unwrap(azure.credential)()
 
     assert type(credential).__name__ == kind
 

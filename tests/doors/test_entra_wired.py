@@ -8,9 +8,9 @@ import pytest
 from rollout import wiring
 from rollout.api import Request
 from rollout.core.callers import LocalToken, Role
-from rollout.once import Once
 from tests.doors.entra import AUDIENCE, TENANT, Entra, running
 from tests.simulation.world import CHURN
+from tests.wired import forget_parts
 
 SET, FILED = "rollout_in-the-setting", "rollout_in-the-file"
 
@@ -37,12 +37,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, entra: Entra) -> Iter
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("ROLLOUT_API_TOKEN", raising=False)
     (tmp_path / "tokens").write_text(f"{LocalToken.of('anna', Role.READER, FILED)}\n")
-    parts = [part for part in vars(wiring).values() if isinstance(part, Once)]
-    for part in parts:
-        part.cache_clear()
+    forget_parts()
     yield
-    for part in parts:
-        part.cache_clear()
+    forget_parts()
 
 
 def _about(shown: str) -> int:

@@ -15,8 +15,8 @@ from rollout.analysis.report import Guard
 from rollout.core.pairs_from import PairsFrom
 from rollout.errors import Malformed
 from rollout.measuring import Sources
-from rollout.once import Once
 from rollout.settings import Settings
+from tests.wired import forget_parts
 
 WORKSPACE = (
     "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -54,19 +54,16 @@ def test_a_wrong_setting_is_named(told: dict[str, str], said: str) -> None:
 
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Sources]]:
-    """The parts that those settings choose; what was made before is left as it was."""
-    made = [one for one in vars(wiring).values() if isinstance(one, Once)]
+    """The parts that those settings choose; what was made before is forgotten."""
 
     def sources(**told: str) -> Sources:
         for name, value in given(data=str(tmp_path), **told).items():
             monkeypatch.setenv(name, value)
-        for one in made:
-            one.cache_clear()
+        forget_parts()
         return wiring.sources()
 
     yield sources
-    for one in made:
-        one.cache_clear()
+    forget_parts()
 
 
 def test_without_settings_there_are_metrics_and_public_addresses(

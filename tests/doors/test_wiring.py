@@ -12,6 +12,7 @@ from rollout.adapters.sqlite.queue import SqliteQueue
 from rollout.errors import Malformed
 from rollout.settings import Settings
 from tests.simulation.world import CHURN
+from tests.wired import forget_parts
 
 LOCAL = "Endpoint=sb://127.0.0.1:5672;SharedAccessKeyName=x;SharedAccessKey=y;"
 KNOWN = {"ROLLOUT_API_TOKEN": "t", "ROLLOUT_WORKSPACES": CHURN.in_workspace.arm_id}
@@ -21,12 +22,9 @@ KNOWN = {"ROLLOUT_API_TOKEN": "t", "ROLLOUT_WORKSPACES": CHURN.in_workspace.arm_
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     for name, value in {**KNOWN, "ROLLOUT_DATA": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    parts = (wiring.settings, wiring.clock, wiring.queue, wiring.embedded_queue, wiring._credential)
-    for part in parts:
-        part.cache_clear()
+    forget_parts()
     yield
-    for part in parts:
-        part.cache_clear()
+    forget_parts()
 
 
 def test_without_a_setting_the_queue_is_embedded() -> None:

@@ -77,7 +77,7 @@ def test_the_package_has_the_controller_and_nothing_of_its_surroundings(package:
     rooms = {path.name for path in (package / "rollout").iterdir()}
 
     assert top == {*("function_app.py", "host.json", "requirements.txt"), *KEPT}
-    assert {"api", "core", "analysis", "adapters", "wiring.py"} <= rooms
+    assert {"api", "core", "analysis", "adapters", "wiring"} <= rooms
     assert not rooms & {"cli", "host", "__main__.py", "__pycache__"}
 
 
