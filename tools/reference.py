@@ -6,7 +6,8 @@ from typing import Any
 
 from rollout.analysis.report import Metric
 from rollout.core.machine.looked import CONCERNS
-from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.machine.table import TRANSITIONS
+from rollout.core.machine.transition import Transition
 from rollout.core.policy import Policy
 from rollout.core.rotation.policy import RotationDocument
 from rollout.core.rotation.table import ROTATIONS, KeyTransition

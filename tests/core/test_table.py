@@ -13,7 +13,8 @@ from rollout.core.events import (
     StartRequested,
 )
 from rollout.core.machine.looked import CONCERNS
-from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.machine.table import TRANSITIONS
+from rollout.core.machine.transition import Transition
 from rollout.core.rollout import OVER, Phase
 
 EVENTS: tuple[type[Event], ...] = get_args(get_args(AnyEvent)[0])

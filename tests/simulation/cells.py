@@ -23,7 +23,8 @@ from rollout.core.events import (
     SkipRequested,
 )
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.machine.table import TRANSITIONS
+from rollout.core.machine.transition import Transition
 from rollout.core.rollout import Phase
 from tests.fakes import NOON
 from tests.simulation.azure import Deployment

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rollout.core.machine.table import TRANSITIONS, Transition
+from rollout.core.machine.table import TRANSITIONS
+from rollout.core.machine.transition import Transition
 from rollout.core.rollout import Phase
 
 
