@@ -1,13 +1,28 @@
-"""Azure Storage for this room: one Azurite for each worker, a fresh account for each test."""
+"""Azure for this room: recorded answers, and one Azurite a worker with an account for each test."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from rollout.adapters.azure.pipeline import ArmClient
 from rollout.adapters.azure.storage.account import Account
 from rollout.adapters.azure.storage.store import TableStore
+from tests.adapters.recorded import Recorded, TokenOfNobody, recorded
 from tests.azurite.bad_line import BadLine, bad_line
 from tests.azurite.running import Azurite, azurite
+
+
+@pytest.fixture
+def azure() -> Iterator[Recorded]:
+    with recorded() as server:
+        yield server
+
+
+@pytest.fixture
+def arm(azure: Recorded) -> Iterator[ArmClient]:
+    client = ArmClient(azure.url, TokenOfNobody())
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What an identity may see and do, from Azure's answers as they are documented."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from rollout.adapters.azure.access import ArmAccess
 from rollout.adapters.azure.permissions import NEEDS, Permission, lacks
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
-from tests.adapters.recorded import CHURN, Recorded, Reply, TokenOfNobody, failed, recorded
+from tests.adapters.recorded import CHURN, Recorded, Reply, failed, recorded
 
 WORKSPACE = CHURN.in_workspace
 PERMISSIONS = f"{WORKSPACE.arm_id}/providers/Microsoft.Authorization/permissions"
@@ -20,16 +19,8 @@ ENDPOINTS = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
 
 
 @pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def access(azure: Recorded) -> Iterator[ArmAccess]:
-    arm = ArmClient(azure.url, TokenOfNobody())
-    yield ArmAccess(arm)
-    arm.close()
+def access(arm: ArmClient) -> ArmAccess:
+    return ArmAccess(arm)
 
 
 def test_signing_in_tells_how_long_it_holds(access: ArmAccess) -> None:

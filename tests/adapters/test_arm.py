@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -46,16 +45,8 @@ def failed_with(failure: str) -> OperationStatus:
 
 
 @pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def endpoints(azure: Recorded) -> Iterator[ArmEndpoints]:
-    arm = ArmClient(azure.url, TokenOfNobody())
-    yield ArmEndpoints(arm)
-    arm.close()
+def endpoints(arm: ArmClient) -> ArmEndpoints:
+    return ArmEndpoints(arm)
 
 
 def yes() -> bool:
@@ -232,8 +223,7 @@ def test_the_whole_endpoint_is_written_and_201_is_not_a_new_one(
     }
 
 
-def test_the_preview_patch_names_who_loses_their_share(azure: Recorded) -> None:
-    arm = ArmClient(azure.url, TokenOfNobody())
+def test_the_preview_patch_names_who_loses_their_share(azure: Recorded, arm: ArmClient) -> None:
     shown(azure, an_endpoint(traffic={"blue": 95, "green": 5}, mirrorTraffic={}))
     azure.give("PATCH", ENDPOINT_PATH, Reply(202, None, {"Location": azure.url + OPERATION}))
 
@@ -246,7 +236,6 @@ def test_the_preview_patch_names_who_loses_their_share(azure: Recorded) -> None:
     tags = an_endpoint()["tags"]
     written = {"location": "eastus", "tags": tags, "properties": maps}
     assert azure.sent("PATCH")[0].json == written
-    arm.close()
 
 
 @pytest.mark.parametrize(
@@ -600,8 +589,7 @@ def test_many_threads_share_one_client(azure: Recorded, endpoints: ArmEndpoints)
     assert views == [endpoints.read(CHURN)] * 40
 
 
-def test_a_closed_client_opens_again(azure: Recorded) -> None:
-    arm = ArmClient(azure.url, TokenOfNobody())
+def test_a_closed_client_opens_again(azure: Recorded, arm: ArmClient) -> None:
     azure.give("GET", "/x", Reply(200, {}))
 
     for _ in range(2):
@@ -701,8 +689,9 @@ def test_pages_that_lead_back_to_themselves_end(
     assert len(azure.asked) == 6
 
 
-def test_a_patch_that_is_taken_and_changes_nothing_is_never_called_done(azure: Recorded) -> None:
-    arm = ArmClient(azure.url, TokenOfNobody())
+def test_a_patch_that_is_taken_and_changes_nothing_is_never_called_done(
+    azure: Recorded, arm: ArmClient
+) -> None:
     endpoints = ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW)
     shown(azure, an_endpoint())
     azure.give("PATCH", ENDPOINT_PATH, Reply(200, an_endpoint()))
@@ -711,7 +700,6 @@ def test_a_patch_that_is_taken_and_changes_nothing_is_never_called_done(azure: R
 
     assert all(isinstance(one, Accepted) and one.operation for one in answers)
     assert len(azure.sent("PATCH")) == 3
-    arm.close()
 
 
 def test_names_in_any_letter_case_are_the_same_endpoint(

@@ -1,7 +1,6 @@
 """The keys of an endpoint by ARM's protocol: what is asked, and what each answer means."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +17,8 @@ from tests.adapters.recorded import (
     ENDPOINT_PATH,
     Recorded,
     Reply,
-    TokenOfNobody,
     failed,
     payload,
-    recorded,
 )
 
 KEYS_PATH, REGENERATE_PATH = f"{ENDPOINT_PATH}/listKeys", f"{ENDPOINT_PATH}/regenerateKeys"
@@ -30,16 +27,8 @@ LISTED = Reply(200, {"primaryKey": "one-secret", "secondaryKey": "other-secret"}
 
 
 @pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def keys(azure: Recorded) -> Iterator[ArmKeys]:
-    client = ArmClient(azure.url, TokenOfNobody())
-    yield ArmKeys(client)
-    client.close()
+def keys(arm: ArmClient) -> ArmKeys:
+    return ArmKeys(arm)
 
 
 def shown(azure: Recorded, **properties: Any) -> None:

@@ -21,7 +21,6 @@ from tests.adapters.recorded import (
     TokenOfNobody,
     failed,
     payload,
-    recorded,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -30,18 +29,10 @@ PATH = "/subscriptions/s1/metrics:getbatch"
 
 
 @pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def metrics(azure: Recorded) -> Iterator[MonitorMetrics]:
-    arm = ArmClient(azure.url, TokenOfNobody())
+def metrics(azure: Recorded, arm: ArmClient) -> Iterator[MonitorMetrics]:
     batch = MetricsBatch(arm, azure.url)
     yield MonitorMetrics(arm, MINUTE, batch=batch)
     batch.close()
-    arm.close()
 
 
 def answered(value: Any) -> Reply:
@@ -113,9 +104,8 @@ def test_each_no_has_its_error(
         metrics.read(CHURN, NOON, NOON + 3 * MINUTE)
 
 
-def test_the_region_is_the_endpoints_and_asked_once(azure: Recorded) -> None:
+def test_the_region_is_the_endpoints_and_asked_once(azure: Recorded, arm: ArmClient) -> None:
     azure.give("GET", ENDPOINT_PATH, Reply(200, {"location": "West Europe"}))
-    arm = ArmClient(azure.url, TokenOfNobody())
     batch = MetricsBatch(arm, azure.url.replace("127.0.0.1", "{region}"))
 
     for _ in range(2):
@@ -123,16 +113,13 @@ def test_the_region_is_the_endpoints_and_asked_once(azure: Recorded) -> None:
             batch.send(CHURN, {})
 
     assert len(azure.sent("GET")) == 1
-    arm.close()
 
 
-def test_a_location_that_is_no_name_is_asked_nothing(azure: Recorded) -> None:
+def test_a_location_that_is_no_name_is_asked_nothing(azure: Recorded, arm: ArmClient) -> None:
     azure.give("GET", ENDPOINT_PATH, Reply(200, {"location": "evil.example/"}))
-    arm = ArmClient(azure.url, TokenOfNobody())
 
     with pytest.raises(Refused, match="no region"):
         MetricsBatch(arm).send(CHURN, {})
-    arm.close()
 
 
 def test_the_token_is_for_the_metrics_service() -> None:

@@ -11,19 +11,13 @@ from rollout.analysis.samples import Counts
 from rollout.core.endpoint import EndpointId
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.ports import Minutes
-from tests.adapters.recorded import CHURN, TOKEN, Recorded, Reply, TokenOfNobody, failed, recorded
+from tests.adapters.recorded import CHURN, TOKEN, Recorded, Reply, TokenOfNobody, failed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PATH = "/v1/workspaces/w1/query"
 COLUMNS = ("minute", "deployment", "status", "bin10", "answers")
 TYPES = ("datetime", "string", "int", "int", "long")
-
-
-@pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
 
 
 @pytest.fixture

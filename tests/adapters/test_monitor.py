@@ -1,6 +1,5 @@
 """Azure Monitor's answers, with holes and worse, and the minutes that come of them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,29 +16,14 @@ from tests.adapters.recorded import (
     ENDPOINT_PATH,
     Recorded,
     Reply,
-    TokenOfNobody,
     failed,
     payload,
-    recorded,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 PATH = f"{ENDPOINT_PATH}/providers/microsoft.Insights/metrics"
 EMPTY: Any = {"value": []}
-
-
-@pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def arm(azure: Recorded) -> Iterator[ArmClient]:
-    client = ArmClient(azure.url, TokenOfNobody())
-    yield client
-    client.close()
 
 
 def read(arm: ArmClient, minutes: int = 3, minute: timedelta = MINUTE) -> Minutes:

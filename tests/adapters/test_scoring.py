@@ -18,7 +18,6 @@ from tests.adapters.recorded import (
     TOKEN,
     Recorded,
     Reply,
-    TokenOfNobody,
     failed,
     payload,
     recorded,
@@ -26,19 +25,6 @@ from tests.adapters.recorded import (
 
 KEYS_PATH = f"{ENDPOINT_PATH}/listKeys"
 OLD, NEW = "old-secret-key", "new-secret-key"
-
-
-@pytest.fixture
-def azure() -> Iterator[Recorded]:
-    with recorded() as server:
-        yield server
-
-
-@pytest.fixture
-def arm(azure: Recorded) -> Iterator[ArmClient]:
-    client = ArmClient(azure.url, TokenOfNobody())
-    yield client
-    client.close()
 
 
 @pytest.fixture
