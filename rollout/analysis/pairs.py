@@ -46,7 +46,11 @@ def disagreement(pairs: int, differing: int, tolerance: float) -> float:
 
 
 class Wealth:
-    """What gamblers with even odds have made of the score differences so far, as `score_shift`."""
+    """The ln E that the mean clipped score difference is beyond the tolerance, either way.
+
+    A gambler with even odds bets a part of what they have on each pair; a difference counts at most
+    `clip`, so that a few wild pairs do not decide. Raises ValueError for what is no number.
+    """
 
     def __init__(self, clip: float, tolerance: float = 0.0) -> None:
         if clip <= 0 or tolerance < 0:
@@ -68,17 +72,6 @@ class Wealth:
     @property
     def ln_e(self) -> float:
         return log_mean(self._logs)
-
-
-def score_shift(differences: Sequence[float], clip: float, tolerance: float = 0.0) -> float:
-    """The ln E that the mean clipped score difference is beyond the tolerance, either way.
-
-    A gambler with even odds bets a part of what they have on each pair; a difference counts at most
-    `clip`, so that a few wild pairs do not decide. Raises ValueError for what is no number.
-    """
-    wealth = Wealth(clip, tolerance)
-    wealth.add(differences)
-    return wealth.ln_e
 
 
 def class_flips(flips: Flips) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rollout.analysis.judge import Terms, judge
+from rollout.analysis.pairs import Wealth
 from rollout.analysis.report import Finding, Guard, Metric
 from rollout.analysis.samples import Counts, Latency, Minute, Samples
 from rollout.analysis.split import Split
@@ -62,3 +63,10 @@ def found(
     """What one guard finds."""
     report = judge(Samples(tuple(trial), tuple(past)), (guard,), terms or Terms())
     return report.findings[0]
+
+
+def score_shift(differences: Sequence[float], clip: float, tolerance: float = 0.0) -> float:
+    """The ln E of these differences of scores alone."""
+    wealth = Wealth(clip, tolerance)
+    wealth.add(differences)
+    return wealth.ln_e

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from rollout.analysis.pairs import Flips, class_flips, disagreement, drift, score_shift
+from rollout.analysis.pairs import Flips, class_flips, disagreement, drift
+from tests.analysis.builders import score_shift
 
 ENOUGH = math.log(100)
 

@@ -8,10 +8,11 @@ import pytest
 from rollout.analysis.bound import excess_bound
 from rollout.analysis.excess import Margin, _steps
 from rollout.analysis.limit import weigh_limit
-from rollout.analysis.pairs import Flips, class_flips, disagreement, score_shift
+from rollout.analysis.pairs import Flips, class_flips, disagreement
 from rollout.analysis.report import Metric
 from rollout.analysis.slowness import weigh_histograms
 from rollout.analysis.split import Split
+from tests.analysis.builders import score_shift
 
 
 def _binomial(n: int, k: int, p: float) -> float:
