@@ -82,7 +82,8 @@ class Outgoing:
             connection.request(method, _target(parts), body, dict(headers))
             reply = self._reply(connection.getresponse(), place)
         except (OSError, HTTPException, ValueError) as error:
-            why = f"not within {self._seconds:g} s" if limit.reached else type(error).__name__
+            late = limit.reached or isinstance(error, TimeoutError)  # whichever clock was first
+            why = f"not within {self._seconds:g} s" if late else type(error).__name__
             raise Unavailable(f"{place}: no answer ({why})") from error
         finally:
             limit.cancel()
