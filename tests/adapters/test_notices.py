@@ -98,6 +98,31 @@ def test_a_receiver_that_says_no_is_not(receiver: Receiver, kind: str, status: i
         places(receiver).send(to(kind), a_letter())
 
 
+ODD = [b"ok", b"\xff", b"[" * 100_000, b'{"a":' * 40_000]
+
+
+@pytest.mark.parametrize("kind", ["teams", "slack", "webhook"])
+@pytest.mark.parametrize("body", ODD)
+def test_whatever_a_receiver_writes_back_it_was_told(
+    receiver: Receiver, kind: str, body: bytes
+) -> None:
+    receiver.answer = lambda _: web.Response(body=body)
+
+    places(receiver).send(to(kind), a_letter())
+
+    assert receiver.asked
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_an_answer_that_names_no_deployment_is_asked_for_again(
+    receiver: Receiver, body: bytes
+) -> None:
+    receiver.answer = lambda _: web.Response(body=body)
+
+    with pytest.raises(Unavailable, match="github room: it names no deployment"):
+        places(receiver).send(to("github"), a_letter())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_slow_receiver_is_left_in_time(receiver: Receiver, kind: str) -> None:
     receiver.delay, begun = 2.0, time.monotonic()

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
-from pydantic_core import from_json
 
 from rollout.adapters.notices.cloud_events import headers
-from rollout.adapters.notices.posting import Posting, written
+from rollout.adapters.notices.posting import Posting, read, written
 from rollout.adapters.outgoing import Reply
 from rollout.core.actions import AskHook
 from rollout.core.notify import SignedAddress
@@ -60,7 +59,7 @@ def _event(question: AskHook, question_id: str, now: datetime) -> bytes:
 
 def _read(name: str, reply: Reply) -> HookAnswer:
     """An empty body, and one that is not about approval, says go by its status alone."""
-    value = _json(reply)
+    value = read(reply)
     if not isinstance(value, dict) or "approve" not in value:
         return HookAnswer(HookWord.GO)
     try:
@@ -73,17 +72,9 @@ def _read(name: str, reply: Reply) -> HookAnswer:
 
 
 def _reason(reply: Reply) -> str:
-    value = _json(reply)
+    value = read(reply)
     reason = value.get("reason") if isinstance(value, dict) else None
     return _line(reason) if isinstance(reason, str) else f"it answers {reply.status}"
-
-
-def _json(reply: Reply) -> object:
-    try:
-        found: object = from_json(reply.body)
-    except ValueError:
-        return None
-    return found
 
 
 def _line(text: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pydantic_core import from_json
+
 from rollout.adapters.outgoing import Outgoing, Reply
 from rollout.errors import Refused, Unavailable
 
@@ -18,7 +20,8 @@ class Posting:
         self._outgoing = outgoing
 
     def post(self, place: str, url: str, body: bytes, headers: Mapping[str, str] = _JSON) -> None:
-        self.ask(place, "POST", url, body, headers)
+        """Tell it there; what it writes back is nobody's business."""
+        self.check(place, self.exchange(place, "POST", url, body, headers))
 
     def ask(
         self,
@@ -31,7 +34,7 @@ class Posting:
         """The answer's JSON; raises Unavailable or Refused, which name the place, not its URL."""
         reply = self.exchange(place, method, url, body, headers)
         self.check(place, reply)
-        return _read(reply.body)
+        return read(reply)
 
     def exchange(
         self, place: str, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
@@ -53,6 +56,14 @@ class Posting:
             raise Refused(f"{place}: it answers {reply.status}; see its address and secret")
 
 
+def read(reply: Reply) -> Any:  # noqa: ANN401 - JSON
+    """What it says; None for what is no JSON, or nested beyond reason."""
+    try:
+        return from_json(reply.body)
+    except ValueError:
+        return None
+
+
 def written(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -61,10 +72,3 @@ def _reason(error: Exception) -> str:
     """What went wrong without where: a webhook's path is its secret."""
     text = str(error)
     return _NO_URL if _NO_URL in text else text.rpartition(": ")[2]
-
-
-def _read(body: bytes) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
