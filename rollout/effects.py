@@ -25,7 +25,7 @@ from rollout.core.events import (
 )
 from rollout.core.head import Debt
 from rollout.core.rollout import HookWord, Rollout
-from rollout.core.smoke import SmokeRequest, parse_smoke
+from rollout.core.smoke import SmokeRequest, read_smoke
 from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.notice_ports import HookPlaces
@@ -130,7 +130,7 @@ class Effects:
     def _smoke(
         self, endpoint: EndpointId, deployment: str, path: str, answer_id: str, *, last_try: bool
     ) -> SmokeFinished:
-        requests = parse_smoke(_text(self._policies.attachment(path), path), path)
+        requests = read_smoke(self._policies.attachment(path), path)
         passed, failures = 0, list[str]()
         for number, request in enumerate(requests, 1):
             try:
@@ -156,13 +156,6 @@ class Effects:
         took_ms = answer.took / timedelta(milliseconds=1)
         told = request.objection(answer.status, took_ms, answer.body)
         return f"{told} ({answer.reason})" if told and answer.reason else told
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
 def _remedy(debt: Debt) -> str:

@@ -63,6 +63,15 @@ def parse_smoke(text: str, name: str) -> tuple[SmokeRequest, ...]:
     return tuple(_parse_line(line, f"{name}:{number}") for number, line in lines)
 
 
+def read_smoke(content: bytes, name: str) -> tuple[SmokeRequest, ...]:
+    """The same of a file's bytes."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    return parse_smoke(text, name)
+
+
 def _parse_line(line: str, place: str) -> SmokeRequest:
     try:
         return SmokeRequest.model_validate_json(line)

@@ -20,7 +20,7 @@ from rollout.core.rotation.events import (
     RegenerationAnswered,
 )
 from rollout.core.rotation.state import KeysView, Published, Rotation
-from rollout.core.smoke import parse_smoke
+from rollout.core.smoke import read_smoke
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.key_ports import EndpointKeys, KeyPair, NotTaken, Secrets, SecretVersion
 from rollout.ports import Clock, Endpoints, PolicyFiles
@@ -141,7 +141,7 @@ class KeyRing:
         if deployment is None:
             none = "no deployment has live traffic, so none can answer; name one: probe.deployment"
             return _failed(action, answer_id, none, refused=True)
-        requests = parse_smoke(_text(self._policies.attachment(path), path), path)
+        requests = read_smoke(self._policies.attachment(path), path)
         ends = self._clock.now() + PROBING_MAX
         for number in range(action.times):
             if number and self._clock.now() >= ends:
@@ -245,10 +245,3 @@ def _failed(
         refused=refused,
         after=after,
     )
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8") from error

@@ -23,7 +23,8 @@ def heard(head: Head, event: AlertNotice, now: datetime) -> Decision:
     late = _nothing_new(head, event, now)
     if late is not None:
         return late
-    doing = {Phase.IDLE: "nothing was rolled out here yet"}.get(head.phase, f"it is {head.phase}")
+    nothing = "nothing was rolled out here yet"
+    doing = nothing if head.phase is Phase.IDLE else f"it is {head.phase}"
     is_what = "resolved" if isinstance(event, AlertResolved) else "kept in mind"
     return Decision(_noted(head, event, now), f"{_what(event)} is {is_what}; {doing}")
 
