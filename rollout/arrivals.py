@@ -14,20 +14,19 @@ from rollout.core.endpoint import EndpointId
 from rollout.core.machine.decision import Decision
 from rollout.core.news import News, Wanted, start_of
 from rollout.core.rollout import Order, Origin
+from rollout.core.rotation.expiry import Expiry
 from rollout.core.start_on import Source, words
-from rollout.engine import EVENTS_QUEUE
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import Handshake, Unread, read_events
-from rollout.keys.near_expiry import NearExpiry
 from rollout.looks import read_policies
 from rollout.ports import Clock, Message, PolicyFiles, Queue
 from rollout.waits import backed_off
+from rollout.wakes import EVENTS_QUEUE
 
 log = logging.getLogger(__name__)
 
 UNKNOWN_MAX = 50
 """So many types of unknown events are counted apart; more of them come together under `others`."""
-
 
 RETRIES_MAX = 60
 """So often, about an hour, an event waits for Azure or the state; then it is a dead letter."""
@@ -62,7 +61,7 @@ class Arrivals:
         policies: PolicyFiles,
         queue: Queue,
         clock: Clock,
-        on_expiry: Callable[[NearExpiry], str] = lambda heard: f"{heard.name} is nobody's here",
+        on_expiry: Callable[[Expiry], str] = lambda heard: f"{heard.name} is nobody's here",
     ) -> None:
         """`on_expiry` answers a secret that is about to expire, and says what came of it."""
         self._on_expiry = on_expiry
@@ -118,7 +117,7 @@ class Arrivals:
         log.warning("event %s waits until %s: %s", base, at, later)
         self._queue.send(Message(EVENTS_QUEUE, "", f"{base}{_AGAIN}{retries}", body, at))
 
-    def take(self, events: Iterable[News | Handshake | NearExpiry | Unread]) -> tuple[str, ...]:
+    def take(self, events: Iterable[News | Handshake | Expiry | Unread]) -> tuple[str, ...]:
         """Take each event, and say what came of it.
 
         One that fails does not keep the others waiting; its error is raised at the end, so that
@@ -136,13 +135,13 @@ class Arrivals:
             raise failed
         return tuple(told)
 
-    def _take(self, event: News | Handshake | NearExpiry | Unread) -> str:
+    def _take(self, event: News | Handshake | Expiry | Unread) -> str:
         match event:
             case Handshake():
                 return "a handshake is answered where it is asked, over HTTP"
             case Unread(type=name, why=why):
                 self.count(name)
-            case NearExpiry():
+            case Expiry():
                 why = self._on_expiry(event)
             case News():
                 try:

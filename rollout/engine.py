@@ -25,12 +25,7 @@ from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
 from rollout.core.rotation.beside import waits_for_key
 from rollout.effects import Effects
-from rollout.errors import (
-    Conflict,
-    Refused,
-    Unavailable,
-    Unknown,
-)
+from rollout.errors import Conflict, Refused, Unavailable, Unknown
 from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
 from rollout.ports import Clock, Held, Queue, Store
@@ -38,9 +33,7 @@ from rollout.post import Post
 from rollout.sweeping import Sweep
 from rollout.unsaved import Unsaved
 from rollout.waits import DELAY_MAX, delay
-from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE, send_notices, send_wake, wake_message
-
-__all__ = ["EVENTS_QUEUE", "STEPS_QUEUE", "Engine"]
+from rollout.wakes import send_notices, send_wake, wake_message
 
 log = logging.getLogger(__name__)
 
@@ -161,13 +154,13 @@ class Engine:
         self._unsaved.each(self._try_unsaved)
         return Sweep(self._store, self._queue, self._clock, self._wake).run()
 
-    # -- load, decide, save --------------------------------------------------------------------
-
     def _try_unsaved(self, endpoint: EndpointId) -> None:
         event = self._unsaved.waiting(endpoint)
         if event:
             self.handle(endpoint, event)
             self._unsaved.settled(endpoint)
+
+    # -- load, decide, save --------------------------------------------------------------------
 
     def handle(self, endpoint: EndpointId, event: Event) -> Decision:
         """Answer one event: decide on what is stored, save it, then do it."""

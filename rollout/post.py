@@ -64,7 +64,8 @@ class Post:
             known = [one for one in held.head.outbox if one.id == notice.id]
             if known != [notice]:
                 return held.head
-            now, entry = self._clock.now(), _NONE
+            now = self._clock.now()
+            entry: HistoryEntry | None = None
             if given_up:
                 log.error("%s: a notice to %s is given up: %s", endpoint, notice.target, given_up)
                 head, entry = outbox.given_up(held.head, notice, given_up, now)
@@ -77,6 +78,3 @@ class Post:
                 return self._store.save(held, head, entry).head
             except Conflict:
                 continue
-
-
-_NONE: HistoryEntry | None = None

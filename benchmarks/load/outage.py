@@ -13,9 +13,8 @@ from rollout.adapters.sqlite.database import to_micros
 from rollout.core.endpoint import EndpointId, EndpointView
 from rollout.core.events import AbortRequested
 from rollout.core.head import Head, Wake
-from rollout.engine import STEPS_QUEUE
 from rollout.ports import Minutes
-from rollout.wakes import wake_message, wake_of
+from rollout.wakes import STEPS_QUEUE, wake_message, wake_of
 from tests.simulation.azure import SimulatedAzure
 
 OUTAGE = timedelta(hours=1)

@@ -26,21 +26,6 @@ def github(parts: Parts, request: Request) -> Response:
     return _begun(parts, news)
 
 
-def _late(parts: Parts, news: object) -> str | None:
-    """Why it comes at a wrong time. Neither a signature nor a secret has an end of its own.
-
-    What was recorded and is sent again later than that finds nothing that still knows its id.
-    """
-    now, hours = parts.clock.now(), parts.settings.hook_age_hours
-    at = news.at if isinstance(news, News) else None
-    if at is None or -SKEW_MAX <= now - at <= timedelta(hours=hours):
-        return None
-    return (
-        f"it happened at {at.isoformat()}, and now it is {now.isoformat()}: it is taken for"
-        f" {hours} hours (ROLLOUT_HOOK_AGE_HOURS); if it is meant, let it happen again"
-    )
-
-
 def azure_devops(parts: Parts, request: Request) -> Response:
     """Take a service hook of Azure DevOps: start what a policy says, or say why nothing starts."""
     return _begun(parts, read_azure_devops(request.body))
@@ -56,6 +41,21 @@ def _begun(parts: Parts, news: News | str) -> Response:
     if begun.order is None or begun.decision is None:
         return answer(Decided(decided=begun.why), 202)
     return started(parts, news.id, begun.decision)
+
+
+def _late(parts: Parts, news: object) -> str | None:
+    """Why it comes at a wrong time. Neither a signature nor a secret has an end of its own.
+
+    What was recorded and is sent again later than that finds nothing that still knows its id.
+    """
+    now, hours = parts.clock.now(), parts.settings.hook_age_hours
+    at = news.at if isinstance(news, News) else None
+    if at is None or -SKEW_MAX <= now - at <= timedelta(hours=hours):
+        return None
+    return (
+        f"it happened at {at.isoformat()}, and now it is {now.isoformat()}: it is taken for"
+        f" {hours} hours (ROLLOUT_HOOK_AGE_HOURS); if it is meant, let it happen again"
+    )
 
 
 def event_grid(parts: Parts, request: Request) -> Response:

@@ -7,16 +7,16 @@ from rollout.core.notify import Moment, Target
 from rollout.core.rollout import Phase, Rollout
 
 _WHOLE = "the rollout"
-Word = tuple[Moment, str, Target]
+ToTell = tuple[Moment, str, Target]
 """The moment, what begins or is over, and who is told."""
 
 
-def words(before: Rollout | None, after: Rollout | None) -> Sequence[Word]:
+def to_tell(before: Rollout | None, after: Rollout | None) -> Sequence[ToTell]:
     """In the order in which it happens: what is over, then what begins."""
     if after is None:
         return ()
     was = before if before is not None and before.id == after.id else None
-    told: list[Word] = []
+    told: list[ToTell] = []
     if was is None:
         told += _told(Moment.BEFORE, _WHOLE, after.policy.hooks)
     if was is not None and was.begun >= 0 and (was.begun != after.begun or _ends(was, after)):
@@ -37,10 +37,10 @@ def _is_past(rollout: Rollout) -> bool:
     return rollout.over or rollout.phase is Phase.ROLLING_BACK
 
 
-def _of_stage(moment: Moment, rollout: Rollout, index: int) -> Sequence[Word]:
+def _of_stage(moment: Moment, rollout: Rollout, index: int) -> Sequence[ToTell]:
     stage = rollout.stages[index]
     return _told(moment, str(stage), stage.hooks)
 
 
-def _told(moment: Moment, what: str, hooks: Sequence[Hook]) -> Sequence[Word]:
+def _told(moment: Moment, what: str, hooks: Sequence[Hook]) -> Sequence[ToTell]:
     return [(moment, what, target) for hook in hooks if (target := hook.told(moment))]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.moments import words
+from rollout.core.moments import to_tell
 from rollout.core.notify import Moment, Notice, Target, TargetKind, Topic
 from rollout.core.rollout import OVER, HoldCause, Phase, Rollout
 
@@ -54,7 +54,7 @@ def _wanted(
     before: Rollout | None, after: Rollout | None
 ) -> Iterator[tuple[Topic | Moment, str, Target, tuple[str, ...]]]:
     """What is told, about what, to whom, and what sets it apart in its id: hooks first."""
-    for place, (moment, about, target) in enumerate(words(before, after)):
+    for place, (moment, about, target) in enumerate(to_tell(before, after)):
         yield moment, about, target, (moment, str(place))
     topic = topic_of(before, after)
     if topic and after:

@@ -16,13 +16,13 @@ import azure.functions as func
 from aiohttp import web
 
 from rollout import wiring
-from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE
 from rollout.errors import Malformed, Unavailable
 from rollout.host.doors import Door, HttpDoor, QueueDoor, TimerDoor, read_doors
 from rollout.host.pump import Pump, Receiver
 from rollout.host.server import ADDRESS, web_app
 from rollout.host.timers import Timer, check_schedule
 from rollout.ports import Clock
+from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE
 
 HOST_JSON = Path(__file__).parents[2] / "host.json"
 HTTP_THREADS = 16

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.core.news import News
+from rollout.core.rotation.expiry import Expiry
 from rollout.core.start_on import Source
 from rollout.errors import Malformed
 from rollout.inbox.alerts import Foreign, Moment
 from rollout.inbox.bodies import one_line, read_json
-from rollout.keys.near_expiry import EXPIRED, NEAR_EXPIRY, NearExpiry, read_near_expiry
+from rollout.inbox.key_vault import EXPIRED, NEAR_EXPIRY, read_expiry
 
 EVENTS_MAX = 500
 VALIDATION = "Microsoft.EventGrid.SubscriptionValidationEvent"
@@ -64,7 +65,7 @@ class _CloudEvent(Foreign):
         )
 
 
-def read_events(body: bytes) -> tuple[News | Handshake | NearExpiry | Unread, ...]:
+def read_events(body: bytes) -> tuple[News | Handshake | Expiry | Unread, ...]:
     """Read one event or a list of them; raises Malformed with the place."""
     value = read_json(body)
     events = value if isinstance(value, list) else [value]
@@ -73,7 +74,7 @@ def read_events(body: bytes) -> tuple[News | Handshake | NearExpiry | Unread, ..
     return tuple(_read(event, place) for place, event in enumerate(events))
 
 
-def _read(event: object, place: int) -> News | Handshake | NearExpiry | Unread:
+def _read(event: object, place: int) -> News | Handshake | Expiry | Unread:
     told = _event(event, place)
     if told.event_type == VALIDATION:
         code = told.data.get("validationCode")
@@ -169,17 +170,17 @@ def _resource_written(told: _EventGridEvent) -> News | Unread:
 # -- a secret expires ----------------------------------------------------------------------------
 
 
-def _near_expiry(told: _EventGridEvent) -> NearExpiry | Unread:
+def _expiry(told: _EventGridEvent) -> Expiry | Unread:
     try:
-        return read_near_expiry(told.data, told.event_type)
+        return read_expiry(told.data, told.event_type)
     except Malformed as error:
         return Unread(told.event_type, one_line(str(error), 300))
 
 
-_Reader = Callable[[_EventGridEvent], News | NearExpiry | Unread]
+_Reader = Callable[[_EventGridEvent], News | Expiry | Unread]
 KNOWN: Mapping[str, _Reader] = {
-    NEAR_EXPIRY: _near_expiry,
-    EXPIRED: _near_expiry,
+    NEAR_EXPIRY: _expiry,
+    EXPIRED: _expiry,
     "Microsoft.MachineLearningServices.ModelRegistered": _model_registered,
     "Microsoft.Resources.ResourceWriteSuccess": _resource_written,
 }

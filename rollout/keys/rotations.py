@@ -13,13 +13,13 @@ from rollout.core.rotation.events import (
     RotationRequested,
     RotationResumeRequested,
 )
+from rollout.core.rotation.expiry import Expiry
 from rollout.core.rotation.policy import NOTICE, RotationPolicy
 from rollout.core.rotation.policy_text import choose_rotation, is_rotation, parse_rotation
 from rollout.core.rotation.state import KeyName, Published, Rotation
 from rollout.errors import PolicyError, Refused, RolloutError, Unavailable, Unknown
 from rollout.key_ports import EndpointKeys
 from rollout.keys.lane import KeyLane
-from rollout.keys.near_expiry import NearExpiry
 from rollout.keys.ring import KeyRing
 from rollout.keys.views import MISSED_AFTER, KeysStatus, overdue, rotation_view, why_no_keys
 from rollout.ports import Clock, PolicyFiles, Store
@@ -109,7 +109,7 @@ class Rotations:
         wish = Wish(CALENDAR, f"due at {due[name]:%Y-%m-%d %H:%M} UTC")
         return self.rotate(endpoint, event_id, wish).taken
 
-    def near_expiry(self, heard: NearExpiry) -> str:
+    def on_expiry(self, heard: Expiry) -> str:
         """Rotate the endpoint whose key that secret is; says what came of it."""
         for endpoint in self._all():
             try:
@@ -121,7 +121,7 @@ class Rotations:
                 return self._expiring(endpoint, secret, heard)
         return f"{heard.name} is the key of no endpoint here"
 
-    def _expiring(self, endpoint: EndpointId, secret: str, heard: NearExpiry) -> str:
+    def _expiring(self, endpoint: EndpointId, secret: str, heard: Expiry) -> str:
         """Its current version only: an event may come late, after the next rotation."""
         current = self.ring.view(endpoint, secret).published
         if heard.version and (current is None or current.version != heard.version):

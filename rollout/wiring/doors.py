@@ -52,7 +52,7 @@ def engine() -> Engine:
 def arrivals() -> Arrivals:
     from rollout.arrivals import Arrivals
 
-    return Arrivals(engine(), policies(), queue(), clock(), rotations().near_expiry)
+    return Arrivals(engine(), policies(), queue(), clock(), rotations().on_expiry)
 
 
 @Once
@@ -97,7 +97,7 @@ def entra() -> EntraTokens | None:
 def doctor() -> Doctor:
     from rollout.adapters.azure.access import ArmAccess
     from rollout.doctor import Doctor, House, Platform, Vault
-    from rollout.engine import STEPS_QUEUE
+    from rollout.wakes import STEPS_QUEUE
 
     known, read = settings(), sources()
     house = House(

@@ -48,7 +48,7 @@ def queue() -> Queue:
     if address is None:
         return embedded_queue()
     from rollout.adapters.azure import service_bus
-    from rollout.engine import EVENTS_QUEUE, STEPS_QUEUE
+    from rollout.wakes import EVENTS_QUEUE, STEPS_QUEUE
 
     connect = partial(service_bus.connect, address.get_secret_value(), credential())
     return service_bus.ServiceBusQueue(connect, clock(), (STEPS_QUEUE, EVENTS_QUEUE))

@@ -13,8 +13,9 @@ from rollout.adapters.azure.identity import EmulatorCredential
 from rollout.adapters.azure.service_bus import ServiceBusQueue, connect
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.head import Head, Wake
-from rollout.engine import STEPS_QUEUE, Engine
+from rollout.engine import Engine
 from rollout.ports import Message
+from rollout.wakes import STEPS_QUEUE
 from tests.broker import Broker
 from tests.broker.pump import Delivered, Pump
 from tests.broker.queues import QueueSpec

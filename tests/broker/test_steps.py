@@ -11,9 +11,9 @@ from azure.servicebus.exceptions import SessionLockLostError
 
 from rollout.adapters.azure.service_bus_links import REST
 from rollout.core.head import Wake
-from rollout.engine import STEPS_QUEUE
 from rollout.errors import Malformed, Unavailable
 from rollout.ports import Message
+from rollout.wakes import STEPS_QUEUE
 from tests.broker.pump import Delivered, Pump
 from tests.broker.queues import TOO_OFTEN, QueueSpec
 from tests.broker.site import PATIENCE, Gate, Meeting, Site

@@ -108,7 +108,7 @@ def test_what_is_over_is_told_once() -> None:
     head = a_head(a_rollout(Phase.ROLLED_BACK, policy=POLICY, begun=0))
 
     assert words(head, looked(BLUE)) == []
-    assert moments.words(head.rollout, head.rollout) == []
+    assert moments.to_tell(head.rollout, head.rollout) == []
 
 
 def test_a_promotion_ends_its_stage_and_the_rollout() -> None:

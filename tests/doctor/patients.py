@@ -9,11 +9,11 @@ from rollout.access_ports import Lack
 from rollout.core.endpoint import EndpointId, WorkspaceId
 from rollout.core.rotation.state import KeyName
 from rollout.doctor import Doctor, House, Platform, Vault
-from rollout.engine import STEPS_QUEUE
 from rollout.errors import RolloutError
 from rollout.key_ports import Secrets
 from rollout.keys.views import KeysStatus
 from rollout.ports import Clock, Metrics, PolicyFiles
+from rollout.wakes import STEPS_QUEUE
 from tests.fakes import FakeClock, FakeSecrets
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, World

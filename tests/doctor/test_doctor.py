@@ -12,9 +12,9 @@ from rollout import marks
 from rollout.access_ports import Lack
 from rollout.core.head import Wake
 from rollout.doctor import Condition, Diagnosis, Doctor, Report
-from rollout.engine import STEPS_QUEUE
 from rollout.errors import Conflict, Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Message, PolicyFile
+from rollout.wakes import STEPS_QUEUE
 from tests.doctor.patients import FakeAccess, a_doctor, a_well_world
 from tests.fakes import NOON, FakeStore
 from tests.simulation.azure import SimulatedMetrics

@@ -18,9 +18,9 @@ from rollout.arrivals import RETRIES_MAX
 from rollout.core.actions import CreateDeployment
 from rollout.core.creation import Creation
 from rollout.core.rollout import Phase
-from rollout.engine import EVENTS_QUEUE
 from rollout.errors import Denied, Malformed, Unavailable
 from rollout.settings import Settings
+from rollout.wakes import EVENTS_QUEUE
 from tests.doors.callers import TOKEN, Caller, a_caller, read
 from tests.doors.payloads import about, payload, raw
 from tests.fakes import NOON

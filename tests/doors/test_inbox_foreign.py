@@ -9,6 +9,7 @@ from rollout.core.alert_labels import AlertLabels
 from rollout.core.alerts import AlertSeverity
 from rollout.core.events import AlertFired, AlertNotice, AlertResolved
 from rollout.core.news import News
+from rollout.core.rotation.expiry import Expiry
 from rollout.core.start_on import Source, takes
 from rollout.errors import Malformed
 from rollout.inbox import (
@@ -20,7 +21,6 @@ from rollout.inbox import (
     read_events,
     read_github,
 )
-from rollout.keys.near_expiry import NearExpiry
 from tests.builders import an_endpoint
 from tests.doors.payloads import payload, raw
 
@@ -318,7 +318,7 @@ def test_a_secret_that_expires_is_read_however_its_names_are_written(
 ) -> None:
     (heard,) = read_events(raw(payload(f"azure/event_secret_{name}{schema}")))
 
-    assert heard == NearExpiry(
+    assert heard == Expiry(
         vault="ops",
         name="churn-key",
         version="ee059b2bb5bc48398a53b168c6cdcb10",

@@ -14,8 +14,8 @@ from rollout.adapters.sqlite.queue import Delivery, SqliteQueue
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.head import Head, Wake
 from rollout.core.rollout import Phase
-from rollout.engine import STEPS_QUEUE
 from rollout.ports import Held
+from rollout.wakes import STEPS_QUEUE
 from tests.builders import a_head, a_rollout, an_endpoint
 from tests.functions.conftest import TOKEN
 from tests.functions.runtime import Answer, Runtime, datum, raw

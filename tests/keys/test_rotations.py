@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rollout.arrivals import Arrivals
+from rollout.core.rotation.expiry import Expiry
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.errors import Malformed, PolicyError
-from rollout.keys.near_expiry import NearExpiry, read_near_expiry
+from rollout.inbox.key_vault import read_expiry
 from rollout.keys.rotations import Wish
 from tests.doors.payloads import payload
 from tests.simulation.key_world import ROTATION, SECRET, KeyWorld
@@ -25,8 +26,8 @@ def world() -> KeyWorld:
     return KeyWorld(faults=KeyFaults(operation=(1, 1), lands=(0, 0), refused=(0, 0)))
 
 
-def expiring(version: str = "v1", name: str = SECRET) -> NearExpiry:
-    return NearExpiry(vault="ops", name=name, version=version)
+def expiring(version: str = "v1", name: str = SECRET) -> Expiry:
+    return Expiry(vault="ops", name=name, version=version)
 
 
 # -- calendars ---------------------------------------------------------------------------------
@@ -73,9 +74,9 @@ def test_two_workers_at_the_same_moment_begin_one(world: KeyWorld) -> None:
 
 
 def test_a_secret_that_is_about_to_expire_is_rotated_once(world: KeyWorld) -> None:
-    told = world.rotations.near_expiry(expiring())
+    told = world.rotations.on_expiry(expiring())
     world.pass_time(60)
-    again = world.rotations.near_expiry(expiring())
+    again = world.rotations.on_expiry(expiring())
 
     assert told.startswith("key vault rotates the keys")
     assert world.rotation.phase is RotationPhase.ROTATED
@@ -83,11 +84,11 @@ def test_a_secret_that_is_about_to_expire_is_rotated_once(world: KeyWorld) -> No
 
 
 def test_an_expired_version_is_rotated_although_its_notice_was_heard(world: KeyWorld) -> None:
-    world.rotations.near_expiry(expiring())
+    world.rotations.on_expiry(expiring())
     world.rotations.abort(CHURN, "stop", "ben", "not today")
 
-    again = world.rotations.near_expiry(expiring())
-    told = world.rotations.near_expiry(expiring().model_copy(update={"expired": True}))
+    again = world.rotations.on_expiry(expiring())
+    told = world.rotations.on_expiry(expiring().model_copy(update={"expired": True}))
 
     assert again == "it is decided already"
     assert told == f"key vault rotates the keys: {SECRET} has expired"
@@ -104,10 +105,10 @@ def test_a_version_that_lives_shorter_than_the_notice_is_rotated_at_its_end_alon
     world.pass_time(60)
     ended, version = world.rotation.id, str(world.rotation.version)
 
-    told = world.rotations.near_expiry(expiring(version))
+    told = world.rotations.on_expiry(expiring(version))
     kept = world.rotation.id
     world.clock.advance(timedelta(days=30))
-    world.rotations.near_expiry(expiring(version).model_copy(update={"expired": True}))
+    world.rotations.on_expiry(expiring(version).model_copy(update={"expired": True}))
 
     assert "lives for 30 days at most" in told
     assert kept == ended
@@ -115,7 +116,7 @@ def test_a_version_that_lives_shorter_than_the_notice_is_rotated_at_its_end_alon
 
 
 def test_another_secret_of_the_vault_means_nothing(world: KeyWorld) -> None:
-    told = world.rotations.near_expiry(expiring(name="database-password"))
+    told = world.rotations.on_expiry(expiring(name="database-password"))
 
     assert told == "database-password is the key of no endpoint here"
     assert world.head.rotation is None
@@ -124,7 +125,7 @@ def test_another_secret_of_the_vault_means_nothing(world: KeyWorld) -> None:
 @pytest.mark.parametrize("schema", ["", "_cloud"])
 @pytest.mark.parametrize("name", ["near_expiry", "expired"])
 def test_the_event_is_heard_in_both_schemas(world: KeyWorld, name: str, schema: str) -> None:
-    keys = world.rotations.near_expiry
+    keys = world.rotations.on_expiry
     arrivals = Arrivals(world.engine, world.policies, world.queue, world.clock, keys)
     text = json.dumps(payload(f"azure/event_secret_{name}{schema}"))
     body = text.replace("ee059b2bb5bc48398a53b168c6cdcb10", "v1").encode()
@@ -138,7 +139,7 @@ def test_the_event_is_heard_in_both_schemas(world: KeyWorld, name: str, schema: 
 
 def test_an_event_without_its_parts_is_refused_with_the_place() -> None:
     with pytest.raises(Malformed, match=r"data\.ObjectName"):
-        read_near_expiry({"VaultName": "v"})
+        read_expiry({"VaultName": "v"})
 
 
 # -- people ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
-from rollout.engine import EVENTS_QUEUE
+from rollout.wakes import EVENTS_QUEUE
 from tests.broker import Broker
 from tests.broker.pump import Delivered, Pump
 

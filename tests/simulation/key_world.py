@@ -6,14 +6,14 @@ from pydantic import SecretStr
 
 from rollout.core.rotation.state import KeyName, Rotation, RotationPhase
 from rollout.effects import Effects
-from rollout.engine import STEPS_QUEUE, Engine
+from rollout.engine import Engine
 from rollout.keys.lane import KeyLane
 from rollout.keys.ring import KeyRing
 from rollout.keys.rotations import Rotations, Wish
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.ports import PolicyFile
-from rollout.wakes import send_wake
+from rollout.wakes import STEPS_QUEUE, send_wake
 from tests.fakes import FakeSecrets
 from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.keys import Client, KeyFaults, SimulatedKeys

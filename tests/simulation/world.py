@@ -21,7 +21,7 @@ from rollout.core.notify import Target
 from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.traffic import Traffic
 from rollout.effects import Effects
-from rollout.engine import STEPS_QUEUE, Engine
+from rollout.engine import Engine
 from rollout.errors import Conflict, RolloutError, Unavailable
 from rollout.feed_ports import FedStore
 from rollout.links import Desk
@@ -37,6 +37,7 @@ from rollout.ports import (
     Scoring,
 )
 from rollout.post import Post
+from rollout.wakes import STEPS_QUEUE
 from tests.fakes import NOON, FakeClock, FakeHooks, FakeQueue, FakeSamples, FakeStore
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 from tests.simulation.census import Census

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from rollout.core.rotation.expiry import Expiry
 from rollout.errors import Malformed
 
 NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"
@@ -23,23 +24,7 @@ class _Data(BaseModel):
     version: _Version = Field("", alias="version")
 
 
-class NearExpiry(BaseModel):
-    """A version of a secret in a vault; by that a repeat is known."""
-
-    model_config = ConfigDict(frozen=True)
-
-    vault: str
-    name: str
-    version: str
-    expired: bool = False
-
-    @property
-    def event_id(self) -> str:
-        kind = "expired" if self.expired else "expiry"
-        return f"{kind}:{self.version or self.name}"
-
-
-def read_near_expiry(data: dict[str, Any], kind: str = NEAR_EXPIRY) -> NearExpiry:
+def read_expiry(data: dict[str, Any], kind: str = NEAR_EXPIRY) -> Expiry:
     """Read the event's data, alike in both schemas; raises Malformed that names the place."""
     try:
         told = _Data.model_validate({name.strip().lower(): data[name] for name in data})
@@ -47,9 +32,7 @@ def read_near_expiry(data: dict[str, Any], kind: str = NEAR_EXPIRY) -> NearExpir
         first = error.errors(include_url=False, include_input=False)[0]
         place = _WRITTEN.get(str(first["loc"][0]), "")
         raise Malformed(f"{kind}: data.{place}: {first['msg']}") from error
-    return NearExpiry(
-        vault=told.vault, name=told.name, version=told.version, expired=kind == EXPIRED
-    )
+    return Expiry(vault=told.vault, name=told.name, version=told.version, expired=kind == EXPIRED)
 
 
 _WRITTEN = {"vaultname": "VaultName", "objectname": "ObjectName", "version": "Version"}
