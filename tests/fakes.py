@@ -12,8 +12,6 @@ from rollout.analysis.samples import Counts
 from rollout.core.actions import AskHook
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.letter import Letter
-from rollout.core.notify import Target
 from rollout.core.rollout import HookWord, Phase, Rollout
 from rollout.errors import Conflict, Refused, RolloutError, Unknown
 from rollout.feed_ports import Page, Told
@@ -240,24 +238,6 @@ class FakeQueue:
         if row.deliveries >= self.deliveries_max:
             del self.rows[row.sequence]
             self.dead.append(DeadLetter(row.message, reason, row.deliveries, now))
-
-
-@dataclass
-class FakeNotices:
-    """Places where letters arrive, or not: `trouble` by the place's name."""
-
-    letters: list[tuple[str, Letter]] = field(default_factory=list)
-    trouble: dict[str, RolloutError] = field(default_factory=dict)
-    tried: list[str] = field(default_factory=list)
-
-    def send(self, target: Target, letter: Letter) -> None:
-        self.tried.append(target.name)
-        if target.name in self.trouble:
-            raise self.trouble[target.name]
-        self.letters.append((target.name, letter))
-
-    def told(self, name: str) -> list[str]:
-        return [letter.topic.value for place, letter in self.letters if place == name]
 
 
 @dataclass

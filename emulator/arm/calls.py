@@ -34,10 +34,6 @@ class Call:
     def endpoint_id(self) -> str:
         return f"{self.workspace_id}/onlineEndpoints/{self.ids['endpoint']}"
 
-    @property
-    def deployment_id(self) -> str:
-        return f"{self.endpoint_id}/deployments/{self.ids['deployment']}"
-
     def document(self) -> dict[str, Any]:
         return read_object(self.body)
 

@@ -214,12 +214,6 @@ def rolled_back(world: World) -> None:
     _over(world, Phase.ROLLED_BACK, world.rollout.recorded)
 
 
-def promoted_or_back(world: World) -> None:
-    """Where both are right: at what moment it came decides."""
-    good = world.phase is Phase.PROMOTED
-    (promoted if good else rolled_back)(world)
-
-
 def silent_is_back(world: World) -> None:
     silent = world.azure.faults.silent
     assert silent is not None
