@@ -7,7 +7,8 @@ from statistics import median
 
 import numpy as np
 
-from rollout.analysis.dispersion import _own, _pooled
+from rollout.analysis.dispersion import _pooled
+from rollout.analysis.excess import _where_rare
 from rollout.analysis.judge import Terms, judge
 from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts, Latency, Minute, Samples
@@ -39,7 +40,7 @@ def _milliseconds(guards: Sequence[Guard], rates: Mapping[int, float]) -> float:
 
 
 def _seconds(samples: Samples, guards: Sequence[Guard]) -> float:
-    for remembered in (_own, _pooled):
+    for remembered in (_pooled, _where_rare):
         remembered.cache_clear()
     begin = time.process_time()
     judge(samples, guards, Terms())

@@ -1,10 +1,11 @@
 """How much worse the canary can still be: anytime 95 % bounds of its excess and of its ratio."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rollout.analysis.grid import BIT, log_mean, log_sum, spaced
+from rollout.analysis.grid import BIT, log_mean, spaced
 from rollout.analysis.split import Split
 
 DELTAS = (
@@ -12,6 +13,7 @@ DELTAS = (
     *(0.02, 0.015, 0.01, 0.007, 0.005, 0.0035, 0.0025, 0.0015, 0.001),
 )
 RATIOS = (0.02, 0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 0.93)
+_LESS = tuple((r, 1 - r) for r in RATIOS)
 SURE = math.log(20)
 LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 31)
 FINE = 15
@@ -30,14 +32,13 @@ def excess_bound(minutes: Sequence[Split], phi: float) -> float:
     """
     paired = [one for one in minutes if one.paired]
     canary = sum([one.canary for one in paired])
-    fixed = _fixed(paired)
-    bound = 1.0
-    for delta in DELTAS:
-        logs = [(known + canary * delta * (1 - r)) / phi for r, known in fixed]
-        if log_mean(logs) < SURE:
-            break
-        bound = delta
-    return bound
+    fixed = [(known / phi, canary * (1 - r) / phi) for r, known in _fixed(paired)]
+
+    def may_be(delta: float) -> bool:
+        return log_mean([known + more * delta for known, more in fixed]) < SURE
+
+    ruled_out = bisect_left(DELTAS, x=True, key=may_be)  # the smaller, the less is ruled out
+    return DELTAS[ruled_out - 1] if ruled_out else 1.0
 
 
 def _fixed(paired: Sequence[Split]) -> list[tuple[float, float]]:
@@ -46,8 +47,8 @@ def _fixed(paired: Sequence[Split]) -> list[tuple[float, float]]:
     failing = [(float(y), n / m) for n, _, m, y in paired if y]
     log1p = math.log1p
     return [
-        (r, canary_bad * math.log(r) + sum([y * log1p(part * (1 - r)) for y, part in failing]))
-        for r in RATIOS
+        (r, canary_bad * math.log(r) + sum([y * log1p(part * less) for y, part in failing]))
+        for r, less in _LESS
     ]
 
 
@@ -106,12 +107,10 @@ def _likelihood(
 
 def _average(points: Sequence[Point]) -> float:
     """The logarithm of the mean likelihood over all ratios' logarithms, by trapezia."""
-    areas = [
-        math.log((right - left) / 2) + log_sum((log_left, log_right))
-        for (left, log_left), (right, log_right) in pairwise(points)
-        if right > left
-    ]
-    return log_sum(areas) - math.log(LOG_RATIOS[-1] - LOG_RATIOS[0])
+    top, exp = max([log for _, log in points]), math.exp
+    heights = [(u, exp(log - top)) for u, log in points]
+    twice = sum([(v - u) * (low + high) for (u, low), (v, high) in pairwise(heights)])
+    return top + math.log(twice / 2 / (LOG_RATIOS[-1] - LOG_RATIOS[0]))
 
 
 def _crossing(outside: Point, inside: Point, least: float) -> float:

@@ -38,7 +38,7 @@ def _by_histograms(case: Case, minutes: Sequence[Minute]) -> Finding:
     metric = case.guard.metric
     trace = weigh_histograms(pairs, past, case.guard.worse_by_ratio or 1.0, metric)
     canary, baseline = (pooled(arm, metric) for arm in zip(*pairs, strict=True))
-    return _finding(case, Kind.HISTOGRAMS, trace, canary, baseline)
+    return _finding(case, Kind.HISTOGRAMS, (trace, len(pairs)), canary, baseline)
 
 
 def _bins(counts: Counts | None) -> dict[int, int]:
@@ -51,7 +51,7 @@ def _by_percentiles(case: Case) -> Finding:
     trace = weigh_percentiles(pairs, case.guard.worse_by_ratio or 1.0, case.guard.metric)
     canary = averaged([one for one, _ in pairs], case.guard.metric)
     baseline = averaged([one for _, one in pairs], case.guard.metric)
-    return _finding(case, Kind.PERCENTILES, trace, canary, baseline)
+    return _finding(case, Kind.PERCENTILES, (trace, len(pairs)), canary, baseline)
 
 
 def averaged(arm: Sequence[Heard], metric: Metric) -> Arm:
@@ -63,9 +63,10 @@ def averaged(arm: Sequence[Heard], metric: Metric) -> Arm:
     return Arm(sum(one.requests for one in arm), value)
 
 
-def _finding(case: Case, kind: Kind, trace: Trace, canary: Arm, baseline: Arm) -> Finding:
-    least = case.terms.least_requests
-    used = len(trace.ln_e)
+def _finding(
+    case: Case, kind: Kind, weighed: tuple[Trace, int], canary: Arm, baseline: Arm
+) -> Finding:
+    (trace, used), least = weighed, case.terms.least_requests
     evidence = Evidence(
         kind=kind,
         ln_e=trace.now,

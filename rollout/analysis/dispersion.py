@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from statistics import fmean, median
+from statistics import median
 from typing import NamedTuple, TypeAlias
 
 from rollout.analysis.grid import BIT, added, geometric, scaled
@@ -41,23 +41,25 @@ def learn(history: Sequence[tuple[int, int]]) -> Past:
     there = [one for one in kept if one]
     if not there:
         return Past()
-    requests, bad = sum(n for n, _ in there), sum(x for _, x in there)
-    errors = [one and one[1] - one[0] * bad / requests for one in kept]
+    requests, bad = map(sum, zip(*there, strict=True))
+    rate = bad / requests
+    errors = [one and one[1] - one[0] * rate for one in kept]
     return Past((bad + 0.5) / (requests + 1), _phi_of(errors, bad))
 
 
 def _without_outages(history: Sequence[tuple[int, int]]) -> list[_Past]:
     """A minute is an outage at ten times the median rate and 20 failures; it becomes None."""
-    counted = [(n, x) for n, x in history if n > 0]
+    counted = [one for one in history if one[0] > 0]
     if not counted:
         return []
-    usual = (median(x for _, x in counted) + 1) / median(n for n, _ in counted)
-    return [None if n <= 0 or (x >= 20 and x / n > 10 * usual) else (n, x) for n, x in history]
+    requests, bad = zip(*counted, strict=True)
+    most = 10 * (median(bad) + 1) / median(requests)
+    return [None if n <= 0 or (x >= 20 and x / n > most) else (n, x) for n, x in history]
 
 
 def _phi_of(errors: Sequence[float | None], bad: int) -> float:
     """Scatter about the mean, less what drifts slowly, over what independence would give."""
-    kept = sum(error is not None for error in errors)
+    kept = len(errors) - errors.count(None)
     at_once, next_, after = (_covariance(errors, lag) for lag in range(3))
     scatter = at_once - max(0.0, 2 * next_ - after)
     phi = min(PHI_MAX, max(1.0, (scatter * kept + 2) / (bad + 2)))
@@ -70,7 +72,7 @@ def _covariance(errors: Sequence[float | None], lag: int) -> float:
         for now, before in zip(errors[lag:], errors, strict=False)
         if now is not None and before is not None
     ]
-    return fmean(pairs) if pairs else 0.0
+    return math.fsum(pairs) / len(pairs) if pairs else 0.0
 
 
 class _Usual:
@@ -114,7 +116,7 @@ class Scatter:
         self._phis = {0: max(1.0, past.phi)}
 
     def _begin(self) -> None:
-        self._seen, self._points, self._times = 0, _NO_SCORES, _NO_SCORES
+        self._seen, self._scores = 0, _Scores()
 
     def __len__(self) -> int:
         """How many minutes tell."""
@@ -148,23 +150,22 @@ class Scatter:
     def _best(self, seen: int) -> "_Fit":
         """What fits best; of equals the first, and an excess in points before a multiple."""
         for minute, usual in self._minutes[self._seen : seen]:
-            points, times = _scores(minute, usual)
-            self._points, self._times = added(self._points, points), added(self._times, times)
+            self._scores.add(minute, usual)
         self._seen = seen
-        most, most_times = max(self._points), max(self._times)
+        points, times = self._scores.of_both()
+        most, most_times = max(points), max(times)
         if most_times > most:
-            return _Fit(self._times.index(most_times), is_times=True)
-        return _Fit(self._points.index(most), is_times=False)
+            return _Fit(times.index(most_times), is_times=True)
+        return _Fit(points.index(most), is_times=False)
 
     def _surprise(self, fit: "_Fit", seen: int) -> float:
         """The sum of the minutes' surprises about one fit."""
         sums = self._surprises.setdefault(fit, [0.0])
+        last = sums[-1]
         for minute, usual in self._minutes[len(sums) - 1 : seen]:
-            sums.append(sums[-1] + _surprise(minute, fit.psi(minute, usual)))
+            last += _surprise(minute, fit, usual)
+            sums.append(last)
         return sums[seen]
-
-
-_NO_SCORES: Sequence[float] = [-penalty for penalty in _PENALTIES]
 
 
 class _Fit(NamedTuple):
@@ -173,37 +174,51 @@ class _Fit(NamedTuple):
     place: int
     is_times: bool
 
-    def psi(self, minute: Split, usual: float) -> float:
+    def psi(self, canary: int, requests: int, bad: int, usual: float) -> float:
         """The ratio of the arms' rates in a minute."""
         if self.is_times:
             return FIT[self.place]
         extra = _EXCESS[self.place] * usual
-        requests = minute.canary + minute.baseline
-        return 1 + extra / max(usual, (minute.bad - minute.canary * extra) / requests)
+        return 1 + extra / max(usual, (bad - canary * extra) / requests)
 
 
-def _scores(minute: Split, usual: float) -> tuple[Sequence[float], Sequence[float]]:
-    """How well each excess in points, and each multiple, explains who failed in a minute, in bits.
+class _Scores:
+    """How well each excess in points, and each multiple, explains who failed so far, in bits.
 
     An excess in points leaves the rest of the failures to the baseline. Where that would be less
-    than usual it is a multiple of the usual rate, and explains the minute as that multiple does.
+    than usual it is a multiple of the usual rate, and explains the minute as that multiple does: so
+    only what it explains better or worse is kept of it.
     """
-    canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow
-    bad, requests = canary_bad + baseline_bad, canary + baseline
-    times = scaled(-bad, _pooled(canary, baseline))
-    if canary_bad:
-        times = added(times, _own(canary_bad))
-    share, rate = canary / requests, bad / requests
-    excesses = _EXCESS[: bisect_left(_EXCESS, (rate - usual) / (share * usual))]
-    if not excesses:
-        return times, times
-    whole, part = 1 / requests, share * usual / bad
-    points = scaled(baseline_bad, map(math.log2, [whole - part * each for each in excesses]))
-    if canary_bad:
-        part = usual / bad - part
-        own = map(math.log2, [whole + part * each for each in excesses])
-        points = added(points, scaled(canary_bad, own))
-    return points + times[len(points) :], times
+
+    def __init__(self) -> None:
+        self._canary_bad = 0.0
+        self._pooled = [-penalty for penalty in _PENALTIES]
+        self._better = [0.0] * len(FIT)
+
+    def of_both(self) -> tuple[list[float], list[float]]:
+        """Those of an excess in points, and those of a multiple."""
+        times = added(self._pooled, scaled(self._canary_bad, _FIT_BITS))
+        return added(times, self._better), times
+
+    def add(self, minute: Split, usual: float) -> None:
+        canary, canary_bad, baseline, baseline_bad = map(float, minute)  # with ints it is slow
+        bad, requests = canary_bad + baseline_bad, canary + baseline
+        pooled = _pooled(canary, baseline)
+        self._canary_bad += canary_bad
+        self._pooled = [one - bad * more for one, more in zip(self._pooled, pooled, strict=True)]
+        share, rate = canary / requests, bad / requests
+        excesses = _EXCESS[: bisect_left(_EXCESS, (rate - usual) / (share * usual))]
+        if not excesses:
+            return
+        whole, part, log2 = 1 / requests, share * usual / bad, math.log2
+        own = usual / bad - part
+        better = [
+            baseline_bad * log2(whole - part * each)
+            + canary_bad * (log2(whole + own * each) - bits)
+            + bad * of_both
+            for each, bits, of_both in zip(excesses, _FIT_BITS, pooled, strict=False)
+        ]
+        self._better[: len(better)] = added(self._better, better)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -212,13 +227,11 @@ def _pooled(canary: float, baseline: float) -> Sequence[float]:
     return tuple(map(math.log2, [canary * g + baseline for g in FIT]))
 
 
-@lru_cache(maxsize=64)
-def _own(canary_bad: float) -> Sequence[float]:
-    return scaled(canary_bad, _FIT_BITS)
-
-
-def _surprise(minute: Split, psi: float) -> float:
+def _surprise(minute: Split, fit: _Fit, usual: float) -> float:
     """The squared error of the canary's part of the failures, in expected variances."""
-    part = minute.canary * psi / (minute.canary * psi + minute.baseline)
-    error = minute.canary_bad - minute.bad * part
-    return error * error / max(minute.bad * part * (1 - part), VARIANCE_LEAST)
+    canary, canary_bad, baseline, baseline_bad = minute
+    bad = canary_bad + baseline_bad
+    psi = fit.psi(canary, canary + baseline, bad, usual)
+    part = canary * psi / (canary * psi + baseline)
+    error = canary_bad - bad * part
+    return error * error / max(bad * part * (1 - part), VARIANCE_LEAST)

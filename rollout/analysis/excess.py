@@ -10,7 +10,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from rollout.analysis.dispersion import Past, Scatter
 from rollout.analysis.grid import BIT, added, iterated, scaled
@@ -28,6 +29,10 @@ FAR = 600.0
 ROUNDING = 1e-6
 _ALTERNATIVES = len(ADDED) + len(TIMES)
 _ADDED_LESS_ONE = tuple(g - 1 for g in ADDED)
+_TIMES = tuple((g, math.log2(g)) for g in TIMES)
+
+_Ratio: TypeAlias = tuple[float, float]
+"""Of an alternative: the ratio of the arms' rates, and its logarithm beyond the margin in bits."""
 
 
 class Margin(NamedTuple):
@@ -160,18 +165,38 @@ class _Stake:
 def _steps(minute: Split, margin: Margin, usual: float) -> Sequence[float]:
     """What one minute adds to each alternative's log-likelihood ratio against the margin."""
     canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow
-    bad, requests, (ratio, points) = canary_bad + baseline_bad, canary + baseline, margin
+    bad, requests, log2 = canary_bad + baseline_bad, canary + baseline, math.log2
     share, rate = canary / requests, bad / requests
-    null = ratio + points / max(rate - share * points, usual)
-    rare = bisect_left(_ADDED_LESS_ONE, ((rate - usual) / share - points) / usual)
-    left, fewer = rate - share * points, share * usual
-    psis = [null + more * usual / (left - more * fewer) for more in _ADDED_LESS_ONE[:rare]]
-    psis += [null + more for more in _ADDED_LESS_ONE[rare:]]
-    psis += [g * null for g in TIMES]
+    if rate - share * margin.points <= usual:
+        null, ratios = _where_rare(margin, usual)
+    else:
+        null, ratios = _where_many(margin, usual, share, rate)
     under_null = canary * null + baseline
     of_canary, of_baseline = canary / under_null, baseline / under_null
-    pooled = map(math.log2, [of_canary * psi + of_baseline for psi in psis])
-    steps = scaled(-bad * BIT, pooled)
-    if not canary_bad:
-        return steps
-    return added(steps, scaled(canary_bad * BIT, map(math.log2, [psi / null for psi in psis])))
+    most, bits = bad * BIT, canary_bad * BIT
+    return [bits * own - most * log2(of_canary * psi + of_baseline) for psi, own in ratios]
+
+
+def _where_many(
+    margin: Margin, usual: float, share: float, rate: float
+) -> tuple[float, Sequence[_Ratio]]:
+    """Where more than usual fail the excess is taken from what is left to the baseline."""
+    ratio, points = margin
+    left, fewer = rate - share * points, share * usual
+    null = ratio + points / left
+    rare = bisect_left(_ADDED_LESS_ONE, (left - usual) / fewer)
+    psis = [null + more * usual / (left - more * fewer) for more in _ADDED_LESS_ONE[:rare]]
+    psis += [null + more for more in _ADDED_LESS_ONE[rare:]]
+    return null, _ratios(null, psis)
+
+
+@lru_cache(maxsize=64)
+def _where_rare(margin: Margin, usual: float) -> tuple[float, Sequence[_Ratio]]:
+    """Where no more than usual fail the alternatives hang on nothing that a minute counts."""
+    null = margin.ratio + margin.points / usual
+    return null, _ratios(null, [null + more for more in _ADDED_LESS_ONE])
+
+
+def _ratios(null: float, psis: Sequence[float]) -> Sequence[_Ratio]:
+    log2 = math.log2
+    return [*[(psi, log2(psi / null)) for psi in psis], *[(g * null, bit) for g, bit in _TIMES]]

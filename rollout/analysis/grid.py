@@ -25,7 +25,8 @@ def spaced(first: float, last: float, points: int) -> tuple[float, ...]:
 
 def log_mean(logs: Sequence[float]) -> float:
     """The logarithm of the mean of the values whose logarithms are given."""
-    return log_sum(logs) - math.log(len(logs))
+    top, exp = max(logs), math.exp
+    return top + math.log(sum([exp(one - top) for one in logs]) / len(logs))
 
 
 def log_sum(logs: Iterable[float]) -> float:

@@ -1,13 +1,18 @@
 """What the guards of one judgment are judged on, reckoned once for all of them."""
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
+from typing import TypeAlias
 
 from rollout.analysis.bound import excess_bound, ratio_interval
 from rollout.analysis.dispersion import Past, Scatter, learn
 from rollout.analysis.samples import Counts, Minute, Pairs
 from rollout.analysis.silence import baseline_silent, canary_silent
 from rollout.analysis.split import NOTHING, Split, total
+
+Asked: TypeAlias = tuple[Sequence[Mapping[int, int]], Sequence[int]]
+"""One arm's minutes: their answers by status, and how many there were."""
 
 
 class Ground:
@@ -50,14 +55,27 @@ class Ground:
         return tuple(at for at, (one, two) in enumerate(pairs, 1) if one.share != two.share)
 
     @cached_property
-    def requests(self) -> tuple[tuple[Counts, int, Counts, int], ...]:
-        """Both arms of each minute, with their requests."""
-        arms = [(one.canary or NOTHING, one.baseline or NOTHING) for one in self.minutes]
-        return tuple((mine, mine.requests, other, other.requests) for mine, other in arms)
+    def requests(self) -> tuple[Asked, Asked]:
+        """What the canary, and what the baseline, was asked in each minute."""
+        canary = [one.canary or NOTHING for one in self.minutes]
+        return _asked(canary), _asked([one.baseline or NOTHING for one in self.minutes])
 
     @cached_property
-    def past_requests(self) -> tuple[tuple[Counts, int], ...]:
-        return tuple((one.baseline, one.baseline.requests) for one in self.history if one.baseline)
+    def past_requests(self) -> Asked:
+        return _asked([one.baseline for one in self.history if one.baseline])
+
+
+def _asked(arm: Sequence[Counts]) -> Asked:
+    statuses = [one.statuses for one in arm]
+    return statuses, [sum(one.values()) for one in statuses]
+
+
+def _having(minutes: Sequence[Mapping[int, int]], bad: Collection[int]) -> list[int]:
+    """How many answers of each minute had one of these statuses."""
+    found = [0] * len(minutes)
+    for status in bad:
+        found = [*map(operator.add, found, [one.get(status, 0) for one in minutes])]
+    return found
 
 
 class Rates:
@@ -71,16 +89,15 @@ class Rates:
     def past(self) -> Past:
         known, bad = self._ground.pasts, self._statuses
         if bad not in known:
-            known[bad] = learn([(n, one.having(bad)) for one, n in self._ground.past_requests])
+            counted, requests = self._ground.past_requests
+            known[bad] = learn([*zip(requests, _having(counted, bad), strict=True)])
         return known[bad]
 
     @cached_property
     def table(self) -> tuple[Split, ...]:
         bad = self._statuses
-        return tuple(
-            Split(n, canary.having(bad), m, baseline.having(bad))
-            for canary, n, baseline, m in self._ground.requests
-        )
+        (canary, mine), (baseline, theirs) = self._ground.requests
+        return tuple(map(Split, mine, _having(canary, bad), theirs, _having(baseline, bad)))
 
     @cached_property
     def paired(self) -> tuple[Split, ...]:

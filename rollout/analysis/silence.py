@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from rollout.analysis.samples import Minute
-from rollout.analysis.split import NOTHING
+from rollout.analysis.samples import Counts, Minute
 from rollout.analysis.words import count
 
 EXPECTED_LEAST = 10.0
@@ -14,11 +13,12 @@ def canary_silent(minutes: Sequence[Minute]) -> str | None:
     """Say why the canary cannot be judged at all, or nothing."""
     if not minutes:
         return "no readable minute yet"
-    asked = [_answers(minute)[0] for minute in minutes]
+    asked = [_requests(minute.canary) for minute in minutes]
     if not any(asked):
         return f"the canary has answered nothing in {count(len(minutes), 'minute')}"
     quiet = _quiet(asked)
-    missed = sum(_answers(one)[1] * one.share / 100 for one in minutes[len(asked) - quiet :])
+    since = minutes[len(asked) - quiet :]
+    missed = sum(_requests(one.baseline) * one.share / 100 for one in since)
     if missed >= EXPECTED_LEAST:
         return f"the canary has answered nothing for {count(quiet, 'minute')}"
     return None
@@ -26,20 +26,19 @@ def canary_silent(minutes: Sequence[Minute]) -> str | None:
 
 def baseline_silent(minutes: Sequence[Minute]) -> str | None:
     """Say why the baseline is no measure, or nothing."""
-    asked = [_answers(minute)[1] for minute in minutes]
+    asked = [_requests(minute.baseline) for minute in minutes]
     if not any(asked):
         return "there is no baseline to compare with"
     quiet = _quiet(asked)
-    missed = sum(
-        _answers(one)[0] * (100 - one.share) / 100 for one in minutes[len(asked) - quiet :]
-    )
+    since = minutes[len(asked) - quiet :]
+    missed = sum(_requests(one.canary) * (100 - one.share) / 100 for one in since)
     if missed >= EXPECTED_LEAST:
         return f"the baseline has answered nothing for {count(quiet, 'minute')}"
     return None
 
 
-def _answers(minute: Minute) -> tuple[int, int]:
-    return (minute.canary or NOTHING).requests, (minute.baseline or NOTHING).requests
+def _requests(arm: Counts | None) -> int:
+    return arm.requests if arm else 0
 
 
 def _quiet(asked: Sequence[int]) -> int:

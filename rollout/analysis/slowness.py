@@ -172,9 +172,10 @@ class Heard(NamedTuple):
 
 def heard(counts: Counts | None) -> Heard | None:
     """An arm's minute that can be compared: some answers and a median."""
-    if counts is None or counts.latency is None or counts.latency.p50 in {None, 0.0}:
+    if counts is None or counts.latency is None or not counts.latency.p50:
         return None
-    return Heard(counts.requests, counts.latency) if counts.requests >= REQUESTS_LEAST else None
+    requests = counts.requests
+    return Heard(requests, counts.latency) if requests >= REQUESTS_LEAST else None
 
 
 def weigh_percentiles(
@@ -183,22 +184,23 @@ def weigh_percentiles(
     """Weigh minutes of (canary, baseline) percentiles.
 
     A minute with 30 answers in both arms speaks by the guard's own quantile, mixed with the median
-    so that the variance is least; a thinner one by its median alone; p99 for itself from 150.
+    so that the variance is least; a thinner one by its median alone; p99 for itself from 150. What
+    is neither now nor can be the most is left out: evidence is an average, which is at most its
+    largest part, and the dispersion only divides it.
     """
-    spread, near, far = _Spread(), _Shifts(1), _Shifts(2)
-    ln_e, phis = list[float](), list[float]()
-    for canary, baseline in minutes:
-        sigma = spread.add(baseline.latency)
-        pair = _Pair(canary, baseline, sigma, math.log(ratio))
-        near.add(*pair.blended(_BLENDED[metric]))
-        if metric is Metric.LATENCY_P99:
+    spread, shifts, allowed = _Spread(), [_Shifts(1)], math.log(ratio)
+    if metric is Metric.LATENCY_P99:
+        shifts.append(_Shifts(2))
+    ln_e, phis, most = list[float](), list[float](), 0.0
+    for number, (canary, baseline) in enumerate(minutes, 1):
+        pair = _Pair(canary, baseline, spread.add(baseline.latency), allowed)
+        shifts[0].add(*pair.blended(_BLENDED[metric]))
+        for far in shifts[1:]:
             far.add(*pair.tail())
-        phi = near.phi
-        logs = near.logs(phi)
-        if metric is Metric.LATENCY_P99:
-            logs += far.logs(far.phi)
-        ln_e.append(log_mean(logs))
-        phis.append(phi)
+        if number == len(minutes) or max(one.most for one in shifts) > most:
+            ln_e.append(log_mean([log for one in shifts for log in one.logs]))
+            phis.append(shifts[0].phi)
+            most = max(most, ln_e[-1])
     return Trace(tuple(ln_e), tuple(phis))
 
 
@@ -220,30 +222,39 @@ class _Shifts:
     """
 
     def __init__(self, scale: float) -> None:
-        self._shifts = [scale * shift for shift in SHIFTS]
+        self._shifts = [(scale * shift, (scale * shift) ** 2 / 2) for shift in SHIFTS]
         self._sums = [0.0] * len(SHIFTS)
         self._last: float | None = None
-        self._jumps: list[float] = []
+        self._jumps, self._jumped, self._largest = 0, 0.0, 0.0
 
     def add(self, excess: float, variance: float) -> None:
         if not math.isfinite(variance):
             return
         if self._last is not None:
-            self._jumps.append((excess - self._last) ** 2 / (2 * variance))
+            jump = (excess - self._last) ** 2 / (2 * variance)
+            self._jumps += 1
+            self._jumped += jump
+            self._largest = max(self._largest, jump)
         self._last = excess
         most = SURPRISE_MAX * math.sqrt(variance)
         clipped = min(most, max(-most, excess))
         self._sums = [
-            one + (shift * clipped - shift * shift / 2) / variance
-            for one, shift in zip(self._sums, self._shifts, strict=True)
+            one + (shift * clipped - half) / variance
+            for one, (shift, half) in zip(self._sums, self._shifts, strict=True)
         ]
 
     @property
     def phi(self) -> float:
-        counted = sum(self._jumps) - max(self._jumps, default=0.0)
-        return max(1.0, (PRIOR_MINUTES + counted) / (PRIOR_MINUTES + max(0, len(self._jumps) - 1)))
+        counted = self._jumped - self._largest
+        return max(1.0, (PRIOR_MINUTES + counted) / (PRIOR_MINUTES + max(0, self._jumps - 1)))
 
-    def logs(self, phi: float) -> list[float]:
+    @property
+    def most(self) -> float:
+        return max(self._sums)
+
+    @property
+    def logs(self) -> list[float]:
+        phi = self.phi
         return [one / phi for one in self._sums]
 
 

@@ -24,7 +24,7 @@ class Split(NamedTuple):
     @property
     def tells(self) -> bool:
         """Whether the minute says anything about who fails more often."""
-        return self.paired and self.bad > 0
+        return self.canary > 0 < self.baseline and self.canary_bad + self.baseline_bad > 0
 
 
 NOTHING = Counts()
