@@ -17,8 +17,10 @@ _LESS = tuple((r, 1 - r) for r in RATIOS)
 SURE = math.log(20)
 LOG_RATIOS = spaced(math.log(0.01), math.log(1000), 31)
 FINE = 15
-NEGLIGIBLE = 60.0
+NEGLIGIBLE = 40.0
 """So much less likely than the best adds nothing to a sum of floating-point numbers."""
+PEAKED = 7.0
+"""No average is so much less likely than the best: the fine grid is not finer than that."""
 
 Point = tuple[float, float]
 """A ratio's logarithm and its log-likelihood."""
@@ -86,7 +88,7 @@ def _likelihoods(telling: Sequence[Split], phi: float) -> list[Point]:
         best -= 1
     while best < last and at(best + 1) > at(best):
         best += 1
-    least = at(best) - NEGLIGIBLE - phi * SURE
+    least = at(best) - max(NEGLIGIBLE, PEAKED + phi * SURE)
     low, high = best, best
     while low and at(low) >= least:
         low -= 1

@@ -6,7 +6,7 @@ sees ghosts. The dispersion phi is learnt from the baseline's history and again 
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from statistics import median
 from typing import NamedTuple, TypeAlias
@@ -103,13 +103,11 @@ class Scatter:
 
     def __init__(self, minutes: Sequence[Split], past: Past) -> None:
         self._prior = past.phi
-        self._minutes: list[tuple[Split, float]] = []
+        self._minutes: list[tuple[int, Split, float]] = []
         usual = _Usual(past)
-        self._numbers: list[int] = []
         for number, minute in enumerate(minutes):
             if minute.tells:
-                self._numbers.append(number)
-                self._minutes.append((minute, usual.rate(minute)))
+                self._minutes.append((number, minute, usual.rate(minute)))
             usual.add(minute)
         self._begin()
         self._surprises: dict[_Fit, list[float]] = {}
@@ -123,13 +121,13 @@ class Scatter:
         return len(self._minutes)
 
     @property
-    def telling(self) -> Iterable[tuple[int, Split, float]]:
+    def telling(self) -> Sequence[tuple[int, Split, float]]:
         """The minutes that tell: number, counts, and the usual rate each is held to."""
-        return ((number, *one) for number, one in zip(self._numbers, self._minutes, strict=True))
+        return self._minutes
 
     def usual(self, place: int) -> float:
         """The baseline's usual rate that the minute at this place is held to."""
-        return self._minutes[place][1]
+        return self._minutes[place][2]
 
     def phi(self, seen: int) -> float:
         """The dispersion after so many minutes that tell."""
@@ -149,7 +147,7 @@ class Scatter:
 
     def _best(self, seen: int) -> "_Fit":
         """What fits best; of equals the first, and an excess in points before a multiple."""
-        for minute, usual in self._minutes[self._seen : seen]:
+        for _, minute, usual in self._minutes[self._seen : seen]:
             self._scores.add(minute, usual)
         self._seen = seen
         points, times = self._scores.of_both()
@@ -162,7 +160,7 @@ class Scatter:
         """The sum of the minutes' surprises about one fit."""
         sums = self._surprises.setdefault(fit, [0.0])
         last = sums[-1]
-        for minute, usual in self._minutes[len(sums) - 1 : seen]:
+        for _, minute, usual in self._minutes[len(sums) - 1 : seen]:
             last += _surprise(minute, fit, usual)
             sums.append(last)
         return sums[seen]

@@ -40,13 +40,18 @@ class Ground:
             self._rates[statuses] = Rates(self, statuses)
         return self._rates[statuses]
 
+    @property
+    def _asked(self) -> tuple[Sequence[int], Sequence[int]]:
+        (_, canary), (_, baseline) = self.requests
+        return canary, baseline
+
     @cached_property
     def canary_silent(self) -> str | None:
-        return canary_silent(self.minutes)
+        return canary_silent(self.minutes, *self._asked)
 
     @cached_property
     def baseline_silent(self) -> str | None:
-        return baseline_silent(self.minutes)
+        return baseline_silent(self.minutes, *self._asked)
 
     @cached_property
     def share_changes(self) -> tuple[int, ...]:

@@ -2,43 +2,45 @@
 
 from collections.abc import Sequence
 
-from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Minute
 from rollout.analysis.words import count
 
 EXPECTED_LEAST = 10.0
 """So many missing answers are no accident any more: by chance one in 20 000."""
 
 
-def canary_silent(minutes: Sequence[Minute]) -> str | None:
-    """Say why the canary cannot be judged at all, or nothing."""
+def canary_silent(
+    minutes: Sequence[Minute], canary: Sequence[int], baseline: Sequence[int]
+) -> str | None:
+    """Say why the canary cannot be judged at all, or nothing; with the arms' requests a minute."""
     if not minutes:
         return "no readable minute yet"
-    asked = [_requests(minute.canary) for minute in minutes]
-    if not any(asked):
+    if not any(canary):
         return f"the canary has answered nothing in {count(len(minutes), 'minute')}"
-    quiet = _quiet(asked)
-    since = minutes[len(asked) - quiet :]
-    missed = sum(_requests(one.baseline) * one.share / 100 for one in since)
+    quiet = _quiet(canary)
+    since = len(minutes) - quiet
+    missed = sum(
+        n * one.share / 100 for n, one in zip(baseline[since:], minutes[since:], strict=True)
+    )
     if missed >= EXPECTED_LEAST:
         return f"the canary has answered nothing for {count(quiet, 'minute')}"
     return None
 
 
-def baseline_silent(minutes: Sequence[Minute]) -> str | None:
+def baseline_silent(
+    minutes: Sequence[Minute], canary: Sequence[int], baseline: Sequence[int]
+) -> str | None:
     """Say why the baseline is no measure, or nothing."""
-    asked = [_requests(minute.baseline) for minute in minutes]
-    if not any(asked):
+    if not any(baseline):
         return "there is no baseline to compare with"
-    quiet = _quiet(asked)
-    since = minutes[len(asked) - quiet :]
-    missed = sum(_requests(one.canary) * (100 - one.share) / 100 for one in since)
+    quiet = _quiet(baseline)
+    since = len(minutes) - quiet
+    missed = sum(
+        n * (100 - one.share) / 100 for n, one in zip(canary[since:], minutes[since:], strict=True)
+    )
     if missed >= EXPECTED_LEAST:
         return f"the baseline has answered nothing for {count(quiet, 'minute')}"
     return None
-
-
-def _requests(arm: Counts | None) -> int:
-    return arm.requests if arm else 0
 
 
 def _quiet(asked: Sequence[int]) -> int:

@@ -64,11 +64,14 @@ def stakes(guards: Sequence[Guard]) -> tuple[float, ...]:
     guard alone would. A guard written twice shares its part.
     """
     families = [_family(guard) for guard in guards]
-    raw = [STAKES[guard.metric] / _alike(guard, guards) for guard in guards]
-    return tuple(
-        own / sum(part for part, other in zip(raw, families, strict=True) if other == family)
-        for own, family in zip(raw, families, strict=True)
-    )
+    named = [*zip([guard.title for guard in guards], families, strict=True)]
+    raw = [
+        STAKES[guard.metric] / named.count(one) for guard, one in zip(guards, named, strict=True)
+    ]
+    whole = dict.fromkeys(families, 0.0)
+    for own, family in zip(raw, families, strict=True):
+        whole[family] += own
+    return tuple(own / whole[family] for own, family in zip(raw, families, strict=True))
 
 
 def _family(guard: Guard) -> tuple[str, bool]:
@@ -79,8 +82,3 @@ def relative(guard: Guard) -> bool:
     """Whether the guard compares the canary with the baseline."""
     margin = guard.worse_by_ratio is not None or guard.worse_by_points is not None
     return margin or guard.metric in ANSWERS
-
-
-def _alike(guard: Guard, guards: Sequence[Guard]) -> int:
-    key = (guard.title, _family(guard))
-    return sum((other.title, _family(other)) == key for other in guards)
