@@ -104,7 +104,13 @@ def test_what_is_no_answer_is_not_taken_for_one(hook: Receiver, status: int) -> 
     assert len(hook.asked) == 1
 
 
-@pytest.mark.parametrize("body", ['{"approve": "yes"}', '{"approve": null}', '{"approve": 1}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *('{"approve": "yes"}', '{"approve": null}', '{"approve": 1}'),
+        *('{"approve": fal', ' {"approve": False}', '{"approve":' * 20_000),
+    ],
+)
 def test_an_answer_that_nearly_says_yes_is_none(hook: Receiver, body: str) -> None:
     hook.answer = lambda _: web.Response(text=body)
 

@@ -59,15 +59,18 @@ def _event(question: AskHook, question_id: str, now: datetime) -> bytes:
 
 def _read(name: str, reply: Reply) -> HookAnswer:
     """An empty body, and one that is not about approval, says go by its status alone."""
-    value = read(reply)
+    value, odd = (
+        read(reply),
+        f'{name}: its answer is not {{"approve": true or false, "reason": "..."}}',
+    )
+    if value is None and reply.body.lstrip().startswith(b"{"):
+        raise Refused(odd)  # it may have begun to say no
     if not isinstance(value, dict) or "approve" not in value:
         return HookAnswer(HookWord.GO)
     try:
         said = _Said.model_validate(value)
     except ValidationError as error:
-        raise Refused(
-            f'{name}: its answer is not {{"approve": true or false, "reason": "..."}}'
-        ) from error
+        raise Refused(odd) from error
     return HookAnswer(HookWord.GO if said.approve else HookWord.VETO, _line(said.reason))
 
 
