@@ -92,7 +92,7 @@ def test_a_damaged_file_is_named_with_the_remedy(path: Path) -> None:
     path.write_bytes(content)
 
     malformed = pytest.raises(Unavailable, match=r"rollout\.db: .*malformed; .*restore a backup")
-    with closing(SqliteStore(path)) as store, malformed:
+    with malformed, closing(SqliteStore(path)) as store:
         store.load(an_endpoint("e7"))
 
 
