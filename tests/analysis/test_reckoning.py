@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.analysis.bound import FINE, LOG_RATIOS, SURE, _average, _crossing, ratio_interval
+from rollout.analysis.bound import (
+    DELTAS,
+    FINE,
+    LOG_RATIOS,
+    RATIOS,
+    SURE,
+    _average,
+    _crossing,
+    excess_bound,
+    ratio_interval,
+)
 from rollout.analysis.dispersion import FIT, Past, Scatter
 from rollout.analysis.excess import Margin, _Stake, may_reach, reached, weigh
 from rollout.analysis.grid import spaced
@@ -176,6 +186,32 @@ def test_the_interval_is_that_of_the_whole_grid(table: list[Split], phi: float) 
     assert math.isclose(low, plain_low, rel_tol=1e-11)
     assert (high is None) == (plain_high is None)
     assert high is None or math.isclose(high, plain_high or 0, rel_tol=1e-11)
+
+
+def plain_bound(table: list[Split], phi: float) -> float:
+    """From the largest excess down, until one is not ruled out."""
+    bound = 1.0
+    for delta in DELTAS:
+        logs = [
+            sum(x * math.log(r) + y * math.log1p(n / b * (1 - r)) for n, x, b, y in table) / phi
+            + sum(n * delta * (1 - r) for n, *_ in table) / phi
+            for r in RATIOS
+        ]
+        top = max(logs)
+        if top + math.log(sum(math.exp(one - top) for one in logs) / len(logs)) < SURE:
+            return bound
+        bound = delta
+    return bound
+
+
+@MANY
+@given(tables, st.floats(1, 15), st.integers(1, 400))
+def test_the_bound_found_by_halving_is_the_one_found_step_by_step(
+    table: list[Split], phi: float, times: int
+) -> None:
+    paired = [Split(n * times, x, b * times, y) for n, x, b, y in table if n and b]
+
+    assert excess_bound(paired, phi) == plain_bound(paired, phi)
 
 
 GUARDS = (
