@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from demo.azure import Workspace
+from demo.endings import Ending, count, since, summary, unexplained, users
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORING_PYTHON = ROOT / ".venv-scoring/bin/python"
@@ -48,18 +48,7 @@ STORIES = (
     Story("digits-v4", "fast and never fails, but reads eights and nines as threes", 1),
 )
 
-
-@dataclass(frozen=True)
-class Ending:
-    """How a story ended, and what the users of the endpoint saw meanwhile."""
-
-    deployment: str
-    expected: str
-    ended: str
-    seconds: float
-    requests: int
-    failed: int
-    by_canary: int
+BAD = {story.deployment for story in STORIES if story.ends}
 
 
 def say(text: str) -> None:
@@ -105,21 +94,13 @@ def content_of(path: Path) -> Callable[[], str | None]:
     return lambda: path.read_text().strip() if path.exists() else None
 
 
-def counted(path: Path, canary: str) -> tuple[int, int, int]:
-    """Users' requests so far, how many of them failed, and how many the canary answered."""
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    total = sum(row["requests"] for row in rows)
-    failed = sum(row["requests"] for row in rows if row["status"] != 200)
-    return total, failed, sum(row["requests"] for row in rows if row["deployment"] == canary)
-
-
 def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending:
     """Create the new deployment, announce it, and watch until the rollout is over."""
     say(f"{story.deployment}: {story.told}")
     workspace.create_deployment(
         ENDPOINT, story.deployment, code, model_of(story.deployment, folder)
     )
-    before, began = counted(folder / "traffic.json", story.deployment), time.monotonic()
+    before, began, clock = users(folder / "traffic.json"), time.time(), time.monotonic()
     rollout = [sys.executable, "-m", "rollout", "start", ENDPOINT, story.deployment]
     env = {**os.environ, "ROLLOUT_DATA": str(folder / "controller")}
     done = subprocess.run(
@@ -128,17 +109,18 @@ def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending
         env=env,
         check=False,
     )
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - clock
     time.sleep(1.1)  # the tally is written every second
-    after = counted(folder / "traffic.json", story.deployment)
+    seen = since(before, users(folder / "traffic.json"), began)
     return Ending(
         deployment=story.deployment,
         expected=ENDINGS[story.ends],
         ended=ENDINGS.get(done.returncode, f"exit code {done.returncode}"),
         seconds=round(seconds, 1),
-        requests=after[0] - before[0],
-        failed=after[1] - before[1],
-        by_canary=after[2] - before[2],
+        requests=count(seen),
+        failed=count(seen, failed=True),
+        by_canary=count(seen, story.deployment),
+        unexplained=unexplained(seen, BAD),
     )
 
 
@@ -215,22 +197,8 @@ def play(folder: Path, scripts: dict[str, Path]) -> list[Ending]:
         return [tell(story, scripts[story.deployment], workspace, folder) for story in STORIES]
 
 
-def summary(endings: Sequence[Ending]) -> bool:
-    """Print how the stories ended; true when each ended as it must."""
-    say("what happened")
-    titles = f"{'took':>7} {'requests':>9} {'by canary':>10} {'failed':>7}"
-    print(f"{'canary':<11} {'must be':<12} {'was':<12} {titles}")
-    for one in endings:
-        share = one.failed / one.requests if one.requests else 0
-        print(
-            f"{one.deployment:<11} {one.expected:<12} {one.ended:<12} {one.seconds:>5.0f} s"
-            f" {one.requests:>9} {one.by_canary:>10} {one.failed:>7} ({share:.2%})"
-        )
-    return all(one.expected == one.ended for one in endings)
-
-
 def main() -> int:
-    """Play the demo; exits 1 when a story ends otherwise than it must."""
+    """Play the demo; exits 1 when a story ends otherwise than it must, or users paid for it."""
     asked = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     asked.add_argument("--folder", type=Path, default=ROOT / ".demo", help="where everything goes")
     asked.add_argument("--swap", action="store_true", help="swap the scripts of v2 and v3")
@@ -246,6 +214,7 @@ def main() -> int:
     if options.swap:
         scripts["digits-v2"], scripts["digits-v3"] = scripts["digits-v3"], scripts["digits-v2"]
     endings = play(folder, scripts)
+    say("what happened")
     as_told = summary(endings)
     if options.summary:
         options.summary.write_text(json.dumps([asdict(one) for one in endings]))

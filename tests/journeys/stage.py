@@ -183,7 +183,7 @@ class Stage:
 
 _KEY = "one"
 _ROOMY: Mapping[str, Any] = {
-    "requestSettings": {"requestTimeout": "PT30S", "maxConcurrentRequestsPerInstance": 50}
+    "requestSettings": {"requestTimeout": "PT30S", "maxConcurrentRequestsPerInstance": 200}
 }
 """So that a slow machine queues requests and refuses none."""
 

@@ -1,0 +1,1 @@
+"""What the demo counts, and what makes it red."""
