@@ -36,6 +36,7 @@ def main(rollouts: int) -> None:
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{figures(seen)}\n\n{END}{after}")
     sys.stdout.write(f"{figures(seen)}\nin {seen.seconds:.0f} s; failed: {dict(seen.failed)}\n")
+    sys.stdout.writelines(f"{told}\n" for told in seen.unexplained)
 
 
 if __name__ == "__main__":

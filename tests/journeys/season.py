@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from demo.endings import unexplained, users
 from tests.emulator.running import EmulatorHandle, eventually, running_emulator
 from tests.journeys import doomed
 from tests.journeys.controller import JSON, Controller
@@ -74,6 +75,8 @@ class Seen:
     deaths: int = 0
     requests: int = 0
     failed: Tally = field(default_factory=Counter)
+    unexplained: list[str] = field(default_factory=list)
+    """The failures that no bad canary answered: whose, with what status, why, and when."""
     failed_by_us: int = 0
     failed_by_canaries: int = 0
     entries: int = 0
@@ -193,6 +196,9 @@ class Season:
             self.seen.requests += crowd.tally.total()
             failed = crowd.failed
             self.seen.failed += failed
+            self.seen.unexplained += [
+                f"{stage.name}: {one}" for one in unexplained(users(crowd.out), {"red"})
+            ]
             ours = sum(count for (name, _), count in failed.items() if name != "red")
             self.seen.failed_by_us += ours
             self.seen.failed_by_canaries += failed.total() - ours

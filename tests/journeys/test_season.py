@@ -18,4 +18,4 @@ def test_rollouts_of_a_controller_that_is_killed_all_the_while_end_as_they_must(
     assert seen.ended == {"promoted": 3, "rolled_back": 1}
     assert seen.deaths >= 3
     assert seen.requests
-    assert seen.failed_by_us == 0, seen.failed
+    assert seen.failed_by_us == 0, seen.unexplained
