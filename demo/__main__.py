@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from demo.azure import Workspace
-from demo.endings import Ending, count, since, summary, unexplained, users
+from demo.endings import Ending, count, since, summary, unexplained, unsent, users
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORING_PYTHON = ROOT / ".venv-scoring/bin/python"
@@ -100,7 +100,8 @@ def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending
     workspace.create_deployment(
         ENDPOINT, story.deployment, code, model_of(story.deployment, folder)
     )
-    before, began, clock = users(folder / "traffic.json"), time.time(), time.monotonic()
+    tally = folder / "traffic.json"
+    before, held, began, clock = users(tally), unsent(tally), time.time(), time.monotonic()
     rollout = [sys.executable, "-m", "rollout", "start", ENDPOINT, story.deployment]
     env = {**os.environ, "ROLLOUT_DATA": str(folder / "controller")}
     done = subprocess.run(
@@ -111,7 +112,7 @@ def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending
     )
     seconds = time.monotonic() - clock
     time.sleep(1.1)  # the tally is written every second
-    seen = since(before, users(folder / "traffic.json"), began)
+    seen = since(before, users(tally), began)
     return Ending(
         deployment=story.deployment,
         expected=ENDINGS[story.ends],
@@ -120,6 +121,7 @@ def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending
         requests=count(seen),
         failed=count(seen, failed=True),
         by_canary=count(seen, story.deployment),
+        unsent=unsent(tally) - held,
         unexplained=unexplained(seen, BAD),
     )
 

@@ -38,6 +38,7 @@ class Ending:
     requests: int
     failed: int
     by_canary: int
+    unsent: int = 0
     unexplained: list[str] = field(default_factory=list)
 
     @property
@@ -47,13 +48,18 @@ class Ending:
 
 def users(tally: Path) -> Users:
     """What `demo.traffic` has counted so far."""
-    rows = json.loads(tally.read_text()) if tally.exists() else []
+    rows = json.loads(tally.read_text())["answers"] if tally.exists() else []
     return {
         (row["deployment"], row["status"], row["why"]): Answers(
             row["requests"], row["first"], row["last"]
         )
         for row in rows
     }
+
+
+def unsent(tally: Path) -> int:
+    """How many requests were due while too many others were under way."""
+    return int(json.loads(tally.read_text())["unsent"]) if tally.exists() else 0
 
 
 def since(before: Users, after: Users, began: float) -> Users:
@@ -94,6 +100,8 @@ def summary(endings: Sequence[Ending]) -> bool:
             f"{one.deployment:<11} {one.expected:<12} {one.ended:<12} {one.seconds:>5.0f} s"
             f" {one.requests:>9} {one.by_canary:>10} {one.failed:>7} ({share:.2%})"
         )
+    if missing := sum(one.unsent for one in endings):
+        print(f"\n{missing} more were due and not sent: this machine answers too slowly for them.")
     for one in endings:
         if one.unexplained:
             print(f"\nNot as it must be: during {one.deployment} requests failed that no bad")

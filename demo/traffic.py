@@ -34,6 +34,7 @@ class Tally:
 
     answers: dict[tuple[str, int, str], Seen] = field(default_factory=dict)
     unsent: int = 0
+    """Requests that were due while too many others were under way."""
 
     def count(self, deployment: str, status: int, why: str, now: float) -> None:
         seen = self.answers.setdefault((deployment, status, why), Seen(0, now, now))
@@ -45,7 +46,7 @@ class Tally:
             for (deployment, status, why), seen in sorted(self.answers.items())
         ]
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(rows))
+        fresh.write_text(json.dumps({"unsent": self.unsent, "answers": rows}))
         fresh.replace(path)
 
 
@@ -94,8 +95,6 @@ async def main(url: str, bodies: list[str], rate: float, out: Path) -> None:
     while not driving.done():
         await asyncio.wait({driving}, timeout=1)
         tally.write(out)
-    if tally.unsent:
-        print(f"{tally.unsent} requests were not sent: too many were under way")
 
 
 if __name__ == "__main__":

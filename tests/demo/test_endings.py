@@ -56,16 +56,27 @@ def test_a_demo_is_green_when_all_ended_as_they_must_and_nobody_paid() -> None:
     assert not endings.summary([PROMOTED, replace(rolled_back, ended="promoted")])
 
 
+def test_requests_that_a_slow_machine_was_spared_are_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert endings.summary([PROMOTED])
+    assert "not sent" not in capsys.readouterr().out
+
+    assert endings.summary([replace(PROMOTED, unsent=12)])
+    assert "12 more were due and not sent" in capsys.readouterr().out
+
+
 def test_a_story_counts_what_came_while_it_was_told(tmp_path: Path) -> None:
     tally = tmp_path / "traffic.json"
     before = endings.users(tally)
     row = {"deployment": "digits-v1", "why": "", "first": NOON, "last": NOON + 9}
     rows = [{**row, "status": 200, "requests": 40}, {**row, "status": 429, "requests": 2}]
-    tally.write_text(json.dumps(rows))
+    tally.write_text(json.dumps({"unsent": 0, "answers": rows}))
     first = endings.users(tally)
     rows[0] |= {"requests": 100, "last": NOON + 60}
-    tally.write_text(json.dumps(rows))
+    tally.write_text(json.dumps({"unsent": 3, "answers": rows}))
 
+    assert endings.unsent(tally) == 3
     assert endings.count(endings.since(before, first, NOON), "digits-v1", failed=True) == 2
     assert endings.since(first, endings.users(tally), NOON + 10) == {
         ("digits-v1", 200, ""): Answers(60, NOON + 10, NOON + 60)

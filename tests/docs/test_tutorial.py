@@ -42,9 +42,11 @@ def _answers(command: Sequence[str], tally: Path) -> list[dict[str, int | str]]:
     """What the users were answered, until they are told to stop."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        eventually(lambda: tally.exists() and json.loads(tally.read_text()), ENDED_SECONDS)
+        eventually(
+            lambda: tally.exists() and json.loads(tally.read_text())["answers"], ENDED_SECONDS
+        )
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(ENDED_SECONDS) == 0
-    rows: list[dict[str, int | str]] = json.loads(tally.read_text())
+    rows: list[dict[str, int | str]] = json.loads(tally.read_text())["answers"]
     return rows
