@@ -97,11 +97,11 @@ def content_of(path: Path) -> Callable[[], str | None]:
 def tell(story: Story, code: Path, workspace: Workspace, folder: Path) -> Ending:
     """Create the new deployment, announce it, and watch until the rollout is over."""
     say(f"{story.deployment}: {story.told}")
+    tally = folder / "traffic.json"
+    before, held, began, clock = users(tally), unsent(tally), time.time(), time.monotonic()
     workspace.create_deployment(
         ENDPOINT, story.deployment, code, model_of(story.deployment, folder)
     )
-    tally = folder / "traffic.json"
-    before, held, began, clock = users(tally), unsent(tally), time.time(), time.monotonic()
     rollout = [sys.executable, "-m", "rollout", "start", ENDPOINT, story.deployment]
     env = {**os.environ, "ROLLOUT_DATA": str(folder / "controller")}
     done = subprocess.run(
