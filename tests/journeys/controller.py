@@ -15,7 +15,7 @@ import requests
 from tests.emulator.running import ROOT, EmulatorHandle, eventually
 
 SPEED = 30
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 CLI_SECONDS = 240.0
 GITHUB_SECRET = "a webhook's secret"

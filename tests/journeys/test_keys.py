@@ -243,7 +243,9 @@ def test_a_rotation_waits_for_a_rollout_and_then_goes_its_way(a_stage: StageMake
     assert stage.order("abort").status_code == 200
     stage.eventually(lambda: rotation_phase(stage) == "rotated")
 
-    assert "which is measuring; --forced goes on between its steps" in waiting.stdout
+    assert "which is measuring; --forced goes on between its steps" in waiting.stdout, (
+        f"{waiting.stdout}\n{report(stage)}\n{stage.report()}"
+    )
     assert kept == before
     assert not before & pair(stage)
     assert stage.outcome() == "aborted"

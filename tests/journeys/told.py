@@ -14,6 +14,8 @@ from tests.journeys.controller import Controller
 
 ANSWER_MAX = 1_000_000
 READ_SECONDS = 3.0
+"""So long a stream of events is listened to."""
+ANSWER_SECONDS = 30.0
 COMMANDS = (
     ("keys", "status"),
     ("keys", "status", "{name}", "--json"),
@@ -40,7 +42,7 @@ def told(controller: Controller, name: str) -> Mapping[str, bytes]:
 
 
 def _answers(controller: Controller, name: str) -> Iterator[tuple[str, bytes]]:
-    """Of every door that may be read, as far as it answers within a while."""
+    """Of every door that may be read."""
     token = (controller.data / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}
     readable = [route for route in ROUTES if route.method == "GET"]
@@ -48,7 +50,8 @@ def _answers(controller: Controller, name: str) -> Iterator[tuple[str, bytes]]:
     for route in readable:
         path = route.path.replace("{ref}", name).replace("{name}", "keys")
         url = f"{controller.url}/api/{path}"
-        with requests.get(url, headers=headers, timeout=READ_SECONDS, stream=True) as answer:
+        seconds = READ_SECONDS if route.events else ANSWER_SECONDS
+        with requests.get(url, headers=headers, timeout=seconds, stream=True) as answer:
             yield f"GET {path}", _read(answer)
 
 
