@@ -12,7 +12,7 @@ from tests.journeys.controller import environment
 
 pytestmark = pytest.mark.journey
 
-DEMO_SECONDS = 420
+DEMO_SECONDS = 900
 
 
 def test_swapped_scripts_swap_the_endings(tmp_path: Path) -> None:
