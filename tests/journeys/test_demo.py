@@ -38,9 +38,6 @@ def test_swapped_scripts_swap_the_endings(tmp_path: Path) -> None:
         "digits-v3": "promoted",
         "digits-v4": "rolled back",
     }, told
-    failures = "\n".join(endings["digits-v2"]["unexplained"])
-    assert "of digits-v2: status 424, model_error" in failures
-    assert failures in told.replace("\n  ", "\n")
     wrong = endings["digits-v4"]
     assert (wrong["by_canary"], wrong["failed"]) == (0, 0), told
     assert "answers differ" in told
