@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pydantic import SecretStr, ValidationError
 
+from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.letter import Link
 from rollout.core.notify import Notice, Topic
@@ -83,6 +84,13 @@ class Desk:
                 for permit in permits
             ),
         )
+
+    def key_links(self, endpoint: EndpointId) -> tuple[Link, ...]:
+        """Where the state of an endpoint's keys is shown; without a URL none."""
+        if self.public_url is None:
+            return ()
+        name = f"{endpoint.workspace}~{endpoint.name}"
+        return (Link(title="keys", url=f"{self.public_url.rstrip('/')}/api/keys/{name}"),)
 
     def signed(self, permit: Permit) -> str:
         body = _text(permit.model_dump_json(exclude_defaults=True).encode())

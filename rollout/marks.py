@@ -6,7 +6,7 @@ from datetime import datetime
 from rollout.core.endpoint import EndpointId
 from rollout.ports import Store
 
-SWEEP, ALERT, DOCTOR = "sweep", "alert", "doctor"
+SWEEP, ALERT, DOCTOR, KEYS = "sweep", "alert", "doctor", "keys"
 
 _TOLD_MAX = 200
 

@@ -1,7 +1,7 @@
 """Brings the notices of an outbox to people: each at least once, under one id, never in the way."""
 
 import logging
-from collections.abc import Callable
+from typing import Protocol
 
 from rollout.core import outbox
 from rollout.core.endpoint import EndpointId
@@ -9,13 +9,20 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.letter import Letter, Link, letter
 from rollout.core.notify import Notice
 from rollout.core.rollout import Rollout
+from rollout.core.rotation.letter import key_letter
 from rollout.errors import Conflict, Refused, Unavailable
 from rollout.notice_ports import Notices
 from rollout.ports import Clock, Store
 
 log = logging.getLogger(__name__)
 
-Links = Callable[[Notice, Rollout], tuple[Link, ...]]
+
+class Links(Protocol):
+    """Where a letter leads."""
+
+    def links(self, notice: Notice, rollout: Rollout) -> tuple[Link, ...]: ...
+
+    def key_links(self, endpoint: EndpointId) -> tuple[Link, ...]: ...
 
 
 class Post:
@@ -49,11 +56,13 @@ class Post:
         """Raises Refused where nothing is left to tell."""
         found = self._store.history(endpoint.key, notice.entry - 1, 1)
         entry = found[0] if found and found[0].number == notice.entry else None
+        if entry is not None and notice.of_keys:
+            return key_letter(notice, entry, endpoint, self._links.key_links(endpoint))
         rollout_id = entry.rollout_id if entry else None
         rollout = self._store.rollout(endpoint.key, rollout_id) if rollout_id else None
         if entry is None or rollout is None:
             raise Refused("the history entry that it tells is not kept any more")
-        return letter(notice, entry, rollout, self._links(notice, rollout))
+        return letter(notice, entry, rollout, self._links.links(notice, rollout))
 
     def _settle(
         self, endpoint: EndpointId, notice: Notice, *, later: str = "", given_up: str = ""

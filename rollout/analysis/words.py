@@ -43,6 +43,17 @@ def figures(number: float, digits: int = 2) -> str:
     return told.rstrip("0").rstrip(".") if places > 0 else told
 
 
+def span(seconds: float) -> str:
+    """As `m:ss`, or `h:mm:ss` from an hour on."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def minutes(count: float) -> str:
+    return f"{count:g} minute" + ("" if count == 1 else "s")
+
+
 def percent(rate: float) -> str:
     return f"{figures(100 * rate)} %"
 

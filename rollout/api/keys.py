@@ -10,7 +10,9 @@ from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
+from rollout.core.head import HistoryEntry
 from rollout.core.rotation.decision import KeyDecision
+from rollout.core.rotation.events import RotationOverdue
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.errors import Conflict, Unknown
 from rollout.inbox import CommandBody, endpoint_name, read_body
@@ -84,11 +86,16 @@ def history(parts: Parts, request: Request) -> Response:
         found += [
             entry
             for entry in page
-            if entry.rotation_id and (one is None or entry.rotation_id == one[0])
+            if _is_of_keys(entry) and (one is None or entry.rotation_id == one[0])
         ]
         if len(page) < HISTORY_PAGE:
             return answer(History(entries=tuple(found)))
         after = page[-1].number
+
+
+def _is_of_keys(entry: HistoryEntry) -> bool:
+    """Also what was told before any rotation was there."""
+    return entry.rotation_id is not None or entry.event == RotationOverdue.__name__
 
 
 def rotate(parts: Parts, request: Request) -> Response:

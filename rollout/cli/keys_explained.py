@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
 
 from rich.console import Group
 from rich.text import Text
 
 from rollout.cli.controller import in_path
 from rollout.cli.talk import Talk
-from rollout.cli.words import date_time, minutes, span
+from rollout.cli.words import date_time
 from rollout.core.head import HistoryEntry
 from rollout.core.rotation.state import ROTATION_OVER
+from rollout.core.rotation.words import numbers_told
 from rollout.keys.views import KeysStatus, RotationView
 
 ROTATION_IN = re.compile(r"-[0-9a-f]{10}-keys-[0-9]+$")
@@ -27,6 +26,9 @@ _CAME_IN: Mapping[str, str] = {
     "RegenerationAnswered": "Azure answered",
     "KeyActionFailed": "a request came to nothing",
     "EndpointMissed": "a look did not find the endpoint",
+    "LookFailed": "keys and secret could not be read",
+    "RotationOverdue": "a rotation should have been by now",
+    "NoticeGivenUp": "people could not be told",
 }
 
 
@@ -75,31 +77,6 @@ def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
     if entry.before != entry.after:
         moved = f"{entry.before} → {entry.after}".replace("_", " ")
         yield "phase", moved
-
-
-def numbers_told(numbers: Mapping[str, Any]) -> Iterator[str]:
-    """The numbers of one entry in words; what it does not have is left out."""
-    if "overlap_minutes" in numbers:
-        yield f"a client may keep a key for {minutes(numbers['overlap_minutes'])}"
-        yield f"a regeneration may take {minutes(numbers['lands_within_minutes'])}"
-        yield f"a new key may be refused for {minutes(numbers['ready_within_minutes'])}"
-    if "answers" in numbers:
-        yield f"{numbers['answers']} of {numbers['answers_wanted']} answers were good"
-    if "failures" in numbers:
-        yield f"failed {numbers['failures']} times before: {numbers['last_failure']}"
-    if numbers.get("seconds"):
-        yield f"the phase before took {span(numbers['seconds'])}"
-    if "request" in numbers:
-        told = f"request {numbers['request']} of {numbers['requests_max']}"
-        yield f"{told}; it has until {_at(numbers['lands_by'])} to show"
-    if "expires_at" in numbers:
-        yield f"the version expires {_at(numbers['expires_at'])}"
-    if "overlap_until" in numbers:
-        yield f"version {numbers['version']}; until {_at(numbers['overlap_until'])} both keys work"
-
-
-def _at(text: str) -> str:
-    return date_time(datetime.fromisoformat(text))
 
 
 def _now(view: RotationView) -> Text:

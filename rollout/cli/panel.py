@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.analysis.report import Finding, Verdict
+from rollout.analysis.words import span
 from rollout.cli.glance import glance, next_step, replaces, risk, trouble
 from rollout.cli.words import (
     VERDICTS,
@@ -17,7 +18,6 @@ from rollout.cli.words import (
     guard_name,
     measured,
     samples,
-    span,
     verdict_text,
 )
 from rollout.core.head import HistoryEntry

@@ -7,12 +7,12 @@ import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from rollout.analysis.words import minutes
 from rollout.cli.endings import EXIT_OF, Exit
 from rollout.cli.follow import PATIENCE_SECONDS, Moment, follow
 from rollout.cli.lines import Lines
 from rollout.cli.panel import EVENTS_TOLD, panel
 from rollout.cli.talk import Talk, console, say_json, talks
-from rollout.cli.words import minutes
 from rollout.views import RolloutView
 
 timeout_option = click.option(

@@ -31,13 +31,6 @@ def age(gone: timedelta) -> str:
     return f"{max(gone, timedelta(0)) // timedelta(minutes=1)} min"
 
 
-def span(seconds: float) -> str:
-    """As `m:ss`, or `h:mm:ss` from an hour on."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def guard_name(guard: Guard) -> str:
     return guard.title.replace("_", " ")
 
@@ -80,7 +73,3 @@ def evidence_told(evidence: Mapping[str, Any]) -> str:
     if evidence.get("requests_needed"):
         told.append(f"{evidence['requests_needed']} requests still needed")
     return "; ".join(told)
-
-
-def minutes(count: float) -> str:
-    return f"{count:g} minute" + ("" if count == 1 else "s")

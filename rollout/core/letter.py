@@ -1,5 +1,7 @@
 """What people are told of one history entry: the sentence, the numbers, and where to go on."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 
 from rollout.core.frozen import Frozen
@@ -8,7 +10,7 @@ from rollout.core.notify import Moment, Notice, Topic
 from rollout.core.rollout import Origin, Phase, Rollout
 
 NUMBERS_MAX = 6
-_TEXT_MAX = 600
+TEXT_MAX = 600
 
 
 class Link(Frozen):
@@ -16,7 +18,7 @@ class Link(Frozen):
     url: str
 
 
-class Letter(Frozen):
+class Letter(Frozen, ABC):
     """One notice as it is told, in no format yet; the same id however often it is sent."""
 
     id: str
@@ -25,12 +27,7 @@ class Letter(Frozen):
     at: datetime
     endpoint: str
     endpoint_id: str
-    rollout_id: str
     entry: int
-    canary: str
-    baseline: str | None
-    phase: Phase
-    stage: str
     who: str
     sentence: str
     numbers: tuple[str, ...] = ()
@@ -39,12 +36,62 @@ class Letter(Frozen):
     deadline: datetime | None = None
     command: str = ""
     links: tuple[Link, ...] = ()
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """One line: where, and what is the matter."""
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """The id of what it is about."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Which kind of news it is, for programs: small words with dots between them."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> Mapping[str, str]:
+        """What it is about and where that stands, by name."""
+
+    @property
+    @abstractmethod
+    def is_good(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def is_bad(self) -> bool: ...
+
+
+class RolloutLetter(Letter):
+    """Of a rollout."""
+
+    rollout_id: str
+    canary: str
+    baseline: str | None
+    phase: Phase
+    stage: str
     origin: Origin | None = None
 
     @property
     def title(self) -> str:
         doing = f"{_DOING[self.topic]} {self.about}".rstrip()
         return f"{self.endpoint}: {self.canary} {doing}"
+
+    @property
+    def subject(self) -> str:
+        return self.rollout_id
+
+    @property
+    def kind(self) -> str:
+        return self.topic.value
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return {"rollout": self.rollout_id, "phase": self.phase.value, "stage": self.stage}
 
     @property
     def is_good(self) -> bool:
@@ -70,7 +117,7 @@ _DOING = {
 
 def letter(
     notice: Notice, entry: HistoryEntry, rollout: Rollout, links: tuple[Link, ...] = ()
-) -> Letter:
+) -> RolloutLetter:
     """Tell that entry; a question only while it is open."""
     where = str(rollout.endpoint)
     asked = rollout.asked if rollout.phase is Phase.APPROVING else None
@@ -82,7 +129,7 @@ def letter(
         Topic.ENDED: f"rollout explain {where}",
     }
     findings = entry.numbers.get("findings", ())
-    return Letter(
+    return RolloutLetter(
         id=notice.id,
         topic=notice.topic,
         about=notice.about,
@@ -96,8 +143,8 @@ def letter(
         phase=entry.after,
         stage=entry.stage,
         who=entry.who,
-        sentence=entry.why[:_TEXT_MAX],
-        numbers=tuple(str(one["because"])[:_TEXT_MAX] for one in findings[:NUMBERS_MAX]),
+        sentence=entry.why[:TEXT_MAX],
+        numbers=tuple(str(one["because"])[:TEXT_MAX] for one in findings[:NUMBERS_MAX]),
         actions=entry.actions,
         question=asks.question if asks else "",
         deadline=asks.deadline if asks else None,

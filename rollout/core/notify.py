@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     ConfigDict,
@@ -40,6 +40,7 @@ class Topic(StrEnum):
     ROLLS_BACK = "rolls_back"
     TROUBLE = "trouble"
     ENDED = "ended"
+    OVERDUE = "overdue"
 
 
 class Moment(StrEnum):
@@ -51,7 +52,17 @@ class Moment(StrEnum):
 
 _PATH_MIN = 8
 """A shorter path is no secret, but a word that a log may need."""
-_UNASKED = (
+OfRollout = Literal[
+    Topic.STARTED,
+    Topic.STAGE,
+    Topic.ASKS,
+    Topic.HOLDS,
+    Topic.ROLLS_BACK,
+    Topic.TROUBLE,
+    Topic.ENDED,
+]
+OfRotation = Literal[Topic.STARTED, Topic.ASKS, Topic.TROUBLE, Topic.ENDED, Topic.OVERDUE]
+_UNASKED: tuple[OfRollout, ...] = (
     Topic.STARTED,
     Topic.ASKS,
     Topic.HOLDS,
@@ -59,31 +70,54 @@ _UNASKED = (
     Topic.TROUBLE,
     Topic.ENDED,
 )
+_UNASKED_OF_ROTATION: tuple[OfRotation, ...] = (
+    Topic.ASKS,
+    Topic.TROUBLE,
+    Topic.ENDED,
+    Topic.OVERDUE,
+)
 
 
-class NotifyRule(Frozen):
-    """One entry of `notify`: a place by its name in the settings, and what is told there."""
+class _Place(Frozen):
+    """A place by its name in the settings."""
 
     teams: TargetName | None = None
     slack: TargetName | None = None
     webhook: TargetName | None = None
-    github: TargetName | None = None
-    on: Annotated[tuple[Topic, ...], Field(min_length=1)] = Field(
-        _UNASKED, description="what is told; none written: all but each single stage"
-    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [kind.value for kind in TargetKind if getattr(self, kind) is not None]
+        given = [kind.value for kind, _ in self._named()]
         if len(given) != 1:
-            known = ", ".join(TargetKind)
+            known = ", ".join(kind for kind in TargetKind if kind in type(self).model_fields)
             raise ValueError(f"a notice goes to exactly one place, not {given or 'none'}: {known}")
         return self
 
     @property
     def target(self) -> "Target":
-        kind = next(kind for kind in TargetKind if getattr(self, kind) is not None)
-        return Target(kind=kind, name=getattr(self, kind))
+        kind, name = self._named()[0]
+        return Target(kind=kind, name=name)
+
+    def _named(self) -> Sequence[tuple[TargetKind, str]]:
+        written = [(kind, getattr(self, kind, None)) for kind in TargetKind]
+        return [(kind, name) for kind, name in written if name is not None]
+
+
+class NotifyRule(_Place):
+    """One entry of `notify`: a place by its name in the settings, and what is told there."""
+
+    github: TargetName | None = None
+    on: Annotated[tuple[OfRollout, ...], Field(min_length=1)] = Field(
+        _UNASKED, description="what is told; none written: all but each single stage"
+    )
+
+
+class KeyNotifyRule(_Place):
+    """The same of a rotation; it comes from no commit, so GitHub is not told."""
+
+    on: Annotated[tuple[OfRotation, ...], Field(min_length=1)] = Field(
+        _UNASKED_OF_ROTATION, description="what is told; none written: all but that one starts"
+    )
 
 
 class Target(Frozen):
@@ -104,6 +138,7 @@ class Notice(Frozen):
     topic: Topic | Moment
     about: str = Field("", description="for a hook: what begins or is over")
     entry: int = Field(description="the number of the history entry that is told")
+    of_keys: bool = Field(default=False, description="whether that is about keys, not a rollout")
     since: datetime
     not_before: datetime
     attempts: int = 0
@@ -152,6 +187,17 @@ class Targets(Frozen):
 
     def names(self, kind: TargetKind) -> Sequence[str]:
         return sorted(getattr(self, kind))
+
+    def missing(self, target: Target) -> str | None:
+        """Why that place cannot be reached here, and the remedy; None: it is named."""
+        known = self.names(target.kind)
+        if target.name in known:
+            return None
+        names = ", ".join(known) or "none"
+        return (
+            f"the settings know no {target.kind} place {target.name!r}; there are: {names};"
+            " add it to ROLLOUT_NOTIFY"
+        )
 
     @property
     def secrets(self) -> Sequence[str]:

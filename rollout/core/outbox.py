@@ -3,14 +3,13 @@
 It stands apart from the owed actions: nothing that is done to the world ever waits for a notice.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
-from rollout.core.moments import to_tell
-from rollout.core.notify import Moment, Notice, Target, TargetKind, Topic
-from rollout.core.rollout import OVER, HoldCause, Phase, Rollout
+from rollout.core.notify import Moment, Notice, Target, Topic
 
 OUTBOX_MAX = 24
 """So many notices an endpoint owes at most: the oldest give way, and the entry says so."""
@@ -27,86 +26,44 @@ _ERROR_MAX = 200
 # -- owing ------------------------------------------------------------------------------------
 
 
-def owe(before: Head, after: Head, entry: HistoryEntry, now: datetime) -> tuple[Head, HistoryEntry]:
-    """The head with what the policy wants told of this entry; what had to give way is recorded."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What is to be told, about what, to whom; `place` sets it apart from others of its entry."""
+
+    topic: Topic | Moment
+    target: Target
+    about: str = ""
+    place: tuple[str, ...] = ()
+
+
+def owe(
+    head: Head, entry: HistoryEntry, words: Iterable[Word], now: datetime, *, of_keys: bool = False
+) -> tuple[Head, HistoryEntry]:
+    """The head with what is to be told of this entry; what had to give way is recorded."""
     number = entry.number
     new = tuple(
         Notice(
-            id=":".join([after.endpoint.key, str(number), target.kind, target.name, *place]),
-            target=target,
-            topic=topic,
-            about=about,
+            id=":".join([head.endpoint.key, str(number), *_place(word)]),
+            target=word.target,
+            topic=word.topic,
+            about=word.about,
             entry=number,
+            of_keys=of_keys,
             since=now,
             not_before=now,
         )
-        for topic, about, target, place in _wanted(before.rollout, after.rollout)
+        for word in words
     )
-    outbox = (*after.outbox, *new)
+    outbox = (*head.outbox, *new)
     dropped = outbox[: max(0, len(outbox) - OUTBOX_MAX)]
     if dropped:
         told = tuple(f"give up the notice of entry {one.entry} to {one.target}" for one in dropped)
         entry = entry.model_copy(update={"actions": (*entry.actions, *told)})
-    return after.model_copy(update={"outbox": outbox[len(dropped) :]}), entry
+    return head.model_copy(update={"outbox": outbox[len(dropped) :]}), entry
 
 
-def _wanted(
-    before: Rollout | None, after: Rollout | None
-) -> Iterator[tuple[Topic | Moment, str, Target, tuple[str, ...]]]:
-    """What is told, about what, to whom, and what sets it apart in its id: hooks first."""
-    for place, (moment, about, target) in enumerate(to_tell(before, after)):
-        yield moment, about, target, (moment, str(place))
-    topic = topic_of(before, after)
-    if topic and after:
-        for target in _targets(after, topic):
-            yield topic, "", target, ()
-
-
-def _targets(rollout: Rollout, topic: Topic) -> Sequence[Target]:
-    """Each place once; GitHub only where the start named a commit to tell it about."""
-    wanted = [rule.target for rule in rollout.policy.notify if topic in rule.on]
-    return tuple(
-        target
-        for target in dict.fromkeys(wanted)
-        if target.kind is not TargetKind.GITHUB or rollout.order.origin
-    )
-
-
-def topic_of(before: Rollout | None, after: Rollout | None) -> Topic | None:
-    """What a decision is about, in the eyes of people; None: nothing they asked to hear of."""
-    if after is None:
-        return None
-    if before is None or before.id != after.id:
-        return Topic.STARTED
-    return next((topic for topic, is_it in _TOPICS if is_it(before, after)), None)
-
-
-def _is_asking(rollout: Rollout) -> bool:
-    """Whether it stands still for a hook alone: nobody has to hear of that."""
-    return rollout.hold is not None and rollout.hold.cause is HoldCause.CONFIRMING
-
-
-def _moved_to(*phases: Phase) -> Callable[[Rollout, Rollout], bool]:
-    return lambda before, after: before.phase is not after.phase and after.phase in phases
-
-
-_TOPICS: tuple[tuple[Topic, Callable[[Rollout, Rollout], bool]], ...] = (
-    (Topic.ENDED, _moved_to(*OVER)),
-    (Topic.ROLLS_BACK, _moved_to(Phase.ROLLING_BACK)),
-    (
-        Topic.TROUBLE,
-        lambda before, after: bool(after.trouble) and before.trouble != after.trouble,
-    ),
-    (
-        Topic.HOLDS,
-        lambda before, after: (
-            after.phase is Phase.HOLDING and before.hold != after.hold and not _is_asking(after)
-        ),
-    ),
-    (Topic.ASKS, _moved_to(Phase.APPROVING)),
-    (Topic.STAGE, lambda before, after: before.stage != after.stage),
-)
-"""The first that fits is told."""
+def _place(word: Word) -> Sequence[str]:
+    return word.target.kind, word.target.name, *word.place
 
 
 # -- paying -----------------------------------------------------------------------------------
@@ -154,17 +111,20 @@ def is_last_try(notice: Notice) -> bool:
 
 def given_up(head: Head, notice: Notice, error: str, now: datetime) -> tuple[Head, HistoryEntry]:
     """Nobody was told: that is said in the history, and nothing more is tried."""
-    rollout = head.rollout
+    rollout = None if notice.of_keys else head.rollout
+    rotation = head.rotation if notice.of_keys else None
+    phase = rotation.phase if rotation else head.phase
     entry = HistoryEntry(
         number=head.entries + 1,
         at=now,
         rollout_id=rollout.id if rollout else None,
+        rotation_id=rotation.id if rotation else None,
         event="NoticeGivenUp",
         event_id=f"{notice.id}:given-up",
         who="rollout",
         previous=head.last_link or first_link(head.endpoint.key),
-        before=head.phase,
-        after=head.phase,
+        before=phase,
+        after=phase,
         stage=str(rollout.here) if rollout else "",
         why=f"the notice of entry {notice.entry} ({notice.topic}) did not reach {notice.target},"
         f" asked {notice.attempts + 1} times: {error[:_ERROR_MAX]}",

@@ -28,6 +28,7 @@ from rollout.core.machine.decision import Decision
 from rollout.core.machine.onward import budget, seen
 from rollout.core.machine.repeats import is_for_good, refusing
 from rollout.core.rollout import Phase, Rollout
+from rollout.core.topics import to_tell
 
 _GRACE = timedelta(seconds=5)
 _GRACE_OF_HOOK = timedelta(seconds=TIMEOUT_SECONDS_MAX + 5)
@@ -59,7 +60,8 @@ def record(
     row, new = _after(before, decision, event, now)
     if not _is_told(before, decision) and not isinstance(event, HookAnswered):
         return outbox.reminded(row), new, None
-    row, entry = outbox.owe(before, row, _entry(before, decision, event, now), now)
+    words = to_tell(before.rollout, row.rollout)
+    row, entry = outbox.owe(row, _entry(before, decision, event, now), words, now)
     written = {"entries": entry.number, "last_link": link(entry)}
     return outbox.reminded(row.model_copy(update=written)), new, entry
 

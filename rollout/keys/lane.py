@@ -1,7 +1,6 @@
 """The way of an event about keys: load, decide, save, do; beside that of rollouts, on one row."""
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 from rollout.core.endpoint import EndpointId
@@ -15,7 +14,8 @@ from rollout.core.rotation.record import record_keys
 from rollout.core.rotation.state import Rotation
 from rollout.errors import Conflict, Refused, Unavailable, Unknown
 from rollout.keys.ring import KeyRing
-from rollout.ports import Clock, Held, Store
+from rollout.ports import Clock, Held, Queue, Store
+from rollout.wakes import send_notices, send_wake
 
 STEPS_MAX = 30
 """So many looks one message may lead to; the rest is another message's."""
@@ -30,14 +30,11 @@ class KeyLane:
     a later look shows what became of it, and decides again.
     """
 
-    def __init__(
-        self, store: Store, clock: Clock, ring: KeyRing, send: Callable[[Head], object]
-    ) -> None:
-        """`send` sends the row's own wake-up."""
+    def __init__(self, store: Store, clock: Clock, ring: KeyRing, queue: Queue) -> None:
         self._store = store
         self._clock = clock
         self._ring = ring
-        self._send = send
+        self._queue = queue
 
     def tell(self, endpoint: EndpointId, event: KeyCommand) -> KeyDecision:
         """Decide on what is asked, and go on with it at once, as far as it goes."""
@@ -88,11 +85,17 @@ class KeyLane:
                 saved = self._store.save(held, row, entry)
             except Conflict:
                 continue
-            self._send(saved.head)
+            self._send(held.head, saved.head)
             break
         if decision.action:
             self._do(endpoint, decision.action, saved.head)
         return KeyDecision(saved.head, decision.why)
+
+    def _send(self, before: Head, saved: Head) -> None:
+        """The row's own wake-up, and word of what people are to be told."""
+        send_wake(self._queue, saved, saved.due_at)
+        if saved.outbox != before.outbox:
+            send_notices(self._queue, saved)
 
     def _do(self, endpoint: EndpointId, action: AnyKeyAction, saved: Head) -> None:
         def still_wanted() -> bool:

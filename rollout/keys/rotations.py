@@ -4,12 +4,15 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from rollout import marks
 from rollout.core.endpoint import EndpointId, WorkspaceId
+from rollout.core.notify import Topic
 from rollout.core.rotation.decision import KeyDecision
 from rollout.core.rotation.events import (
     RotationAbortRequested,
+    RotationOverdue,
     RotationRequested,
     RotationResumeRequested,
 )
@@ -17,7 +20,7 @@ from rollout.core.rotation.expiry import Expiry
 from rollout.core.rotation.policy import NOTICE, RotationPolicy
 from rollout.core.rotation.policy_text import choose_rotation, is_rotation, parse_rotation
 from rollout.core.rotation.state import KeyName, Published, Rotation
-from rollout.errors import PolicyError, Refused, RolloutError, Unavailable, Unknown
+from rollout.errors import Conflict, PolicyError, Refused, RolloutError, Unavailable, Unknown
 from rollout.key_ports import EndpointKeys
 from rollout.keys.lane import KeyLane
 from rollout.keys.ring import KeyRing
@@ -28,6 +31,9 @@ log = logging.getLogger(__name__)
 
 CALENDAR, VAULT = "schedule", "key vault"
 """Who asks where no person does."""
+
+OVERDUE_EVERY = timedelta(hours=1)
+"""So often is looked for what is overdue: each look asks Azure for every endpoint's keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class Rotations:
                 begun += self._begin_due(endpoint, due)
             except RolloutError as no:  # one endpoint's trouble is not another's
                 log.warning("%s: its keys are not rotated: %s", endpoint, no)
+        self._tell_overdue(now)
         return begun
 
     def _begin_due(self, endpoint: EndpointId, due: Mapping[str, datetime]) -> bool:
@@ -108,6 +115,29 @@ class Rotations:
         event_id = f"schedule:{due[name]:%Y%m%dT%H%M}"
         wish = Wish(CALENDAR, f"due at {due[name]:%Y-%m-%d %H:%M} UTC")
         return self.rotate(endpoint, event_id, wish).taken
+
+    def _tell_overdue(self, now: datetime) -> None:
+        """Once an hour people hear of the rotations that should have been; once of each."""
+        if not any(_tells_overdue(policy) for policy in self._whole().values()):
+            return
+        last = marks.recall(self.store, marks.KEYS)
+        if last and now - last.at < OVERDUE_EVERY:
+            return
+        told = sum(self._is_told(endpoint) for endpoint in self._all())
+        with suppress(Conflict):  # another worker has told it as well, under the same ids
+            marks.note(self.store, marks.KEYS, now, f"{told} overdue")
+
+    def _is_told(self, endpoint: EndpointId) -> bool:
+        """Whether its keys are overdue and somebody wants to know."""
+        try:
+            _, policy = self._policy(endpoint)
+        except PolicyError:
+            return False
+        why = self.status(endpoint).overdue if _tells_overdue(policy) else None
+        if why is None:
+            return False
+        event = RotationOverdue(id=f"overdue:{why}", who="rollout", why=why, policy=policy)
+        return self.lane.tell(endpoint, event).taken
 
     def on_expiry(self, heard: Expiry) -> str:
         """Rotate the endpoint whose key that secret is; says what came of it."""
@@ -210,6 +240,10 @@ class Rotations:
     def _all(self) -> Iterator[EndpointId]:
         for workspace in self.workspaces:
             yield from self.endpoints.list(workspace)
+
+
+def _tells_overdue(policy: RotationPolicy) -> bool:
+    return any(Topic.OVERDUE in rule.on for rule in policy.notify)
 
 
 def _is_told_at_once(version: Published) -> bool:

@@ -8,6 +8,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.rotation.looked import SENDS_MAX
 from rollout.core.rotation.policy import RotationPolicy
 from rollout.core.rotation.state import KeyName, KeysView, Rotation, RotationPhase
+from rollout.core.rotation.words import remedy
 
 MISSED_AFTER = timedelta(hours=1)
 """So late a scheduled rotation still starts by itself; then it is overdue, and a person's."""
@@ -75,7 +76,7 @@ def rotation_view(rotation: Rotation) -> RotationView:
         published_at=rotation.published_at,
         waits_for=_waits_for(rotation),
         needs_person=asking,
-        remedy=_remedy(rotation) if asking else "",
+        remedy=remedy(rotation.trouble or "", rotation.endpoint) if asking else "",
         trouble=rotation.trouble,
         next_look_at=rotation.due_at,
         waits_until=until,
@@ -122,15 +123,6 @@ _SENTENCES = {
 
 def _waits_for(rotation: Rotation) -> str:
     return rotation.waits or _SENTENCES.get(rotation.phase, "nothing: it is over")
-
-
-def _remedy(rotation: Rotation) -> str:
-    """The command that the question itself names; otherwise to go on when it is mended."""
-    told = (rotation.trouble or "").rpartition(": rollout keys ")[2]
-    if told != (rotation.trouble or ""):
-        return f"rollout keys {told}"
-    where = rotation.endpoint
-    return f"rollout keys resume {where}   (or: rollout keys abort {where})"
 
 
 def overdue(

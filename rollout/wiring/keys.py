@@ -13,7 +13,6 @@ from rollout.wiring.reading import sources
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from rollout.core.head import Head
     from rollout.key_ports import Secrets
     from rollout.keys.lane import KeyLane
     from rollout.keys.ring import KeyRing
@@ -63,12 +62,8 @@ def rotations() -> Rotations:
 @Once
 def lane() -> KeyLane:
     from rollout.keys.lane import KeyLane
-    from rollout.wakes import send_wake
 
-    def send(head: Head) -> None:
-        send_wake(queue(), head, head.due_at)
-
-    return KeyLane(store(), clock(), ring(), send)
+    return KeyLane(store(), clock(), ring(), queue())
 
 
 @Once

@@ -21,7 +21,7 @@ def post() -> Post:
     """What is owed to people goes to the places that the settings name."""
     from rollout.post import Post
 
-    return Post(store(), clock(), places(), desk().links)
+    return Post(store(), clock(), places(), desk())
 
 
 @Once

@@ -13,12 +13,16 @@ from aiohttp import web
 
 from rollout.adapters.notices import PlacesByName
 from rollout.adapters.outgoing import Outgoing
-from rollout.core.letter import Letter, Link
+from rollout.core.letter import Link, RolloutLetter
 from rollout.core.notify import Target, TargetKind, Targets, Topic
 from rollout.core.rollout import Origin, Phase
+from rollout.core.rotation.letter import KeyLetter
+from rollout.core.rotation.state import RotationPhase
 from rollout.errors import Refused, Unavailable
 from tests.adapters.receiving import Receiver, Site, a_site
 from tests.fakes import NOON, FakeClock
+from tests.simulation.key_world import ROTATION, KeyWorld
+from tests.simulation.keys import KeyFaults
 
 SECRET = "a secret of sixteen or more"  # pragma: allowlist secret
 SHA = "ab" * 20
@@ -35,7 +39,7 @@ def receiver(server: Site) -> Receiver:
     return server.cleared()
 
 
-def a_letter(**details: Any) -> Letter:
+def a_letter(**details: Any) -> RolloutLetter:
     known: dict[str, Any] = {
         "id": "churn-1:4:webhook:audit",
         "topic": Topic.ROLLS_BACK,
@@ -55,7 +59,25 @@ def a_letter(**details: Any) -> Letter:
         "links": (Link(title="rollout", url="https://rollout.example/api/rollouts/churn-1"),),
         "origin": Origin(repository="contoso/churn", commit=SHA),
     }
-    return Letter.model_validate({**known, **details})
+    return RolloutLetter.model_validate({**known, **details})
+
+
+def a_key_letter(**details: Any) -> KeyLetter:
+    known: dict[str, Any] = {
+        "id": "churn-1:9:webhook:audit",
+        "topic": Topic.ASKS,
+        "at": NOON,
+        "endpoint": "ml/churn",
+        "endpoint_id": "/subscriptions/s/endpoints/churn",
+        "rotation_id": "churn-1-keys-3",
+        "entry": 9,
+        "phase": RotationPhase.ASKING,
+        "who": "rollout",
+        "sentence": "ml-churn-key holds neither key of the endpoint, <!channel>",
+        "numbers": ("the phase before took 0:12",),
+        "command": "rollout keys resume ml/churn --in-use primary|secondary",
+    }
+    return KeyLetter.model_validate({**known, **details})
 
 
 def places(receiver: Receiver, *, private: bool = True, seconds: float = 2) -> PlacesByName:
@@ -241,3 +263,63 @@ def test_github_gets_a_status_and_one_deployment_however_often_it_is_told(
 def test_github_is_not_told_without_a_commit(receiver: Receiver) -> None:
     with pytest.raises(Refused, match="named no repository and commit"):
         places(receiver).send(to("github"), a_letter(origin=None))
+
+
+# -- of keys ----------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_told_of_a_rotation_under_a_type_of_its_own(receiver: Receiver) -> None:
+    places(receiver).send(to("webhook"), a_key_letter())
+
+    sent = json.loads(receiver.bodies[0])
+    assert (sent["type"], sent["subject"]) == ("rollout.keys.asks.v1", "churn-1-keys-3")
+    assert sent["id"] == "churn-1:9:webhook:audit"
+    assert sent["data"]["phase"] == "asking"
+    assert sent["data"]["command"].endswith("--in-use primary|secondary")
+
+
+def test_teams_and_slack_show_what_is_asked_of_whom_about_which_keys(receiver: Receiver) -> None:
+    places(receiver).send(to("teams"), a_key_letter())
+    places(receiver).send(to("slack"), a_key_letter())
+
+    card = json.loads(receiver.bodies[0])["attachments"][0]["content"]
+    assert card["body"][0]["text"] == "ml/churn: the rotation of its keys needs a person"
+    assert card["body"][0]["color"] == "Attention"
+    facts = next(one["facts"] for one in card["body"] if one["type"] == "FactSet")
+    assert {one["title"]: one["value"] for one in facts} == {
+        "rotation": "churn-1-keys-3",
+        "phase": "asking",
+        "who": "rollout",
+    }
+    blocks = json.loads(receiver.bodies[1])["blocks"]
+    assert blocks[-1]["elements"][0]["text"] == (
+        "churn-1-keys-3 · asking · rollout keys resume ml/churn --in-use primary|secondary"
+    )
+    assert b"<!channel>" not in receiver.bodies[1]
+
+
+def test_github_is_told_of_no_keys(receiver: Receiver) -> None:
+    with pytest.raises(Refused, match="named no repository and commit"):
+        places(receiver).send(to("github"), a_key_letter())
+
+    assert receiver.asked == []
+
+
+def test_a_rotation_that_has_ended_is_told_over_http_with_no_key_in_it(receiver: Receiver) -> None:
+    """The whole way: an engine that rotates, an outbox, and a receiver that checks signatures."""
+    world = KeyWorld(faults=KeyFaults(operation=(1, 1), lands=(0, 0), refused=(0, 0)))
+    world.policies.rotation = f"{ROTATION}  notify: [{{webhook: room}}]\n"  # type: ignore[attr-defined]
+    world.send = places(receiver).send  # type: ignore[method-assign]
+    keys = list(world.keys.keys.values())
+
+    world.rotate()
+    world.pass_time(60)
+    world.clock.advance(timedelta(seconds=1))
+    world._deliver()
+
+    sent = [json.loads(body) for body in receiver.bodies]
+    assert [one["type"] for one in sent] == ["rollout.keys.ended.v1"]
+    assert sent[0]["data"]["sentence"].endswith("the rotation is over")
+    assert receiver.headers[0]["X-Rollout-Signature"].startswith("t=")
+    keys += world.keys.keys.values()
+    assert not [key for key in keys if key.encode() in receiver.bodies[0]]

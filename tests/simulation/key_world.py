@@ -10,10 +10,12 @@ from rollout.engine import Engine
 from rollout.keys.lane import KeyLane
 from rollout.keys.ring import KeyRing
 from rollout.keys.rotations import Rotations, Wish
+from rollout.links import Desk
 from rollout.looks import Looks
 from rollout.measuring import Sources
 from rollout.ports import PolicyFile
-from rollout.wakes import STEPS_QUEUE, send_wake
+from rollout.post import Post
+from rollout.wakes import STEPS_QUEUE
 from tests.fakes import FakeSecrets
 from tests.simulation.azure import Faults, SimulatedMetrics
 from tests.simulation.keys import Client, KeyFaults, SimulatedKeys
@@ -108,9 +110,7 @@ class KeyWorld(World):
             lambda: SALT,
         )
         queue = mortal["queue"]
-        lane = KeyLane(
-            mortal["store"], self.clock, ring, lambda head: send_wake(queue, head, head.due_at)
-        )
+        lane = KeyLane(mortal["store"], self.clock, ring, queue)
         self.rotations = Rotations(
             lane=lane,
             ring=ring,
@@ -132,7 +132,8 @@ class KeyWorld(World):
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
-        return Engine(mortal["store"], mortal["queue"], self.clock, looks, effects, lane)
+        post = Post(mortal["store"], self.clock, self, Desk(lambda: SALT, None))
+        return Engine(mortal["store"], queue, self.clock, looks, effects, lane, post=post)
 
     # -- what people do ------------------------------------------------------------------------
 

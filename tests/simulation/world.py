@@ -261,7 +261,7 @@ class World:
         hooks = Mortal(self.hooks, self.deaths)
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test", hooks=hooks)
         desk = Desk(lambda: SecretStr("secret"), None)
-        post = Post(mortal["store"], self.clock, self, desk.links)
+        post = Post(mortal["store"], self.clock, self, desk)
         store, queue = mortal["store"], mortal["queue"]
         return Engine(store, queue, self.worker_clock, looks, effects, post=post)
 

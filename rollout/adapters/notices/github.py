@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from rollout.adapters.notices.posting import Posting, written
-from rollout.core.letter import Letter
+from rollout.core.letter import Letter, RolloutLetter
 from rollout.core.notify import GitHubToken, Topic
 from rollout.core.rollout import Phase
 from rollout.errors import Refused, Unavailable
@@ -18,7 +18,7 @@ class Reporter:
     """One letter to one repository; whatever is there already is found, not made twice."""
 
     def __init__(self, posting: Posting, place: str, known: GitHubToken, letter: Letter) -> None:
-        if letter.origin is None:
+        if not isinstance(letter, RolloutLetter) or letter.origin is None:
             raise Refused(f"{place}: the start named no repository and commit")
         self._posting = posting
         self._place = place
@@ -89,13 +89,13 @@ class Reporter:
         return self._posting.ask(self._place, method, url, content, self._headers)
 
 
-def _state(letter: Letter) -> str:
+def _state(letter: RolloutLetter) -> str:
     if letter.phase is Phase.REFUSED:
         return "error"
     return "success" if letter.is_good else "failure" if letter.is_bad else "pending"
 
 
-def _shown(letter: Letter) -> str:
+def _shown(letter: RolloutLetter) -> str:
     if letter.topic in {Topic.ASKS, Topic.HOLDS}:
         return "pending"
     state = _state(letter)

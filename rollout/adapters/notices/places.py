@@ -50,10 +50,5 @@ class PlacesByName:
                 github.Reporter(self._posting, str(target), known_as, letter).report()
 
     def _check(self, target: Target) -> None:
-        known = self._targets.names(target.kind)
-        if target.name not in known:
-            names = ", ".join(known) or "none"
-            raise Refused(
-                f"the settings know no {target.kind} place {target.name!r}; there are: {names};"
-                " add it to ROLLOUT_NOTIFY"
-            )
+        if missing := self._targets.missing(target):
+            raise Refused(missing)

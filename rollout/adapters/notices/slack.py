@@ -22,7 +22,7 @@ def message(letter: Letter) -> bytes:
         blocks.append(_section(f"{letter.question}{until}"))
     if letter.numbers:
         blocks.append(_section("\n".join(f"• {number}" for number in letter.numbers)))
-    told = f"{letter.rollout_id} · {letter.phase} · {letter.stage or '-'} · {letter.command}"
+    told = " · ".join([*(fact or "-" for fact in letter.facts.values()), letter.command])
     blocks.append({"type": "context", "elements": [_words(told)]})
     if letter.links:
         blocks.append({"type": "actions", "elements": [_button(one) for one in letter.links]})

@@ -43,9 +43,7 @@ def _plain(text: str) -> str:
 
 def _facts(letter: Letter) -> list[dict[str, str]]:
     facts = {
-        "rollout": letter.rollout_id,
-        "phase": letter.phase.value,
-        "stage": letter.stage,
+        **letter.facts,
         "who": letter.who,
         "deadline": f"{letter.deadline:%Y-%m-%d %H:%M} UTC" if letter.deadline else "",
     }

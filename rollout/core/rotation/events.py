@@ -42,6 +42,12 @@ class RotationResumeRequested(KeyCommand):
     in_use: KeyName | None = None
 
 
+class RotationOverdue(KeyCommand):
+    """A rotation should have been by now: `why`. Nothing is done but to tell people."""
+
+    policy: RotationPolicy
+
+
 class KeysLookedAt(KeyEvent):
     """What one look at keys and secret showed."""
 

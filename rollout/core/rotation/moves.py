@@ -12,6 +12,7 @@ from rollout.core.rotation.events import (
     KeyPublished,
     LookFailed,
     RegenerationAnswered,
+    RotationOverdue,
     RotationRequested,
     RotationResumeRequested,
 )
@@ -64,6 +65,11 @@ def hasten(head: Head, rotation: Rotation, event: RotationRequested, now: dateti
         hurried["due_at"] = None
     told = _said(event, f"{event.who} says that a key has leaked: nobody is waited for any more")
     return put(head, rotation.model_copy(update=hurried), told)
+
+
+def overdue(head: Head, event: RotationOverdue, _now: datetime) -> KeyDecision:
+    """Nothing changes: it is told, and a person may rotate by hand."""
+    return KeyDecision(head, event.why)
 
 
 def abort(head: Head, rotation: Rotation, event: KeyCommand, now: datetime) -> KeyDecision:

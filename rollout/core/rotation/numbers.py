@@ -6,7 +6,7 @@ from typing import Any
 
 from rollout.core.rotation.actions import AnyKeyAction, PublishKey, RegenerateKey
 from rollout.core.rotation.decision import KeyDecision
-from rollout.core.rotation.events import KeyEvent, KeyProbed, RotationRequested
+from rollout.core.rotation.events import KeyEvent, KeyProbed, RotationOverdue, RotationRequested
 from rollout.core.rotation.looked import SENDS_MAX
 from rollout.core.rotation.moves import PROBES
 from rollout.core.rotation.state import Rotation, RotationPhase
@@ -19,7 +19,8 @@ def numbers_of(
 ) -> Iterator[tuple[str, Any]]:
     """By name: counts, seconds, and times as ISO 8601."""
     after = decision.head.rotation
-    assert after is not None, event
+    if after is None or isinstance(event, RotationOverdue):
+        return
     if after.version:
         yield "version", after.version
     if isinstance(event, RotationRequested):

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
+from rollout.core.notify import KeyNotifyRule
 from rollout.core.patience import Minutes, SomeMinutes
 from rollout.core.policy import Match, Name
 
@@ -131,6 +132,9 @@ class RotationPolicy(Frozen):
     )
     lands_within_minutes: SomeMinutes = Field(
         10, description="a regeneration that has not shown by then is asked for again"
+    )
+    notify: Annotated[tuple[KeyNotifyRule, ...], Field(max_length=10)] = Field(
+        (), description="who is told, by the names in the settings"
     )
 
     @model_validator(mode="after")

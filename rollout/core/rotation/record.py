@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from rollout.core import outbox
 from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decide import next_look
@@ -9,9 +10,10 @@ from rollout.core.record import due
 from rollout.core.rotation.actions import PublishKey, RegenerateKey
 from rollout.core.rotation.decide import rotation_phase
 from rollout.core.rotation.decision import KeyDecision
-from rollout.core.rotation.events import KeyCommand, KeyEvent
+from rollout.core.rotation.events import KeyCommand, KeyEvent, RotationOverdue
 from rollout.core.rotation.numbers import numbers_of
 from rollout.core.rotation.state import Rotation
+from rollout.core.rotation.topics import is_troubled, to_tell
 
 
 def record_keys(
@@ -21,10 +23,12 @@ def record_keys(
     row = due(decision.head, _due_of_rollout(before, now))
     if isinstance(event, KeyCommand):
         row = row.remembering(event.id)
-    if not _is_told(before, decision):
-        return row, None
-    entry = _entry(before, decision, event, now)
-    return row.model_copy(update={"entries": entry.number, "last_link": link(entry)}), entry
+    if not _is_told(before, decision) and not isinstance(event, RotationOverdue):
+        return outbox.reminded(row), None
+    words, entry = to_tell(before, decision, event), _entry(before, decision, event, now)
+    row, entry = outbox.owe(row, entry, words, now, of_keys=True)
+    written = {"entries": entry.number, "last_link": link(entry)}
+    return outbox.reminded(row.model_copy(update=written)), entry
 
 
 def _due_of_rollout(head: Head, now: datetime) -> datetime | None:
@@ -42,22 +46,21 @@ def _is_told(before: Head, decision: KeyDecision) -> bool:
 def _told(rotation: Rotation | None) -> tuple[object, ...]:
     if rotation is None:
         return ()
-    return (rotation.id, rotation.phase, rotation.leaked)
+    return (rotation.id, rotation.phase, rotation.leaked, is_troubled(rotation))
 
 
 def _entry(before: Head, decision: KeyDecision, event: KeyEvent, now: datetime) -> HistoryEntry:
     rotation = decision.head.rotation
-    assert rotation is not None, event
     return HistoryEntry(
         number=before.entries + 1,
         at=now,
         rollout_id=None,
-        rotation_id=rotation.id,
+        rotation_id=rotation.id if rotation else None,
         event=type(event).__name__,
         event_id=event.id,
         who=event.who if isinstance(event, KeyCommand) else "rollout",
         before=rotation_phase(before),
-        after=rotation.phase,
+        after=rotation_phase(decision.head),
         why=decision.why,
         actions=(str(decision.action),) if decision.action else (),
         numbers=dict(numbers_of(before.rotation, decision, event, now)),

@@ -17,6 +17,7 @@ from rollout.core.rotation.events import (
     LookFailed,
     RegenerationAnswered,
     RotationAbortRequested,
+    RotationOverdue,
     RotationRequested,
     RotationResumeRequested,
 )
@@ -32,10 +33,14 @@ class KeyTransition:
     to: tuple[RotationPhase, ...]
 
     def __call__(self, head: Head, event: KeyEvent, now: datetime) -> KeyDecision:
-        if self.move is moves.begin:
+        if self.move in _OF_ANY_HEAD:
             return self.move(head, event, now)
         assert head.rotation is not None, event
         return self.move(head, head.rotation, event, now)
+
+
+_OF_ANY_HEAD: frozenset[Callable[..., KeyDecision]] = frozenset({moves.begin, moves.overdue})
+"""Moves for which no rotation need ever have been."""
 
 
 def _to(move: Callable[..., KeyDecision], *phases: RotationPhase) -> KeyTransition:
@@ -47,6 +52,7 @@ KeyAnswer = KeyTransition | str
 _ASK = RotationPhase.ASKING
 _OVER: Mapping[type[KeyEvent], KeyAnswer] = {
     RotationRequested: _to(moves.begin, RotationPhase.WAITING),
+    RotationOverdue: _to(moves.overdue),
     RotationAbortRequested: "no keys are being rotated",
     RotationResumeRequested: "no keys are being rotated",
     KeysLookedAt: "no keys are being rotated",
@@ -59,6 +65,7 @@ _OVER: Mapping[type[KeyEvent], KeyAnswer] = {
 }
 _ALIVE: Mapping[type[KeyEvent], KeyAnswer] = {
     RotationRequested: _to(moves.hasten),
+    RotationOverdue: _to(moves.overdue),
     RotationAbortRequested: _to(moves.abort, RotationPhase.ABORTED),
     RotationResumeRequested: "it goes on by itself; there is nothing to resume",
     EndpointMissed: _to(moves.missed, RotationPhase.DECLINED),
