@@ -54,9 +54,7 @@ def explain(talk: Talk, ref: str, as_markdown: bool) -> None:
     REF may be the id of a rotation of keys too.
     """
     if ROTATION_IN.search(ref):
-        if as_markdown:
-            raise click.UsageError("a rotation of keys is not told as Markdown")
-        explain_keys(talk, ref)
+        explain_keys(talk, ref, as_markdown=as_markdown)
         return
     body = talk.controller.read(f"rollouts/{in_path(ref)}")
     view = talk.controller.view(body)

@@ -12,7 +12,7 @@ from rich.text import Text
 from rollout.cli.controller import in_path
 from rollout.cli.endings import Exit
 from rollout.cli.keys_explained import explain_keys
-from rollout.cli.talk import Talk, changes, talks
+from rollout.cli.talk import Talk, changes, markdown_option, talks
 from rollout.cli.words import age, clock_time, date_time
 from rollout.core.head import HistoryEntry
 from rollout.core.rotation.state import KeyName
@@ -163,13 +163,14 @@ def _since(one: KeysStatus, key: KeyName) -> Text:
     epilog="\b\nExamples:\n  rollout keys explain churn\n  rollout keys explain churn --json"
 )
 @click.argument("ref")
+@markdown_option
 @talks
-def explain(talk: Talk, ref: str) -> None:
+def explain(talk: Talk, ref: str, as_markdown: bool) -> None:
     """Retell the live or last rotation of REF: each step, why, its numbers, what it waits for.
 
     REF may be the id of an older one.
     """
-    explain_keys(talk, ref)
+    explain_keys(talk, ref, as_markdown=as_markdown)
 
 
 @keys.command(epilog="\b\nExamples:\n  rollout keys history churn")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.console import Group
 from rich.text import Text
 
+from rollout.cli import markdown
 from rollout.cli.controller import in_path
 from rollout.cli.talk import Talk
 from rollout.cli.words import date_time
@@ -32,7 +33,7 @@ _CAME_IN: Mapping[str, str] = {
 }
 
 
-def explain_keys(talk: Talk, ref: str) -> None:
+def explain_keys(talk: Talk, ref: str, *, as_markdown: bool = False) -> None:
     """Retell the live or last rotation of an endpoint, or one by its id."""
     body = talk.controller.read(f"keys/{in_path(ref)}")
     view = talk.controller.parsed(KeysStatus, body).rotation
@@ -43,7 +44,8 @@ def explain_keys(talk: Talk, ref: str) -> None:
         "rotation": body.get("rotation") if now else None,
         "entries": [entry.model_dump(mode="json") for entry in entries],
     }
-    talk.answer(data, lambda: _retold(entries, now) if entries else Text(NONE_YET))
+    told = in_markdown if as_markdown else _retold
+    talk.answer(data, lambda: told(entries, now) if entries else NONE_YET)
 
 
 def _entries(talk: Talk, rotation_id: str) -> Sequence[HistoryEntry]:
@@ -60,9 +62,37 @@ def _retold(entries: Sequence[HistoryEntry], now: RotationView | None) -> Group:
     return Group(title, *map(_entry, entries), *last)
 
 
+def in_markdown(entries: Sequence[HistoryEntry], now: RotationView | None) -> str:
+    """The same for a page; what others wrote is only text there."""
+    about = now.endpoint if now else entries[0].rotation_id
+    policy = f", under the policy {now.policy}" if now else ""
+    waits = _waiting(now) if now and now.phase not in ROTATION_OVER else ()
+    return markdown.page(
+        f"### The keys of {markdown.plain(about)}{markdown.plain(policy)}",
+        f"Now: {markdown.plain(_phase(now))}" if now else "",
+        markdown.bullets("It waits", (f"{label}: {line}" for label, line, _ in waits)),
+        markdown.table(("time", "what came in", "so", "more"), map(_cells, entries)),
+        f"Rotation {markdown.plain(entries[0].rotation_id)}",
+    )
+
+
+def _cells(entry: HistoryEntry) -> tuple[str, ...]:
+    more = "; ".join(f"{label} {line}" for label, line in _details(entry))
+    return date_time(entry.at), _came_in(entry), entry.why, more
+
+
+def _phase(now: RotationView) -> str:
+    if now.phase in ROTATION_OVER:
+        return f"over: {now.phase}"
+    return f"{now.phase.value.replace('_', ' ')} since {date_time(now.phase_since)}"
+
+
+def _came_in(entry: HistoryEntry) -> str:
+    return _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
+
+
 def _entry(entry: HistoryEntry) -> Text:
-    came_in = _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
-    told = Text.assemble((date_time(entry.at), "dim"), "  ", came_in, "\n")
+    told = Text.assemble((date_time(entry.at), "dim"), "  ", _came_in(entry), "\n")
     told.append(f"  {entry.why}\n", "bold")
     for label, line in _details(entry):
         told.append(f"    {label:<7}", "dim").append(f"{line}\n")

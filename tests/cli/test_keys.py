@@ -202,6 +202,26 @@ def test_a_rotation_is_explained_with_its_numbers_and_what_it_waits_for(
         assert told in answer.output
 
 
+@pytest.mark.parametrize(
+    "words", [("keys", "explain", "churn"), ("explain", "churn-0123456789-keys-1")]
+)
+def test_a_rotation_is_explained_on_a_page_where_foreign_words_are_text(
+    canned: Canned, shell: Shell, words: tuple[str, ...]
+) -> None:
+    entry = {**ENTRY, "numbers": {"seconds": 75.0}, "why": "a | b <script> @anna"}
+    canned.says("GET", f"keys/{words[-1]}", {**STATUS, "rotation": ROTATION})
+    canned.says("GET", f"keys/{ROTATION['id']}/history", {"entries": [entry]})
+
+    page = shell.run(*words, "--markdown").stdout
+
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert page.startswith("### The keys of contoso/churn, under the policy keys\n")
+    assert {line.count("|") for line in rows} == {5}
+    assert "a &#124; b &#60;script&#62; &#64;anna" in rows[-1]
+    assert "number the phase before took 1:15; phase proving → publishing" in rows[-1]
+    assert "Now: overlapping since 2026-03-02 12:00:00 UTC" in page
+
+
 def test_an_older_rotation_is_explained_without_what_the_live_one_does(
     canned: Canned, shell: Shell
 ) -> None:
