@@ -26,10 +26,10 @@ from rollout.core.machine.repeats import answered
 from rollout.core.pairs_from import JOINED
 from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
+from rollout.errors import Conflict, Malformed, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
     COMMANDS,
-    CommandBody,
+    RolloutCommandBody,
     StartBody,
     endpoint_name,
     read_body,
@@ -236,15 +236,17 @@ def command(parts: Parts, request: Request) -> Response:
     if name not in ASKED:
         known = ", ".join(ASKED)
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
-    body = read_body(request.body, CommandBody)
+    body = read_body(request.body, RolloutCommandBody)
     if name == CANCEL:
         return _cancelled(parts, request, body)
+    if body.order is not None:
+        raise Malformed(f"order: only {CANCEL} takes it; {name} is of the rollout that is there")
     if name == ABORT:
         return _aborted(parts, request, body)
     return _commanded(parts, request, name, body)
 
 
-def _cancelled(parts: Parts, request: Request, body: CommandBody) -> Response:
+def _cancelled(parts: Parts, request: Request, body: RolloutCommandBody) -> Response:
     """Of an endpoint, also of one on which nothing was rolled out yet."""
     who, why = request.caller.signs(body.who, body.why)
     ref = request.path["ref"]
@@ -254,7 +256,8 @@ def _cancelled(parts: Parts, request: Request, body: CommandBody) -> Response:
     else:
         endpoint = parts.engine.recall(endpoint_name(ref.replace("~", "/")))
     event_id = parts.event_id(request, f"{CANCEL}:{endpoint.key}")
-    decision = parts.engine.handle(endpoint, CancelRequested(id=event_id, who=who, why=why))
+    event = CancelRequested(id=event_id, who=who, why=why, order=body.order)
+    decision = parts.engine.handle(endpoint, event)
     if not decision.taken:
         raise Conflict(decision.why)
     head = decision.head
@@ -262,7 +265,7 @@ def _cancelled(parts: Parts, request: Request, body: CommandBody) -> Response:
     return answer(DecidedRollout(decided=decision.why, rollout=seen))
 
 
-def _aborted(parts: Parts, request: Request, body: CommandBody) -> Response:
+def _aborted(parts: Parts, request: Request, body: RolloutCommandBody) -> Response:
     """Where neither store nor Azure takes it the answer names the ways that need no controller."""
     try:
         return _commanded(parts, request, ABORT, body)
@@ -283,7 +286,7 @@ def _ways_back(parts: Parts, ref: str) -> str:
     )
 
 
-def _commanded(parts: Parts, request: Request, name: str, body: CommandBody) -> Response:
+def _commanded(parts: Parts, request: Request, name: str, body: RolloutCommandBody) -> Response:
     who, why = request.caller.signs(body.who, body.why)
     head, rollout = _find(parts, request.path["ref"])
     event_id = parts.event_id(request, _meant(name, request.path["ref"]))

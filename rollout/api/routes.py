@@ -32,10 +32,10 @@ from rollout.inbox import (
     ENDPOINT_PATTERN,
     AlertmanagerGroup,
     CheckBody,
-    CommandBody,
     CommonAlert,
     PlanBody,
     PushBody,
+    RolloutCommandBody,
     StartBody,
 )
 from rollout.keys.views import KeysStatus
@@ -169,7 +169,7 @@ ROUTES: tuple[Route, ...] = (
     Route("rollout_disagreements", "GET", "rollouts/{ref}/disagreements", rollouts.disagreements,
           {200: answers.Disagreements}, least=Role.READER),
     Route("command_rollout", "POST", "rollouts/{ref}/{command}", rollouts.command,
-          {200: answers.DecidedRollout}, body=CommandBody, once=True,
+          {200: answers.DecidedRollout}, body=RolloutCommandBody, once=True,
           least=Role.OPERATOR, stricter=_STRICTER, hurried=True),
     Route("show_approval", "GET", "approval", approvals.show,
           dict.fromkeys((200, 401, 410), answers.Page),

@@ -168,7 +168,7 @@ class Controller:
             remedy = (
                 f"see that the token is this controller's; it came from {self.place.token_from}"
             )
-        return Failure(str(detail), where=where, remedy=remedy)
+        return Failure(str(detail), where=where, remedy=remedy, status=status)
 
 
 _REASONS: Mapping[type[requests.RequestException], str] = {

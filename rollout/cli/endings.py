@@ -51,8 +51,10 @@ class Failure(click.ClickException):
 
     exit_code = Exit.REFUSED
 
-    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", status: int = 0) -> None:
+        """`status` is that of the answer, where a controller said it."""
         super().__init__(what)
+        self.status = status
         self.where = where
         self.remedy = remedy
 

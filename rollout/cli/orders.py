@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import click
 
 from rollout.cli.abort import abort
+from rollout.cli.cancel import cancel
 from rollout.cli.controller import in_path
 from rollout.cli.glance import told_of
 from rollout.cli.talk import Talk, changes
@@ -24,7 +25,6 @@ _ORDERS: Mapping[str, _Order] = {
     "resume": _Order("Let the rollout of REF go on where it stands still.", "the alert was ours"),
     "skip": _Order("Go on to the next stage without this one's verdict.", "mirrored yesterday"),
     "promote": _Order("Give the canary of REF all traffic now.", "hotfix"),
-    "cancel": _Order("Take back the start that waits for its turn on REF.", "wrong model"),
     "retry": _Order("Start the last rollout of REF, or its held stage, again.", "quota raised"),
     "undo": _Order("Give traffic back to the previous baseline after a promotion.", "complaints"),
     "release": _Order(
@@ -44,8 +44,7 @@ def _command(name: str, order: _Order) -> click.Command:
         path = f"rollouts/{in_path(ref)}/{name}"
         body = {"who": who, "why": why, **{flag: True for flag, is_set in given.items() if is_set}}
         answer = talk.controller.change("POST", path, body, key)
-        decided, given = answer.body["decided"], answer.body.get("rollout")
-        told = told_of(decided, talk.controller.view(given)) if given else f"{ref}: {decided}"
+        told = told_of(answer.body["decided"], talk.controller.view(answer.body.get("rollout")))
         talk.answer(answer.body, lambda: told)
 
     epilog = f'\b\nExamples:\n  rollout {name} churn\n  rollout {name} churn --why "{order.why}"'
@@ -57,4 +56,4 @@ def _command(name: str, order: _Order) -> click.Command:
     return click.command(name, help=order.sentence, epilog=epilog)(asked)
 
 
-ORDERS = (abort, *(_command(name, order) for name, order in _ORDERS.items()))
+ORDERS = (abort, cancel, *(_command(name, order) for name, order in _ORDERS.items()))

@@ -195,6 +195,7 @@ class CancelRequested(Command):
     """The start that waits for its turn, or for the end of a freeze, is taken back."""
 
     type: Literal["cancel_requested"] = "cancel_requested"
+    order: str | None = Field(None, description="only the start with that id; None: what waits")
 
 
 class Reply(Command):

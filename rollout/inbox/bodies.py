@@ -117,6 +117,17 @@ class CommandBody(_Body):
     despite_freeze: bool = Field(default=False, description="overlook the freeze of now")
 
 
+class RolloutCommandBody(CommandBody):
+    """Who asks, why, and for cancel which start is meant."""
+
+    order: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="cancel: only the start with this id, which its answer told",
+    )
+
+
 class PushBody(_Body):
     """A policy's text, and the files that it names."""
 

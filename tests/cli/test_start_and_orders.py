@@ -1,6 +1,7 @@
 """Asking for something: what is sent, what is said, and who is told."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -207,3 +208,54 @@ def test_a_start_that_waits_is_taken_back_where_nothing_was_rolled_out_yet(
     assert done.exit_code == 0
     assert canned.requests[-1].body == {"who": "berta", "why": "wrong model"}
     assert done.output.endswith("churn: the start of green is cancelled by berta\n")
+
+
+def test_a_start_is_taken_back_by_its_key_from_the_queue(canned: Canned, shell: Shell) -> None:
+    said = {"decided": "the start of green is cancelled by ci", "rollout": None}
+    canned.says("POST", "rollouts/churn/cancel", said)
+
+    done = shell.run("cancel", "churn", "--start-key", "41-1", "--as", "ci")
+
+    assert done.exit_code == 0
+    assert canned.requests[-1].body == {"who": "ci", "why": "", "order": "start:41-1"}
+
+
+def test_a_start_that_has_begun_is_aborted_by_the_id_of_its_rollout(
+    canned: Canned, shell: Shell
+) -> None:
+    mine = a_view(order="start:41-1")
+    canned.refuses("POST", "rollouts/churn/cancel", 409, "no start waits here")
+    canned.says("GET", "rollouts/churn", mine)
+    said = {"decided": "aborted by ci", "rollout": mine}
+    canned.says("POST", f"rollouts/{mine['id']}/abort", said)
+
+    done = shell.run("cancel", "churn", "--start-key", "41-1", "--as", "ci", "--why", "stopped")
+
+    assert done.exit_code == 0, done.output
+    assert canned.requests[-1].body == {"who": "ci", "why": "stopped"}
+    assert "aborted by ci" in done.output
+
+
+@pytest.mark.parametrize(
+    "there", [a_view(order="start:42-1"), ended(Outcome.PROMOTED, order="start:41-1"), None]
+)
+def test_what_others_started_and_what_is_over_is_left_alone(
+    there: dict[str, Any] | None, canned: Canned, shell: Shell
+) -> None:
+    canned.refuses("POST", "rollouts/churn/cancel", 409, "no start waits here")
+    if there:
+        canned.says("GET", "rollouts/churn", there)
+    else:
+        canned.refuses("GET", "rollouts/churn", 404, "nothing was rolled out on churn yet")
+
+    done = shell.run("cancel", "churn", "--start-key", "41-1", "--as", "ci")
+
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith("churn: nothing waits or goes on from that start\n")
+    assert [one.method for one in canned.requests] == ["POST", "GET"]
+
+
+def test_who_may_not_take_it_back_is_told_so(canned: Canned, shell: Shell) -> None:
+    canned.refuses("POST", "rollouts/churn/cancel", 403, "the role operator is needed")
+
+    assert shell.run("cancel", "churn", "--start-key", "41-1", "--as", "ci").exit_code == 4

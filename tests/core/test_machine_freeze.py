@@ -94,6 +94,18 @@ def test_where_no_start_waits_there_is_none_to_take_back() -> None:
     assert turned_away(decision) == why
 
 
+@pytest.mark.parametrize(("order", "taken"), [("start:7", True), ("start:8", False)])
+def test_a_start_is_taken_back_by_its_id_and_no_other_one_with_it(order: str, taken: bool) -> None:
+    head = a_head(a_rollout(), queued=an_order("red", id="start:7"))
+
+    decision = decide(head, CancelRequested(id="c", who="ci", order=order), NOON)
+
+    assert decision.taken is taken
+    assert (decision.head.queued is None) is taken
+    if not taken:
+        assert turned_away(decision) == "red waits here by another start: it is left"
+
+
 def test_a_start_despite_the_freeze_begins_and_is_held_up_by_none() -> None:
     event = started(policy=frozen(), order=an_order(despite_freeze=True))
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from rollout.api.exchange import Response
 from rollout.core.rollout import Phase
 from tests.doors.callers import a_caller, read
 from tests.fakes import NOON
@@ -80,6 +81,26 @@ def test_a_start_that_waits_behind_a_rollout_is_listed_with_it(tmp_path: Path) -
     assert (waiting["deployment"], waiting["behind"]) == ("red", caller.world.rollout.id)
     assert cancelled["rollout"]["queued"] is None
     assert caller.world.head.live
+
+
+def test_only_the_start_that_is_named_is_taken_back(tmp_path: Path) -> None:
+    caller = a_caller(tmp_path, FROZEN)
+    order = read(caller.start())["order"]
+
+    def command(name: str, order: str) -> Response:
+        body = {"who": "ci", "order": order}
+        return caller.ask("command_rollout", body, ref="churn", command=name)
+
+    other = command("cancel", "start:another")
+    kept = caller.world.head.queued
+    mine = command("cancel", order)
+    nonsense = command("pause", order)
+
+    assert (other.status, mine.status) == (409, 200)
+    assert kept is not None
+    assert caller.world.head.queued is None
+    assert nonsense.status == 400
+    assert "order: only cancel takes it" in read(nonsense)["detail"]
 
 
 def test_a_start_despite_the_freeze_begins_at_once(tmp_path: Path) -> None:

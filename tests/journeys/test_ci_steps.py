@@ -1,6 +1,7 @@
 """The GitHub Action and the Azure DevOps template, by their own scripts, against a controller."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ def test_a_job_ends_as_its_rollout_ends(a_stage: StageMaker, tmp_path: Path) -> 
 
     _assert_rolled_back(on_github, stage, *github_job)
     _assert_promoted(on_azure, stage, *azure_job)
-    first = _assert_aborted(on_github, stage, *github_job)
+    queued = partial(_assert_taken_from_the_queue, on_azure, stage, *azure_job)
+    first = _assert_aborted(on_github, stage, *github_job, beside=queued)
     second = _assert_aborted(on_azure, stage, *azure_job)  # the same in every word, while watched
 
     assert first != second
@@ -78,17 +80,43 @@ def _assert_promoted(
 
 
 def _assert_aborted(
-    runner: Runner, stage: Stage, _: Step, start: Step, tell: Step, abort: Step
+    runner: Runner,
+    stage: Stage,
+    _: Step,
+    start: Step,
+    tell: Step,
+    abort: Step,
+    *,
+    beside: Callable[[], None] = lambda: None,
 ) -> str:
     _fresh(runner.temp)
-    running = runner.rolling_out("blue").begin(start)
+    job = runner.rolling_out("blue")
+    running = job.begin(start)
     stage.eventually(lambda: stage.at("canary 20 %"))
+    beside()
     cancel(running)
     assert runner.run(tell) == 0
     assert_told(runner, stage, "interrupted", explained=False)
-    assert runner.run(abort) == 0, runner.said
+    assert job.run(abort) == 0, runner.said
     stage.eventually(lambda: stage.outcome() == "aborted")
+    assert job.run(abort) == 0, runner.said  # what is over already is no mistake
     return str(stage.view["id"])
+
+
+def _assert_taken_from_the_queue(
+    runner: Runner, stage: Stage, _: Step, start: Step, tell: Step, abort: Step
+) -> None:
+    """A job that is cancelled while its start waits behind another's rollout, which goes on."""
+    _fresh(runner.temp)
+    job, goes_on = runner.rolling_out("bad"), stage.view["id"]
+    running = job.begin(start)
+    stage.eventually(lambda: stage.view["queued"] == "bad")
+    cancel(running)
+    assert runner.run(tell) == 0
+    assert job.run(abort) == 0, runner.said
+    assert "the start of bad is cancelled by anna" in runner.said[-1]
+    assert (stage.view["queued"], stage.view["id"]) == (None, goes_on)
+    assert stage.outcome() is None
 
 
 def assert_told(runner: Runner, stage: Stage, outcome: str, *, explained: bool = True) -> None:

@@ -278,6 +278,8 @@ def cancelled(head: Head, event: CancelRequested, _now: datetime) -> Decision:
     """What waits is taken back; what is under way goes on."""
     if head.queued is None:
         return refuse(head, "no start waits here; abort is for a rollout that has begun")
+    if event.order not in {None, head.queued.id}:
+        return refuse(head, f"{head.queued.deployment} waits here by another start: it is left")
     dropped = head.model_copy(update={"queued": None, "queued_until": None})
     why = f": {event.why}" if event.why else ""
     return Decision(
