@@ -9,6 +9,7 @@ from rollout.core.endpoint import EndpointId, EndpointView, WorkspaceId
 from rollout.core.events import Looked, OrderFailed, RetryRequested, StartRequested
 from rollout.core.head import Head
 from rollout.core.machine.silence import NUMBERS
+from rollout.core.places import Missing, unknown
 from rollout.core.policy import Policy
 from rollout.core.policy_text import choose_policy, parse_policy
 from rollout.core.rollout import Order, Phase, Rollout
@@ -33,8 +34,14 @@ class Looks:
     """Reads what a decision needs; changes nothing but the samples it has read."""
 
     def __init__(
-        self, sources: Sources, workspaces: Sequence[WorkspaceId], installation: str
+        self,
+        sources: Sources,
+        workspaces: Sequence[WorkspaceId],
+        installation: str,
+        missing: Missing = lambda _: None,
     ) -> None:
+        """`missing` tells which places for hooks and notices are not known here."""
+        self._missing = missing
         self._from = sources
         self._measuring = Measuring(sources)
         self._workspaces = workspaces
@@ -98,6 +105,8 @@ class Looks:
             sources=self._measuring.facts(view, policy),
             minute=self._from.clock.minute,
             creation=creation,
+            cannot_ask=unknown(policy, self._missing, asked=True),
+            cannot_tell=unknown(policy, self._missing, asked=False),
         )
 
     def start_queued(self, order: Order, event_id: str) -> StartRequested | OrderFailed:

@@ -9,6 +9,7 @@ from rollout.api.exchange import NOTHING, Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.core.agreement import parse_files
 from rollout.core.deployment_file import check as check_deployment
+from rollout.core.places import unknown
 from rollout.core.policy import Policy
 from rollout.core.policy_paths import check_attachment, check_name
 from rollout.core.rotation.policy_text import (
@@ -68,14 +69,14 @@ def removed(parts: Parts, request: Request) -> Response:
     return NOTHING
 
 
-def checked(_parts: Parts, request: Request) -> Response:
+def checked(parts: Parts, request: Request) -> Response:
     """Say all that is wrong or unwise in a policy; nothing is stored."""
     body = read_body(request.body, CheckBody)
     policy, error = _parsed(PolicyFile(body.name, body.text))
     check = PolicyCheck(
         ok=policy is not None,
         errors=tuple(error.splitlines()) if error else (),
-        warnings=document_warnings(policy) if policy else (),
+        warnings=(*document_warnings(policy), *_unknown_places(parts, policy)) if policy else (),
         version=policy.version if policy else None,
     )
     return answer(check)
@@ -121,7 +122,16 @@ def _parsed(file: PolicyFile) -> tuple[Document | None, str | None]:
 
 
 def _warnings(parts: Parts, policy: Document | None) -> tuple[str, ...]:
-    return (*document_warnings(policy), *_missing_files(parts, policy)) if policy else ()
+    if policy is None:
+        return ()
+    places = _unknown_places(parts, policy)
+    return (*document_warnings(policy), *_missing_files(parts, policy), *places)
+
+
+def _unknown_places(parts: Parts, document: Document) -> tuple[str, ...]:
+    """Of hooks and notices; a start is refused where one of them has to be asked."""
+    policy = document if isinstance(document, Policy) else document.rotation
+    return unknown(policy, parts.settings.targets.missing)
 
 
 def _missing_files(parts: Parts, policy: Document) -> Iterator[str]:

@@ -106,6 +106,7 @@ def _lists(view: PlanView) -> Mapping[str, Sequence[str]]:
         "In vain": view.in_vain,
         "What to change": view.advice,
         "Frozen": view.freezes,
+        "Hooks": view.hooks,
         "Warnings": view.warnings,
     }
 

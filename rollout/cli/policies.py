@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rollout.cli.endings import Exit
-from rollout.cli.policy_files import Checked, attachments, check, read_text
+from rollout.cli.policy_files import Checked, attachments, check, known_here, read_text
+from rollout.cli.session import Session
 from rollout.cli.talk import Talk, json_option, say_json, talks
 from rollout.core.policy import Policy
 
@@ -27,9 +28,14 @@ def policy() -> None:
 @policy.command("check", epilog="\b\nExamples:\n  rollout policy check policies/*.yaml")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @json_option
-def check_files(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check policy FILES here, without a controller."""
-    found = [check(path) for path in files]
+@click.pass_obj
+def check_files(session: Session, files: tuple[Path, ...], as_json: bool) -> None:
+    """Check policy FILES here, without a controller.
+
+    Where ROLLOUT_NOTIFY is set, also the names of the places that they speak to.
+    """
+    missing = known_here(session.environment)
+    found = [check(path, missing) for path in files]
     if as_json:
         say_json({"files": [one.as_json() for one in found]})
     else:

@@ -1,6 +1,6 @@
 """Policy files on this machine: their text, what is wrong in it, and what lies beside them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import yaml
 from rollout.cli.endings import Failure
 from rollout.core.agreement import LINES, parse_files
 from rollout.core.deployment_file import check as check_deployment
+from rollout.core.notify import Targets
+from rollout.core.places import Missing, unknown
 from rollout.core.policy import Policy
 from rollout.core.rotation.policy_text import (
     Document,
@@ -18,7 +20,9 @@ from rollout.core.rotation.policy_text import (
     parse_document,
 )
 from rollout.core.smoke import parse_smoke
-from rollout.errors import PolicyError
+from rollout.errors import Malformed, PolicyError
+
+NOTIFY = "ROLLOUT_NOTIFY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,18 @@ class Checked:
         return {"ok": self.ok, **asdict(self)}
 
 
-def check(path: Path) -> Checked:
+def known_here(environment: Mapping[str, str]) -> Missing:
+    """Which places are not known, where this machine has the setting; otherwise nothing is said."""
+    text = environment.get(NOTIFY)
+    if not text:
+        return lambda _: None
+    try:
+        return Targets.parse(text).missing
+    except Malformed as error:
+        raise Failure(str(error), where=NOTIFY, remedy="see docs/howto/notify.md") from error
+
+
+def check(path: Path, missing: Missing) -> Checked:
     """Read a file as the controller would, and the files that it names."""
     try:
         policy = parse_document(read_text(path), str(path))
@@ -47,7 +62,9 @@ def check(path: Path) -> Checked:
         _check_recorded(path, policy)
     except PolicyError as error:
         return Checked(str(path), errors=tuple(str(error).splitlines()))
-    return Checked(str(path), warnings=document_warnings(policy), version=policy.version)
+    places = unknown(policy if isinstance(policy, Policy) else policy.rotation, missing)
+    told = (*document_warnings(policy), *places)
+    return Checked(str(path), warnings=told, version=policy.version)
 
 
 def _check_smoke(path: Path, policy: Document) -> None:

@@ -39,6 +39,8 @@ class Beginning(Event):
     creation: Creation | None = Field(
         None, description="how the canary is made, if it is not there"
     )
+    cannot_ask: tuple[str, ...] = Field((), description="hooks that nobody here can ask")
+    cannot_tell: tuple[str, ...] = Field((), description="places that nobody here can tell")
 
 
 class StartRequested(Beginning):

@@ -7,6 +7,8 @@ from datetime import timedelta
 from rollout import marks
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Wake
+from rollout.core.places import Missing, unknown
+from rollout.core.policy import Policy
 from rollout.core.rotation.policy_text import parse_document
 from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by, warning
 from rollout.errors import Conflict, PolicyError
@@ -23,6 +25,7 @@ _MEND_STORE = (
 _MEND_QUEUE = (
     "see that the queue is there and that the identity may send to it; on Azure: azd provision"
 )
+_MEND_PLACES = "add them to ROLLOUT_NOTIFY, see docs/howto/notify.md; or mend the policy's names"
 _MEND_TIMER = (
     "see that the function `sweep` runs: az functionapp function list --resource-group RG"
     " --name APP --query [].name; locally start the controller again: rollout up"
@@ -36,6 +39,7 @@ class House:
     queue_name: str
     policies: PolicyFiles
     clock: Clock
+    missing: Missing = lambda _: None
 
     def examine(self) -> Iterator[Diagnosis]:
         for part, (look, remedy) in self._parts().items():
@@ -49,6 +53,7 @@ class House:
             "sweep": (self._sweep, _MEND_STORE),
             "steps": (self._steps, _MEND_STORE),
             "policies": (self._policies, "see where policies are kept: rollout settings"),
+            "places": (self._places, "see where policies are kept: rollout settings"),
             "alerts": (self._alerts, _MEND_STORE),
         }
 
@@ -122,6 +127,23 @@ class House:
         if not files:
             return warning("policies", "there are none: nothing can start", "rollout policy push")
         return ok("policies", f"{len(files)}: {', '.join(one.name for one in files)}")
+
+    def _places(self) -> Diagnosis:
+        """Every place that a policy speaks to is named in the settings."""
+        asked, told = list[str](), list[str]()
+        for file in self.policies.list():
+            try:
+                document = parse_document(file.text, file.name)
+            except PolicyError:
+                continue  # that is another part's finding
+            policy = document if isinstance(document, Policy) else document.rotation
+            asked += [f"{file.name}: {one}" for one in unknown(policy, self.missing, asked=True)]
+            told += [f"{file.name}: {one}" for one in unknown(policy, self.missing, asked=False)]
+        if asked:
+            return failed("places", "; ".join([*asked, *told]), _MEND_PLACES)
+        if told:
+            return warning("places", "; ".join(told), _MEND_PLACES)
+        return ok("places", "the settings name every place that a policy speaks to")
 
     def _alerts(self) -> Diagnosis:
         mark = marks.recall(self.store, marks.ALERT)

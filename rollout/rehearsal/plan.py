@@ -8,6 +8,7 @@ from rollout.analysis.report import ANSWERS
 from rollout.analysis.words import count, figures, percent
 from rollout.core.frozen import Frozen
 from rollout.core.patience import Then
+from rollout.core.places import hooks_told
 from rollout.core.policy import Mirror, Policy
 from rollout.core.policy_text import warnings
 from rollout.rehearsal.advice import advice
@@ -55,6 +56,7 @@ class PlanView(Frozen):
     advice: tuple[str, ...] = Field(description="what to change, and what it would bring")
     warnings: tuple[str, ...] = Field(description="what is allowed and probably not meant")
     freezes: tuple[str, ...] = Field((), description="when nothing starts and no share grows")
+    hooks: tuple[str, ...] = Field((), description="programs that are asked or told, and when")
 
 
 def foretell(
@@ -81,6 +83,7 @@ def foretell(
         advice=tuple(advice(policy, legs, traffic, allowed, seen)),
         warnings=warnings(policy),
         freezes=tuple(f"{window}, {policy.freeze.zone}" for window in policy.freeze.windows),
+        hooks=tuple(hooks_told(policy)),
     )
 
 

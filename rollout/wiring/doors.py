@@ -38,7 +38,7 @@ def engine() -> Engine:
         logs=watched(read.logs, "logs", told),
         custom=watched(read.custom, "custom", told),
     )
-    looks = Looks(seen, known.workspaces, known.installation)
+    looks = Looks(seen, known.workspaces, known.installation, known.targets.missing)
     scoring = watched(HttpScoring(arm()), "scoring", told)
     effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation, places())
     kept = cast("Store", WatchedStore(store(), told))
@@ -101,7 +101,12 @@ def doctor() -> Doctor:
 
     known, read = settings(), sources()
     house = House(
-        store=store(), queue=queue(), queue_name=STEPS_QUEUE, policies=policies(), clock=clock()
+        store=store(),
+        queue=queue(),
+        queue_name=STEPS_QUEUE,
+        policies=policies(),
+        clock=clock(),
+        missing=known.targets.missing,
     )
     platform = Platform(
         access=ArmAccess(arm()),

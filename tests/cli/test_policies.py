@@ -226,3 +226,21 @@ def test_diff_exits_1_and_shows_what_differs(file: Path, canned: Canned, shell: 
     assert done.stdout.startswith(f"--- churn (local)\n+++ {file}\n@@ ")
     assert "-  - canary: {weight: 10}\n+  - canary: {weight: 50}\n" in done.stdout
     assert json.loads(shell.run("policy", "diff", "churn", "--json").stdout)["differs"] is True
+
+
+def test_check_names_places_that_are_not_in_the_setting_where_there_is_one(
+    file: Path, shell: Shell
+) -> None:
+    file.write_text(file.read_text() + "\nhooks: [{confirm: gate}]\n")
+
+    unsaid = shell.run("policy", "check", str(file))
+    shell.environment["ROLLOUT_NOTIFY"] = "{}"
+    told = shell.run("policy", "check", str(file))
+    shell.environment["ROLLOUT_NOTIFY"] = "{"
+    broken = shell.run("policy", "check", str(file))
+
+    assert "gate" not in unsaid.output
+    assert told.exit_code == 0
+    assert "warning: hooks[0].confirm: the settings know no webhook place 'gate'" in told.stderr
+    assert broken.exit_code == 4
+    assert "where: ROLLOUT_NOTIFY" in broken.stderr

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from rollout import marks
 from rollout.access_ports import Lack
 from rollout.core.head import Wake
+from rollout.core.notify import Targets
 from rollout.doctor import Condition, Diagnosis, Doctor, Report
 from rollout.errors import Conflict, Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Message, PolicyFile
@@ -60,6 +62,7 @@ def test_a_well_installation_is_told_part_by_part() -> None:
         "sweep": "ok",
         "steps": "ok",
         "policies": "ok",
+        "places": "ok",
         "alerts": "ok",
         "secrets": "ok",
         "keys of w/churn": "ok",
@@ -415,3 +418,29 @@ def test_logs_that_are_configured_are_looked_at_like_metrics() -> None:
     broken = the("logs of w/churn", Doctor(doctor.house, platform, doctor.vault).examine())
     assert "az monitor diagnostic-settings list" in broken.remedy
     assert "logs" not in conditions(report)
+
+
+# -- places ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "condition", "told"),
+    [
+        ("", Condition.OK, "the settings name every place"),
+        ("notify: [{teams: room}]", Condition.WARNING, "churn: notify[0]: the settings know no"),
+        ("hooks: [{confirm: gate}]", Condition.FAILED, "churn: hooks[0].confirm: the settings"),
+    ],
+)
+def test_a_place_that_the_settings_do_not_name_is_found_before_it_is_needed(
+    more: str, condition: Condition, told: str
+) -> None:
+    world = a_well_world()
+    world.policies.text = f"{world.policies.text}\n{more}\n"
+    doctor = a_doctor(world)
+    house = replace(doctor.house, missing=Targets().missing)
+
+    found = the("places", replace(doctor, house=house).examine())
+
+    assert found.condition is condition
+    assert found.told.startswith(told)
+    assert ("ROLLOUT_NOTIFY" in found.remedy) is (condition is not Condition.OK)

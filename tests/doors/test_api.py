@@ -15,6 +15,7 @@ from rollout.api.installation import VERSION
 from rollout.api.problems import without_secrets
 from rollout.api.routes import BY_NAME, ROUTES
 from rollout.core.endpoint import EndpointId
+from rollout.core.notify import Targets
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Conflict, Malformed, PolicyError, Refused, RolloutError, Unavailable
@@ -790,3 +791,32 @@ def test_where_nothing_was_rolled_out_there_is_nothing_to_audit(caller: Caller) 
     answer = caller.ask("audit_endpoint", ref="churn")
 
     assert answer.status == 404
+
+
+def test_a_check_tells_of_places_that_the_settings_do_not_name(tmp_path: Path) -> None:
+    caller = a_caller(tmp_path, POLICY)
+    text = f"{POLICY}\nhooks: [{{confirm: gate}}]\n"
+
+    told = read(caller.ask("check_policy", {"name": "mine", "text": text}))["warnings"]
+
+    assert [one for one in told if one.startswith("hooks[0].confirm: the settings know no")]
+
+
+@pytest.mark.parametrize(("kind", "status"), [("confirm", 422), ("before", 201)])
+def test_a_start_is_refused_where_nobody_could_be_asked(
+    kind: str, status: int, tmp_path: Path
+) -> None:
+    caller = a_caller(tmp_path, POLICY)
+    world = caller.world
+    world.missing = Targets().missing
+    world.policies.text = f"{POLICY}\nhooks: [{{{kind}: gate}}]\n"
+    knowing = replace(caller, api=replace(caller.api, engine=world.new_worker()))
+
+    answer = knowing.start()
+
+    assert answer.status == status
+    if status == 422:
+        assert "nobody can be asked: hooks[0].confirm: the settings" in read(answer)["detail"]
+        assert world.head.rollout is None
+    else:
+        assert "not everybody will be told: hooks[0].before" in world.told[0]

@@ -12,6 +12,7 @@ from rollout.adapters.azure.logs import LogMetrics
 from rollout.adapters.azure.monitor import MonitorMetrics
 from rollout.adapters.collected import Folder
 from rollout.analysis.report import Guard
+from rollout.core.notify import Target, TargetKind
 from rollout.core.pairs_from import PairsFrom
 from rollout.errors import Malformed
 from rollout.measuring import Sources
@@ -110,3 +111,16 @@ def test_what_data_collectors_write_is_read_from_a_folder_or_a_container(
     assert found[0] is PairsFrom.COLLECTOR
     assert found[1].lag == timedelta(minutes=7)
     assert isinstance(vars(found[1])["_place"], Folder if folder else CollectedBlobs)
+
+
+def test_starts_and_the_doctor_know_the_places_of_the_settings(
+    wired: Callable[..., Sources], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rollout.wiring.doors.log", lambda: None)  # it hides "t" in every log
+    wired(notify='{"teams": {"room": {"url": "https://teams.example/hook"}}}')
+    room = Target(kind=TargetKind.TEAMS, name="room")
+    gate = Target(kind=TargetKind.WEBHOOK, name="gate")
+
+    for missing in (wiring.engine()._looks._missing, wiring.doctor().house.missing):
+        assert missing(room) is None
+        assert "ROLLOUT_NOTIFY" in (missing(gate) or "")

@@ -130,7 +130,7 @@ class KeyWorld(World):
             custom=self.custom,
             scoring=self.scoring,
         )
-        looks = Looks(sources, (CHURN.in_workspace,), "test")
+        looks = Looks(sources, (CHURN.in_workspace,), "test", self.missing)
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
         post = Post(mortal["store"], self.clock, self, Desk(lambda: SALT, None))
         return Engine(mortal["store"], queue, self.clock, looks, effects, lane, post=post)

@@ -216,6 +216,7 @@ class World:
         self.custom: CustomGuards | None = None
         self.scoring: Scoring | None = None
         self.hooks = FakeHooks()
+        self.missing: Callable[[Target], str | None] = lambda _: None
         self.letters: list[Letter] = []
         self.deliver_notices = 1.0
         self.receivers = Random(seed)
@@ -257,7 +258,7 @@ class World:
             scoring=self.scoring,
             written=self.written,
         )
-        looks = Looks(sources, (CHURN.in_workspace,), "test")
+        looks = Looks(sources, (CHURN.in_workspace,), "test", self.missing)
         hooks = Mortal(self.hooks, self.deaths)
         effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test", hooks=hooks)
         desk = Desk(lambda: SecretStr("secret"), None)

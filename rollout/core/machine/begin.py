@@ -45,6 +45,8 @@ def begin(head: Head, event: Beginning, now: datetime) -> Decision:
         why = f"{why}, despite the alert {', '.join(event.order.despite_alerts)}"
     if event.order.despite_freeze:
         why = f"{why}, despite every freeze"
+    if event.cannot_tell:
+        why = f"{why}; not everybody will be told: {'; '.join(event.cannot_tell)}"
     return Decision(_without_queued(begun, event), why, _first_actions(event))
 
 
@@ -205,12 +207,22 @@ def _nothing_to_measure_by(event: Beginning) -> str | None:
     return choice.why if choice.source is None else None
 
 
+def _cannot_ask(event: Beginning) -> str | None:
+    """A hook that waits for an answer must not be found to be nobody's in the night."""
+    return f"nobody can be asked: {'; '.join(event.cannot_ask)}" if event.cannot_ask else None
+
+
 def _leaving(event: Beginning) -> str | None:
     state = event.view.state
     return f"{event.view.id} is being deleted" if state is Provisioning.DELETING else None
 
 
-_OBJECTIONS_TO_WAITING: tuple[Objection, ...] = (_leaving, _other_owner, _no_canary)
+_OBJECTIONS_TO_WAITING: tuple[Objection, ...] = (
+    _leaving,
+    _other_owner,
+    _no_canary,
+    _cannot_ask,
+)
 _OBJECTIONS: tuple[Objection, ...] = (
     *_OBJECTIONS_TO_WAITING,
     _already_live,
