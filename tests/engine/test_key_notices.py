@@ -63,6 +63,16 @@ def test_a_question_is_told_with_the_command_that_answers_it(world: KeyWorld) ->
     assert world.letters[0].command == ("rollout keys resume w/churn --in-use primary|secondary")
 
 
+def test_a_notice_is_sent_at_once_by_a_message_of_its_own(world: KeyWorld) -> None:
+    assert world.secrets is not None
+    world.secrets.publish(SECRET, SALT, None, {})
+
+    world.rotate()
+    world._deliver()
+
+    assert topics(world) == ["asks"]
+
+
 def test_a_receiver_that_never_answers_delays_no_key(world: KeyWorld) -> None:
     world.policies.rotation = TOLD.replace(  # type: ignore[attr-defined]
         "{teams: room}", "{teams: room, on: [started, ended]}"
