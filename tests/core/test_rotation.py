@@ -485,3 +485,41 @@ def test_every_phase_knows_every_event(phase: RotationPhase) -> None:
 
 _ABSTRACT = {one for one in KeyEvent.__subclasses__() if one.__subclasses__()}
 _COMMANDS = {command for one in _ABSTRACT for command in one.__subclasses__()}
+
+
+def test_what_an_aborted_rotation_has_sent_is_waited_for_by_the_next() -> None:
+    """Else its landing is taken for the own one, which then kills what is published."""
+    sent = rotating(P.RENEWING_SPARE, renewal=a_renewal())
+    aborted = decide_keys(sent, RotationAbortRequested(id="a", who="ben"), NOON).head
+    begun = decide_keys(aborted, wished(), NOON).head
+    lands = NOON + a_rotation_policy().lands_within_minutes * MINUTE
+
+    early = rotation_of(decide_keys(begun, seen(), lands - MINUTE))
+    then = rotation_of(decide_keys(begun, seen(), lands))
+
+    assert (early.phase, early.due_at) == (P.WAITING, lands)
+    assert "whether a key still changes" in early.waits
+    assert then.phase is P.TRYING_SPARE
+
+
+def test_another_key_in_use_begins_after_what_was_sent_has_landed() -> None:
+    asking = rotating(P.ASKING, during=P.RENEWING_OLD, renewal=a_renewal(PRIMARY, OLD))
+    go_on = RotationResumeRequested(id="r", who="ben", in_use=PRIMARY)
+
+    rotation = rotation_of(decide_keys(asking, go_on, NOON))
+
+    lands = NOON + a_rotation_policy().lands_within_minutes * MINUTE
+    assert (rotation.phase, rotation.lands_until) == (P.WAITING, lands)
+
+
+@pytest.mark.parametrize(("times", "waits"), [(1, False), (2, True)])
+def test_the_next_rotation_waits_for_an_old_key_that_was_sent_twice(
+    times: int, waits: bool
+) -> None:
+    sent = a_renewal(PRIMARY, OLD, sent_times=times)
+    head = rotating(P.RENEWING_OLD, renewal=sent)
+
+    rotation = rotation_of(decide_keys(head, seen("print-of-newer", NEW, NEW), NOON))
+
+    assert rotation.phase is P.ROTATED
+    assert (rotation.lands_until is not None) is waits

@@ -8,7 +8,7 @@ from rollout.core.rotation.actions import ProbeKey, PublishKey, RegenerateKey
 from rollout.core.rotation.beside import rollout_in_the_way
 from rollout.core.rotation.decision import SOON, KeyDecision, ask, entered, put, until
 from rollout.core.rotation.events import KeysLookedAt
-from rollout.core.rotation.moves import PROBES
+from rollout.core.rotation.moves import PROBES, other_lands_until
 from rollout.core.rotation.state import KeyName, KeysView, Renewal, Rotation, RotationPhase
 
 GRACE = timedelta(seconds=10)
@@ -80,6 +80,10 @@ def _survey(head: Head, rotation: Rotation, event: KeysLookedAt, now: datetime) 
         return until(head, rotation, now + rotation.minute, why)
     if not view.state.settled:
         return until(head, rotation, now + SOON, f"for Azure, which is busy: {view.state}")
+    lands = rotation.lands_until
+    if lands and now < lands:
+        why = f"whether a key still changes that was asked for before, until {lands:%H:%M:%S}"
+        return until(head, rotation, lands, why)
     found = view.named(view.published.fingerprint if view.published else None)
     in_use = found or rotation.said_in_use
     if in_use is None or in_use is not (rotation.said_in_use or in_use):
@@ -191,6 +195,7 @@ def _renew_old(head: Head, rotation: Rotation, event: KeysLookedAt, now: datetim
     if _has_changed(rotation, event):
         done = {"renewed": {**rotation.renewed, rotation.in_use: now}, "rotated_at": now}
         why = f"the {rotation.in_use} key is new as well: the rotation is over"
+        done["lands_until"] = other_lands_until(rotation)
         over = entered(rotation, RotationPhase.ROTATED, now, renewal=None, **done)
         return put(head, over, why)
     if rotation.renewal is None and now - rotation.phase_since > CONFIRMED_FOR:

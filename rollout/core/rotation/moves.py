@@ -51,6 +51,7 @@ def begin(head: Head, event: RotationRequested, now: datetime) -> KeyDecision:
         said_in_use=event.in_use,
         renewed=before.renewed if before else {},
         rotated_at=before.rotated_at if before else None,
+        lands_until=before.lands_until if before else None,
     )
     leaked = ", since one has leaked" if event.leaked else ""
     return put(head, rotation, _said(event, f"{event.who} rotates the keys{leaked}"))
@@ -75,7 +76,8 @@ def overdue(head: Head, event: RotationOverdue, _now: datetime) -> KeyDecision:
 def abort(head: Head, rotation: Rotation, event: KeyCommand, now: datetime) -> KeyDecision:
     """Leave both keys as they are; whichever was published last is in use."""
     why = _said(event, f"aborted by {event.who}")
-    return put(head, entered(rotation, RotationPhase.ABORTED, now, renewal=None), why)
+    left = {"renewal": None, "lands_until": lands_until(rotation)}
+    return put(head, entered(rotation, RotationPhase.ABORTED, now, **left), why)
 
 
 def resume(
@@ -85,7 +87,8 @@ def resume(
     during = rotation.during or RotationPhase.WAITING
     why = _said(event, f"resumed by {event.who}")
     if event.in_use:
-        said = {"said_in_use": event.in_use, "renewal": None, "in_use": None}
+        left = {"renewal": None, "lands_until": lands_until(rotation)}
+        said = {"said_in_use": event.in_use, "in_use": None, **left}
         anew = entered(rotation, RotationPhase.WAITING, now, **said)
         return put(head, anew, f"{why}; clients have the {event.in_use} key")
     if during is RotationPhase.WAITING:
@@ -138,7 +141,7 @@ def _proven(head: Head, rotation: Rotation, passed: int, now: datetime) -> KeyDe
         return put(head, entered(rotation, RotationPhase.RENEWING_SPARE, now, renewal=None), why)
     if rotation.phase is RotationPhase.CONFIRMING:
         return put(head, entered(rotation, RotationPhase.RENEWING_OLD, now, renewal=None), why)
-    rest = _may_land_until(rotation)
+    rest = other_lands_until(rotation)
     if rest and now < rest:
         waits = f"whether the other request lands as well, until {rest:%H:%M:%S}"
         waiting = {"acted_at": None, "due_at": rest, "waits": waits, "passed": 0}
@@ -146,11 +149,19 @@ def _proven(head: Head, rotation: Rotation, passed: int, now: datetime) -> KeyDe
     return put(head, entered(rotation, RotationPhase.PUBLISHING, now), why)
 
 
-def _may_land_until(rotation: Rotation) -> datetime | None:
+def other_lands_until(rotation: Rotation) -> datetime | None:
     """Where it was asked for more than once, the key may change once more."""
     renewal = rotation.renewal
     if renewal is None or renewal.sent_times == 1:
         return None
+    return renewal.sent_at + rotation.policy.lands_within_minutes * rotation.minute
+
+
+def lands_until(rotation: Rotation) -> datetime | None:
+    """What was asked for may land after this is left: the next must not take it for its own."""
+    renewal = rotation.renewal
+    if renewal is None:
+        return rotation.lands_until
     return renewal.sent_at + rotation.policy.lands_within_minutes * rotation.minute
 
 

@@ -119,6 +119,9 @@ class Rotation(Frozen):
         default_factory=dict, description="when each key was last seen to be new"
     )
     rotated_at: datetime | None = Field(None, description="when a rotation last came to its end")
+    lands_until: datetime | None = Field(
+        None, description="until then a key may still change that was asked for before it began"
+    )
 
     @property
     def over(self) -> bool:
