@@ -99,6 +99,7 @@ class SimulatedAzure:
     failed: str | None = None
     written: list[Callable[[Write], None]] = field(default_factory=list)
     source: str = "metrics"
+    tardy: Callable[[datetime], bool] = lambda _: False  # minutes that come late for certain
     gone: bool = False
     managed: bool = True
     forbidden: bool = False
@@ -335,7 +336,7 @@ class SimulatedAzure:
         return struck
 
     def _is_late(self, at: datetime) -> bool:
-        return self._is_young(at, 4) and self._of_minute("late", at)
+        return self._is_young(at, 4) and (self.tardy(at) or self._of_minute("late", at))
 
     def _is_young(self, at: datetime, minutes: int) -> bool:
         return self.clock.now() - at < self.lag + minutes * self.clock.minute

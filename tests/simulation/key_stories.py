@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 from random import Random
 
+from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase
 from rollout.core.rotation.state import RotationPhase
 from tests.simulation.key_world import KeyWorld
@@ -55,12 +56,13 @@ def _key_world(seed: int) -> KeyWorld:
 
 
 def rotated(world: KeyWorld, number: int, **wish: object) -> None:
-    """Until it is over; whoever is asked on the way says: go on."""
+    """Until it is over; whoever is asked on the way looks into it, and says: go on."""
     insisting(world, lambda: world.rotate(f"rotate {number}", **wish))
     for answer in range(ANSWERS_MAX):
         phase = world.pass_time(minutes=600)
         if phase is not RotationPhase.ASKING:
             break
+        world.clock.advance(timedelta(seconds=30))
         go_on = f"go on {number}.{answer}"
         insisting(world, partial(world.rotations.resume, CHURN, go_on, "anna", "", None))
     assert world.rotation.phase is RotationPhase.ROTATED, f"P7: it ended {world.key_story[-1]}"
@@ -100,6 +102,58 @@ def _aborted(world: World, dice: Random) -> None:
         world.serve()
 
 
+def _aborted_when_sent(world: World, dice: Random) -> None:
+    """What an aborted rotation has sent lands in the next one, which begins at once."""
+    assert isinstance(world, KeyWorld), world
+    key = dice.choice([RotationPhase.RENEWING_SPARE, RotationPhase.RENEWING_OLD])
+    sent: list[str] = []
+
+    def stop() -> None:
+        if world.rotation.id in sent and not world.rotation.over:
+            no = partial(world.rotations.abort, CHURN, "stop", "ben", "wrong day")
+            insisting(world, no)
+
+    def is_sent(_before: Head, after: Head, _entry: HistoryEntry | None) -> None:
+        rotation = after.rotation
+        if rotation and rotation.renewal and rotation.phase is key and not sent:
+            sent.append(rotation.id)
+            world.at(dice.uniform(0, 0.2), stop)
+
+    world.saved.append(is_sent)
+    before = [10.0] if key is RotationPhase.RENEWING_OLD else []
+    world.keys.landings = [*before, dice.uniform(15, 90)]
+    insisting(world, world.rotate)
+    world.pass_time(minutes=120)
+    assert world.rotation.over, f"P7: it is {world.key_story[-1]}"
+    rotated(world, 2)
+    rotated(world, 3)
+
+
+def _under_way_twice(world: World, dice: Random) -> None:
+    """One lands later than the policy says: by then it was sent again, and that lands as well."""
+    assert isinstance(world, KeyWorld), world
+    twice = [dice.uniform(122, 135), dice.uniform(60, 100)]
+    first = dice.random() < 0.5
+    world.keys.landings = [*([] if first else [10.0]), *twice]
+    rotated(world, 1)
+    rotated(world, 2)
+
+
+def _changed_unpublished(world: World, _dice: Random) -> None:
+    assert isinstance(world, KeyWorld), world
+    world.somebody_regenerates(RotationPhase.PUBLISHING)
+    rotated(world, 1)
+    assert world.killed, "nobody regenerated anything"
+
+
+def _changed_published(world: World, dice: Random) -> None:
+    assert isinstance(world, KeyWorld), world
+    phases = (RotationPhase.OVERLAPPING, RotationPhase.CONFIRMING, RotationPhase.RENEWING_OLD)
+    world.somebody_regenerates(dice.choice(phases))
+    rotated(world, 1)
+    assert world.killed, "nobody regenerated anything"
+
+
 def _beside_a_rollout(world: World, dice: Random) -> None:
     assert isinstance(world, KeyWorld), world
     insisting(world, world.rotate)
@@ -123,5 +177,9 @@ KEY_STORIES: Mapping[str, Story] = {
     "keys: three rotations": _story(_thrice),
     "keys: a leak": _story(_leaked),
     "keys: aborted": _story(_aborted),
+    "keys: aborted when sent": _story(_aborted_when_sent),
+    "keys: under way twice": _story(_under_way_twice),
+    "keys: changed, not published": _story(_changed_unpublished),
+    "keys: changed, published": _story(_changed_published),
     "keys: beside a rollout": _story(_beside_a_rollout),
 }

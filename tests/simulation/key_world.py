@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
+from rollout.core.head import Head, HistoryEntry
 from rollout.core.rotation.state import KeyName, Rotation, RotationPhase
 from rollout.effects import Effects
 from rollout.engine import Engine
@@ -26,7 +27,6 @@ from tests.simulation.world import (
     SWEEP,
     FakePolicies,
     ShakyQueue,
-    ShakyStore,
     World,
 )
 
@@ -81,6 +81,7 @@ class KeyWorld(World):
             self.clock.advance(2 * OVERLAP)
         self.clients = [self._client() for _ in range(clients)]
         self.refused: list[str] = []
+        self.killed: set[str] = set()
         self.engine = self.new_worker()
 
     def _client(self) -> Client:
@@ -93,7 +94,7 @@ class KeyWorld(World):
         mortal = {
             name: Mortal(port, self.deaths)
             for name, port in (
-                ("store", ShakyStore(self.store, self.roads, self.chances, self.saved)),
+                ("store", self.shaky_store()),
                 ("queue", ShakyQueue(self.queue, self.roads, self.chances)),
                 ("azure", self.azure),
                 ("metrics", SimulatedMetrics(self.azure)),
@@ -140,6 +141,19 @@ class KeyWorld(World):
     def rotate(self, event_id: str = "rotate", **wish: object) -> None:
         self.rotations.rotate(CHURN, event_id, Wish("anna", **wish))  # type: ignore[arg-type]
 
+    def somebody_regenerates(self, phase: RotationPhase) -> None:
+        """By hand, the spare key, the moment that phase is entered for the first time."""
+
+        def entered(before: Head, after: Head, _entry: HistoryEntry | None) -> None:
+            rotation, last = after.rotation, before.rotation
+            if self.killed or rotation is None or rotation.phase is not phase:
+                return
+            if last is None or last.phase is not phase:
+                self.killed.add(self.keys.keys[rotation.spare])
+                self.keys.change(rotation.spare)
+
+        self.saved.append(entered)
+
     # -- what time brings ----------------------------------------------------------------------
 
     def pass_time(self, minutes: float) -> RotationPhase:
@@ -176,7 +190,7 @@ class KeyWorld(World):
         for client in self.clients:
             if client.reads_at <= now:
                 client.key, client.reads_at = self.published, client.reads_at + OVERLAP
-            if not self.keys.opens(client.key):
+            if not self.keys.opens(client.key) and client.key not in self.killed:
                 self.refused.append(f"{now:%H:%M:%S} {client.key} in {self.rotation.phase}")
 
     # -- what is so ----------------------------------------------------------------------------

@@ -45,6 +45,8 @@ class SimulatedKeys:
     )
     pending: list[tuple[datetime, KeyName]] = field(default_factory=list)
     opens_at: dict[str, datetime] = field(default_factory=dict)
+    landings: list[float] = field(default_factory=list)
+    """Seconds until the next regenerations land, in place of what the dice say."""
     busy_until: datetime | None = None
     regenerated: list[KeyName] = field(default_factory=list)
     chances: Chances = field(default_factory=lambda: Chances(0))
@@ -102,8 +104,9 @@ class SimulatedKeys:
         runs = timedelta(seconds=self.random.uniform(*self.faults.operation))
         self.busy_until = self.clock.now() + runs
         if not self._strikes("never_lands"):
-            late = timedelta(seconds=self.random.uniform(*self.faults.lands))
-            self.pending.append((self.busy_until + late, key))
+            told = self.landings.pop(0) if self.landings else None
+            late = self.random.uniform(*self.faults.lands) if told is None else told
+            self.pending.append((self.busy_until + timedelta(seconds=late), key))
         self._may_fail("lost_answer", "connection reset")
         return Accepted("https://management.azure.com/operations/keys")
 

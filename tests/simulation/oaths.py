@@ -11,6 +11,9 @@ from tests.simulation.world import CHURN, World
 BACK_WITHIN = timedelta(minutes=20)
 """So long a way back may take at most while Azure refuses nothing, whatever else fails."""
 
+OVERDUE_MAX = timedelta(minutes=6)
+"""So late a look may be, whatever the queue loses: the sweep's own messages must come through."""
+
 REQUESTS_MIN = 100
 """Fewer requests than that to the canary are no evidence, whatever they say."""
 
@@ -29,6 +32,7 @@ class Oaths:
         world.saved.append(self.saved)
         world.azure.written.append(self.written)
         world.checks.append(self.comes_back)
+        world.checks.append(self.is_looked_at)
 
     # -- a save ----------------------------------------------------------------------------------
 
@@ -107,9 +111,7 @@ class Oaths:
         rollout = head.rollout
         assert rollout is not None, "a write without a rollout"
         if write.expect is None:
-            mark = self._world.azure.aborted  # what could not be saved is kept there
-            kept = mark is not None and mark.rollout_id == rollout.id
-            decided = rollout.rollback is not None or kept
+            decided = rollout.rollback is not None or self._is_kept_at_azure(rollout.id)
             assert decided, "P2: sent as a rollback, and none is decided"
             assert write.traffic == rollout.recorded, f"P2: {write.traffic} is not the way back"
             return
@@ -117,6 +119,13 @@ class Oaths:
         assert not rollout.over, "a write of a rollout that is over"
         owed = [getattr(debt.action, "traffic", None) for debt in head.owed]
         assert write.traffic in owed, f"{write.traffic} was sent, and is not owed: {head.owed}"
+
+    def _is_kept_at_azure(self, rollout_id: str) -> bool:
+        """Only a way back that the store refused may be told by the endpoint's tag instead."""
+        mark = self._world.azure.aborted
+        refused = [head.rollout for head in self._world.unsaved if head.rollout]
+        tried = any(one.id == rollout_id and one.rollback for one in refused)
+        return tried and mark is not None and mark.rollout_id == rollout_id
 
     # -- every moment ----------------------------------------------------------------------------
 
@@ -130,3 +139,10 @@ class Oaths:
         since = max(rollout.phase_since, closed[1] if closed else rollout.phase_since)
         gone = set(rollout.recorded.live) - set(azure.deployments)
         assert gone or now - since <= BACK_WITHIN, f"P2: not back {now - since} after the decision"
+
+    def is_looked_at(self) -> None:
+        """3: what is due is looked at, however many messages are lost, late or doubled."""
+        head, now = self._world.head, self._world.clock.now()
+        if head.live and head.due_at:
+            late = now - head.due_at
+            assert late <= OVERDUE_MAX, f"P3: nobody has looked for {late}, in {head.phase}"

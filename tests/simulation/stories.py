@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -177,6 +177,16 @@ def retires(fate: str) -> Callable[[World, Random], None]:
     return prepare
 
 
+def fails_late(world: World, _dice: Random) -> None:
+    """Every third minute many requests fail, and of those minutes Azure tells late."""
+
+    def third(at: datetime) -> bool:
+        return at.minute % 3 == 0
+
+    world.azure.tardy = third
+    world.azure.deployments["green"].error_rate = lambda at: 0.3 if third(at) else 0.0
+
+
 def wants_traffic(then: str) -> Callable[[World, Random], None]:
     def prepare(world: World, _dice: Random) -> None:
         world.policies.text = THIN.format(then=then)
@@ -269,6 +279,7 @@ class Story:
 STORIES: Mapping[str, Story] = {
     "good": Story(nothing, promoted),
     "bad": Story(turns_bad, rolled_back),
+    "fails late": Story(fails_late, rolled_back),
     "abort": Story(abort, rolled_back),
     "alert": Story(alert, rolled_back),
     "alert again": Story(alert_again, rolled_back),

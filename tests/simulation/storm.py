@@ -6,6 +6,7 @@ from random import Random
 
 from tests.simulation.cells import CELLS, cell_story
 from tests.simulation.census import Census
+from tests.simulation.hook_stories import HOOK_STORIES
 from tests.simulation.key_stories import ALSO, KEY_FAULTS, KEY_STORIES, key_fault
 from tests.simulation.oaths import Oaths
 from tests.simulation.promises import Promises
@@ -55,6 +56,9 @@ FAULTS: Mapping[str, Callable[[World], None]] = {
 _RARE = frozenset({"line_deaths"})
 """What is slow to watch for strikes in fewer storms."""
 
+PLOTS: Mapping[str, Story] = {**STORIES, **HOOK_STORIES, **KEY_STORIES}
+"""What is not a cell of the table."""
+
 COUNTED = frozenset({*FAULTS, "silent", "refused", "late_landing"})
 
 
@@ -68,8 +72,7 @@ class Storm:
 
     @property
     def plot(self) -> Story:
-        known = {**STORIES, **KEY_STORIES}
-        return known[self.story] if self.story in known else cell_story(self.story)
+        return PLOTS[self.story] if self.story in PLOTS else cell_story(self.story)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Ended:
 
 def storm_of(seed: int) -> Storm:
     dice = Random(f"storm {seed}")
-    names, free = [*STORIES, *CELLS, *KEY_STORIES], [*STORIES, *KEY_STORIES]
+    names, free = [*PLOTS, *CELLS], [*PLOTS]
     story = names[seed // 2 % len(names)] if seed % 2 else dice.choice(free)
     rate = dice.choice((0.3, 0.6, 1.0))
     known = [*KEY_FAULTS, *ALSO] if story in KEY_STORIES else [*(FAULTS.keys() - KEY_FAULTS)]

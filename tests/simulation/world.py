@@ -138,6 +138,7 @@ class ShakyStore:
     roads: Roads
     chances: Chances
     saved: list[Callable[[Head, Head, HistoryEntry | None], None]]
+    unsaved: list[Head]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
@@ -148,6 +149,13 @@ class ShakyStore:
         return held
 
     def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        try:
+            return self._save(held, head, entry)
+        except Unavailable:
+            self.unsaved.append(head)
+            raise
+
+    def _save(self, held: Held, head: Head, entry: HistoryEntry | None) -> Held:
         self._may_fail("store_down")
         before = self.store.load(head.endpoint).head
         after: Held = self.store.save(held, head, entry)
@@ -210,6 +218,7 @@ class World:
         self.plans: list[tuple[datetime, Callable[[], object]]] = []
         self.checks: list[Callable[[], None]] = []
         self.saved: list[Callable[[Head, Head, HistoryEntry | None], None]] = []
+        self.unsaved: list[Head] = []
         self.lost_messages = 0.0
         self.doubled_messages = 0.0
         self.logs: Metrics | None = None
@@ -241,7 +250,7 @@ class World:
         mortal = {
             name: Mortal(port, self.deaths)
             for name, port in (
-                ("store", ShakyStore(self.store, self.roads, self.chances, self.saved)),
+                ("store", self.shaky_store()),
                 ("queue", ShakyQueue(self.queue, self.roads, self.chances)),
                 ("azure", self.azure),
                 ("metrics", SimulatedMetrics(self.azure)),
@@ -265,6 +274,9 @@ class World:
         post = Post(mortal["store"], self.clock, self, desk)
         store, queue = mortal["store"], mortal["queue"]
         return Engine(store, queue, self.worker_clock, looks, effects, post=post)
+
+    def shaky_store(self) -> ShakyStore:
+        return ShakyStore(self.store, self.roads, self.chances, self.saved, self.unsaved)
 
     def send(self, target: Target, letter: Letter) -> None:
         """A place where notices go; `deliver_notices` is how often it takes one."""

@@ -23,8 +23,8 @@ def main() -> int:
             mark = "found" if one.found else "NOT FOUND"
             sys.stdout.write(f"{mark}: {one.planted.name} | {one.seed} | {one.by[:150]}\n")
             sys.stdout.flush()
-    if asked.page:
-        asked.page.write_text(page(results, asked.seeds), encoding="utf-8")
+            if asked.page:  # so that one that is stopped leaves what it has found
+                asked.page.write_text(page(results, asked.seeds), encoding="utf-8")
     return 0 if all(one.found for one in results) else 1
 
 

@@ -270,6 +270,12 @@ PLANTED: tuple[Planted, ...] = (
         '    why = f"the {rotation.spare} key was regenerated',
     ),
     Planted(
+        "what an aborted rotation has sent is not waited for",
+        f"{KEYS}/looked.py",
+        "if lands and now < lands:",
+        "if lands and now < rotation.started_at:",
+    ),
+    Planted(
         "a second regeneration under way is not waited for",
         f"{KEYS}/moves.py",
         "if rest and now < rest:",
