@@ -25,6 +25,10 @@ What these storms found, and what became of it:
   (`test_a_canary_changed_while_a_map_is_on_its_way_has_the_first_map_asked_for`).
 - The table let a newer deployment take over while the old baseline is retired. No event reaches
   that, since what is proven is not superseded; the table does not say so any more.
+- A regeneration that an aborted rotation had sent, or that had been sent twice, landed in the next
+  rotation, which took it for its own and published a key that its own request then killed. The next
+  one waits now until what was sent before can have landed
+  (`test_what_an_aborted_rotation_has_sent_is_waited_for_by_the_next`).
 - A worker whose clock is behind looks again at once, until the true time has come: in seconds of
   its own calls on Azure, and for ever in a storm whose calls took no time. They take time now."""
 
