@@ -224,6 +224,21 @@ def test_asked_for_twice_it_rests_until_the_other_request_cannot_land_any_more()
     assert (early, late) == (P.PROVING, P.PUBLISHING)
 
 
+@pytest.mark.parametrize("asked", ["a refused probe", "three requests"])
+def test_it_rests_so_also_when_a_person_was_asked_meanwhile(asked: str) -> None:
+    refused = KeyActionFailed(id="f", fingerprint=NEW, action="probe", reason="403", refused=True)
+    twice = rotating(P.PROVING, renewal=a_renewal(sent_times=2), acted_at=NOON)
+    thrice = rotating(P.ASKING, during=P.PROVING, renewal=a_renewal(sent_times=3))
+    asking = {"a refused probe": decide_keys(twice, refused, NOON).head, "three requests": thrice}
+    resumed = decide_keys(asking[asked], RotationResumeRequested(id="r", who="ben"), NOON).head
+
+    looked = decide_keys(resumed, seen(secondary=NEW), NOON).head
+    early = after(looked, proven(), LATER - timedelta(seconds=1))
+    late = after(looked, proven(), LATER)
+
+    assert (early, late) == (P.PROVING, P.PUBLISHING)
+
+
 def test_after_three_requests_a_person_is_given_the_command() -> None:
     head = rotating(P.RENEWING_SPARE, renewal=a_renewal(sent_times=3))
 

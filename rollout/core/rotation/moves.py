@@ -93,13 +93,14 @@ def resume(
         return put(head, anew, f"{why}; clients have the {event.in_use} key")
     if during is RotationPhase.WAITING:
         return put(head, entered(rotation, during, now, said_in_use=None), why)
-    return put(head, entered(rotation, during, now, renewal=_sent_anew(rotation)), why)
+    return put(head, entered(rotation, during, now, **_counted_anew(rotation)), why)
 
 
-def _sent_anew(rotation: Rotation) -> object:
-    """The count of requests begins again; whether the last one landed is still to be seen."""
+def _counted_anew(rotation: Rotation) -> dict[str, object]:
+    """The count of requests begins again; whether they landed is still to be seen."""
     renewal = rotation.renewal
-    return renewal.model_copy(update={"sent_times": 1}) if renewal else None
+    once = renewal.model_copy(update={"sent_times": 1}) if renewal else None
+    return {"renewal": once, "lands_until": other_lands_until(rotation)}
 
 
 def _said(event: KeyCommand, what: str) -> str:
@@ -153,7 +154,7 @@ def other_lands_until(rotation: Rotation) -> datetime | None:
     """Where it was asked for more than once, the key may change once more."""
     renewal = rotation.renewal
     if renewal is None or renewal.sent_times == 1:
-        return None
+        return rotation.lands_until
     return renewal.sent_at + rotation.policy.lands_within_minutes * rotation.minute
 
 
@@ -221,8 +222,8 @@ def action_failed(
     """Where it was refused a person is asked; else it is tried again, for as long as it takes."""
     why = f"could not {event.action}: {event.reason}"
     if event.refused:
-        refused = rotation.model_copy(update={"renewal": None})
-        return ask(head, refused, why, now)
+        left = {"renewal": None, "lands_until": other_lands_until(rotation)}
+        return ask(head, rotation.model_copy(update=left), why, now)
     waiting = {
         "acted_at": None,
         "failures": rotation.failures + 1,
