@@ -114,12 +114,12 @@ class CommandBody(_Body):
 
     who: Who | None = Field(None, description=WHO_TOLD)
     why: Why = Field("", description="the reason, kept in the history")
-    despite_freeze: bool = Field(default=False, description="overlook the freeze of now")
 
 
 class RolloutCommandBody(CommandBody):
     """Who asks, why, and for cancel which start is meant."""
 
+    despite_freeze: bool = Field(default=False, description="overlook the freeze of now")
     order: str | None = Field(
         None,
         min_length=1,
