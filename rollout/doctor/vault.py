@@ -13,7 +13,7 @@ from rollout.key_ports import Secrets
 from rollout.keys.views import KeysStatus
 from rollout.ports import Clock
 
-SECRET = "rollout-doctor"  # noqa: S105 - its name # nosec B105
+SECRET = "rollout-doctor"  # noqa: S105 - its name # nosec B105  # pragma: allowlist secret
 ENDPOINTS_MAX = 20
 _PART = "secrets"
 _VALUE = SecretStr("not a secret: rollout doctor tries whether a version may be written")

@@ -321,7 +321,7 @@ def test_a_secret_that_expires_is_read_however_its_names_are_written(
     assert heard == Expiry(
         vault="ops",
         name="churn-key",
-        version="ee059b2bb5bc48398a53b168c6cdcb10",
+        version="ee059b2bb5bc48398a53b168c6cdcb10",  # pragma: allowlist secret
         expired=expired,
     )
 
