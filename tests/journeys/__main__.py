@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.journeys.season import LIVES, Seen, a_season
 
 PAGE = Path(__file__).parents[2] / "docs/reference/bad-days.md"
-BEGIN, END = "<!-- season: python -m tests.journeys 100 -->", "<!-- season ends -->"
+BEGIN, END = "<!-- season: make season -->", "<!-- season ends -->"
 NAMES = ("mirrored-1", "stepped-1", "mirrored-2", "stepped-2", "mirrored-3")
 
 
