@@ -26,7 +26,7 @@ from rollout.core.machine.repeats import answered
 from rollout.core.pairs_from import JOINED
 from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, Malformed, RolloutError, Unavailable, Unknown
+from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
     COMMANDS,
     RolloutCommandBody,
@@ -240,7 +240,7 @@ def command(parts: Parts, request: Request) -> Response:
     if name == CANCEL:
         return _cancelled(parts, request, body)
     if body.order is not None:
-        raise Malformed(f"order: only {CANCEL} takes it; {name} is of the rollout that is there")
+        raise Conflict(f"order: only {CANCEL} takes it; {name} is of the rollout that is there")
     if name == ABORT:
         return _aborted(parts, request, body)
     return _commanded(parts, request, name, body)

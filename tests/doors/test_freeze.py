@@ -99,7 +99,7 @@ def test_only_the_start_that_is_named_is_taken_back(tmp_path: Path) -> None:
     assert (other.status, mine.status) == (409, 200)
     assert kept is not None
     assert caller.world.head.queued is None
-    assert nonsense.status == 400
+    assert nonsense.status == 409
     assert "order: only cancel takes it" in read(nonsense)["detail"]
 
 
