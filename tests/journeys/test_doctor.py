@@ -68,6 +68,7 @@ def test_a_controller_over_an_emulator_is_well(controller: Controller) -> None:
         "sweep": "ok",
         "steps": "ok",
         "policies": "ok",
+        "places": "ok",
         "alerts": "not checked",
         "secrets": "not checked",  # pragma: allowlist secret
     }
