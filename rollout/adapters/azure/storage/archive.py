@@ -1,14 +1,15 @@
 """The past of endpoints in Azure Tables: what is kept, and what is removed behind a checkpoint."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from urllib.parse import unquote
 
 from rollout.adapters.azure.storage.account import STATE, Account
-from rollout.adapters.azure.storage.answers import explaining
 from rollout.adapters.azure.storage.evidence import Evidence
 from rollout.adapters.azure.storage.hints import TRANSACTION_ROWS_MAX
 from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, unpacked
+from rollout.adapters.azure.storage.table import Table
 from rollout.core.head import Head
 from rollout.core.rollout import Rollout
 from rollout.errors import Refused
@@ -21,30 +22,17 @@ class TableArchive:
     """The port Archive. Blobs are removed before the rows that name them."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self._table = Table(account, STATE)
         self._evidence = Evidence(account)
 
     def keys(self, after: str, limit: int) -> Sequence[str]:
         """One request for each."""
-        found, last = list[str](), escaped(after)
-        while len(found) < limit:
-            with explaining(self._account.asked(STATE)):
-                rows = self._account.table(STATE).query_entities(
-                    "PartitionKey gt @last",
-                    parameters={"last": last},
-                    results_per_page=1,
-                    select=["PartitionKey"],
-                )
-                row = next(iter(rows), None)
-            if row is None:
-                break
-            last = row["PartitionKey"]
-            found.append(unquote(last.replace("=", "%")))
-        return found
+        rows = self._table.first_rows(escaped(after), select=["PartitionKey"])
+        return [unquote(row["PartitionKey"].replace("=", "%")) for row in islice(rows, limit)]
 
     def ended_of(self, key: str) -> Sequence[Rollout]:
         found = []
-        for row in self._rows(escaped(key), _ROLLOUT, "rollout."):
+        for row in self._table.between(escaped(key), _ROLLOUT, "rollout."):
             try:
                 found.append(unpacked(Rollout, row))
             except Unreadable as error:
@@ -55,10 +43,14 @@ class TableArchive:
         partition = escaped(key)
         self._check(partition, through)
         border = f"{_HISTORY}{through + 1:010d}"
-        entries = list(self._rows(partition, _HISTORY, border, "evidence"))
+        entries = list(self._table.between(partition, _HISTORY, border, wanted=("evidence",)))
         self._forget_evidence(partition, border, entries)
         wanted = {f"{_ROLLOUT}{escaped(name)}" for name in rollouts}
-        ended = self._rows(partition, _ROLLOUT, "rollout.", "ended_at") if wanted else ()
+        ended = (
+            self._table.between(partition, _ROLLOUT, "rollout.", wanted=("ended_at",))
+            if wanted
+            else ()
+        )
         names = [row["RowKey"] for row in entries]
         names += [row["RowKey"] for row in ended if row["RowKey"] in wanted]
         for start in range(0, len(names), TRANSACTION_ROWS_MAX):
@@ -67,12 +59,11 @@ class TableArchive:
 
     def _delete(self, partition: str, names: Sequence[str]) -> None:
         rows = [{"PartitionKey": partition, "RowKey": name} for name in names]
-        with explaining(self._account.asked(STATE)):
-            self._account.table(STATE).submit_transaction([("delete", row) for row in rows])
+        self._table.send([("delete", row) for row in rows])
 
     def _check(self, partition: str, through: int) -> None:
         """Raises Refused for entries that are behind no checkpoint."""
-        for row in self._rows(partition, "head", "head."):
+        for row in self._table.between(partition, "head", "head."):
             pruned = unpacked(Head, row).pruned
             if through > (pruned.through if pruned else 0):
                 raise Refused(f"{partition}: a history entry is removed only behind its checkpoint")
@@ -82,15 +73,6 @@ class TableArchive:
         named = {row["evidence"] for row in entries if row.get("evidence")}
         if not named:
             return
-        rest = self._rows(partition, border, "history.", "evidence")
+        rest = self._table.between(partition, border, "history.", wanted=("evidence",))
         for name in named - {row.get("evidence") for row in rest}:
             self._evidence.forget(name)
-
-    def _rows(self, partition: str, first: str, end: str, *wanted: str) -> Iterator[Row]:
-        select = ["PartitionKey", "RowKey", *wanted] if wanted else None
-        with explaining(self._account.asked(STATE)):
-            yield from self._account.table(STATE).query_entities(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
-                parameters={"partition": partition, "first": first, "end": end},
-                select=select,
-            )

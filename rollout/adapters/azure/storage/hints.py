@@ -10,13 +10,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from azure.data.tables import UpdateMode
 
 from rollout.adapters.azure.storage.account import HINTS, Account
-from rollout.adapters.azure.storage.answers import explaining
 from rollout.adapters.azure.storage.rows import escaped
+from rollout.adapters.azure.storage.table import Table
 from rollout.core.head import Head
 from rollout.core.rollout import Phase
 from rollout.errors import RolloutError
@@ -128,13 +127,13 @@ class Hints:
     """The hint rows: one partition, ordered by what is asked."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self._table = Table(account, HINTS)
 
     def write(self, hints: Sequence[Hint]) -> None:
         """One transaction for each hundred; nothing where nothing is needed."""
         for some in _hundreds(hints):
-            with explaining(self._account.asked(HINTS)):
-                self._send([("upsert", _row(hint), {"mode": UpdateMode.REPLACE}) for hint in some])
+            replacing = {"mode": UpdateMode.REPLACE}
+            self._table.send([("upsert", _row(hint), replacing) for hint in some])
 
     def due(self, before: datetime, kind: str = "due") -> Iterator[Hint]:
         """Those of all buckets that begin before that time, earliest first."""
@@ -159,23 +158,13 @@ class Hints:
         """Remove what is false; what fails is found and tried again by the next reader."""
         for some in _hundreds(hints):
             try:
-                with explaining(self._account.asked(HINTS)):
-                    self._send([("delete", _row(hint)) for hint in some])
+                self._table.send([("delete", _row(hint)) for hint in some])
             except RolloutError as error:  # another reader was faster, or the account is busy
                 _log.info("%d old hints stay for now: %s", len(some), error)
 
-    def _send(self, operations: Sequence[Any]) -> None:
-        self._account.table(HINTS).submit_transaction(operations)
-
     def _between(self, first: str, end: str, page: int | None = None) -> Iterator[Hint]:
-        with explaining(self._account.asked(HINTS)):
-            rows = self._account.table(HINTS).query_entities(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
-                parameters={"partition": PARTITION, "first": first, "end": end},
-                results_per_page=page,
-            )
-            for row in rows:
-                yield Hint(row["RowKey"], row["key"], row["mark"], int(row["at"]), row["rollout"])
+        for row in self._table.between(PARTITION, first, end, page=page):
+            yield Hint(row["RowKey"], row["key"], row["mark"], int(row["at"]), row["rollout"])
 
 
 def _hundreds(hints: Sequence[Hint]) -> Iterator[Sequence[Hint]]:

@@ -4,18 +4,17 @@ One row counts the places that are given, one for each endpoint tells up to whic
 A transaction moves both on and adds the new places, or does nothing: whoever is slower tries again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
 from rollout.adapters.azure.storage.account import HINTS, Account
-from rollout.adapters.azure.storage.answers import explaining, is_not_made
 from rollout.adapters.azure.storage.rows import Row, escaped
+from rollout.adapters.azure.storage.table import Table
 from rollout.errors import Conflict
 
 PARTITION = "feed"
@@ -35,7 +34,7 @@ class Place:
 
 class Places:
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self._table = Table(account, HINTS)
 
     def give(self, key: str, entries: int) -> bool:
         """Give the endpoint's entries up to that number their places; False where others did so."""
@@ -80,25 +79,13 @@ class Places:
             ("create", _as_row(f"place-{begin + place:012d}", key, number))
             for place, number in enumerate(numbers, 1)
         ]
-        with explaining(self._account.asked(HINTS)):
-            self._account.table(HINTS).submit_transaction(operations)
+        self._table.send(operations)
 
     def _row(self, name: str) -> Row | None:
-        with explaining(self._account.asked(HINTS)):
-            try:
-                return self._account.table(HINTS).get_entity(PARTITION, name)
-            except ResourceNotFoundError as error:
-                if is_not_made(error):
-                    raise
-                return None
+        return self._table.row(PARTITION, name)
 
-    def _between(self, first: str, end: str, page: int | None = None) -> Any:  # noqa: ANN401
-        with explaining(self._account.asked(HINTS)):
-            yield from self._account.table(HINTS).query_entities(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
-                parameters={"partition": PARTITION, "first": first, "end": end},
-                results_per_page=min(page or 1000, 1000),
-            )
+    def _between(self, first: str, end: str, page: int = 1000) -> Iterator[Row]:
+        return self._table.between(PARTITION, first, end, page=min(page, 1000))
 
 
 def _number(row: Row | None) -> int:

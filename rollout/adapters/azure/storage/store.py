@@ -8,12 +8,10 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from pydantic_core import to_json
 
 from rollout.adapters.azure.storage.account import STATE, Account
-from rollout.adapters.azure.storage.answers import explaining, is_not_made
 from rollout.adapters.azure.storage.evidence import Evidence
 from rollout.adapters.azure.storage.hints import (
     Hint,
@@ -28,6 +26,7 @@ from rollout.adapters.azure.storage.hints import (
 )
 from rollout.adapters.azure.storage.places import Places
 from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, packed, unpacked
+from rollout.adapters.azure.storage.table import Table
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.head import Head, HistoryEntry
@@ -56,7 +55,7 @@ class TableStore:
     """
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self._table = Table(account, STATE)
         self._hints = Hints(account)
         self._evidence = Evidence(account)
         self._places = Places(account)
@@ -91,7 +90,7 @@ class TableStore:
         return self._ended(key, rollout_id)
 
     def history(self, key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
-        rows = self._between(escaped(key), f"history-{after + 1:010d}", "history.")
+        rows = self._table.between(escaped(key), f"history-{after + 1:010d}", "history.")
         return list(islice(_readable(self._entry, rows), limit))
 
     # -- all endpoints -------------------------------------------------------------------------
@@ -171,7 +170,9 @@ class TableStore:
 
     def _entries_at(self, key: str, numbers: Sequence[int]) -> dict[tuple[str, int], HistoryEntry]:
         first, last = min(numbers), max(numbers)
-        rows = self._between(escaped(key), f"history-{first:010d}", f"history-{last + 1:010d}")
+        rows = self._table.between(
+            escaped(key), f"history-{first:010d}", f"history-{last + 1:010d}"
+        )
         return {(key, entry.number): entry for entry in _readable(self._entry, rows)}
 
     def repair(self) -> int:
@@ -185,7 +186,7 @@ class TableStore:
     def _wanted(self) -> Iterator[Hint]:
         """The hints without which something would not be found."""
         placed = self._places.given()
-        for row in self._heads():
+        for row in self._table.first_rows():
             try:
                 head, etag = unpacked(Head, row), _etag(row)
             except Unreadable as error:
@@ -194,31 +195,17 @@ class TableStore:
             yield from needed(Held(Head(endpoint=head.endpoint), etag), head)
             if head.entries > placed.get(head.endpoint.key, 0):
                 yield told_hint(head.endpoint.key, etag)
-            for one in self._between(row["PartitionKey"], "rollout-", "rollout."):
+            for one in self._table.between(row["PartitionKey"], "rollout-", "rollout."):
                 yield ended_hint(head.endpoint.key, one["rollout"], int(one["ended_at"]), etag)
-
-    def _heads(self) -> Iterator[Row]:
-        """The first row of every partition, one request each: histories are not read."""
-        last = ""
-        while True:
-            with explaining(self._account.asked(STATE)):
-                rows = self._account.table(STATE).query_entities(
-                    "PartitionKey gt @last", parameters={"last": last}, results_per_page=1
-                )
-                row = next(iter(rows), None)
-            if row is None:
-                return
-            yield row
-            last = row["PartitionKey"]
 
     # -- rows ----------------------------------------------------------------------------------
 
     def _load(self, key: str) -> Held | None:
-        row = self._row(escaped(key), _HEAD)
+        row = self._table.row(escaped(key), _HEAD)
         return Held(unpacked(Head, row), _etag(row)) if row else None
 
     def _ended(self, key: str, rollout_id: str) -> Rollout | None:
-        row = self._row(escaped(key), f"rollout-{escaped(rollout_id)}")
+        row = self._table.row(escaped(key), f"rollout-{escaped(rollout_id)}")
         return unpacked(Rollout, row) if row else None
 
     def _held_by(self, hints: Iterable[Hint]) -> Iterator[tuple[Hint, Held | None]]:
@@ -234,28 +221,10 @@ class TableStore:
             if hint.key in read:
                 yield hint, read[hint.key]
 
-    def _row(self, partition: str, row: str) -> Row | None:
-        with explaining(self._account.asked(STATE)):
-            try:
-                return self._account.table(STATE).get_entity(partition, row)
-            except ResourceNotFoundError as error:
-                if is_not_made(error):
-                    raise
-                return None
-
-    def _between(self, partition: str, first: str, end: str) -> Iterator[Row]:
-        with explaining(self._account.asked(STATE)):
-            yield from self._account.table(STATE).query_entities(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @end",
-                parameters={"partition": partition, "first": first, "end": end},
-            )
-
     def _commit(self, partition: str, write: str, operations: Sequence[Any]) -> str:
         """The row's new etag. Where the answer was lost, the row tells whether it was our write."""
         try:
-            with explaining(self._account.asked(STATE)):
-                answers = self._account.table(STATE).submit_transaction(operations)
-            return str(answers[0]["etag"])
+            return str(self._table.send(operations)[0]["etag"])
         except (Conflict, Unavailable) as error:
             row = self._found_after(partition, error)
             if row is not None and row.get("write") == write:
@@ -266,7 +235,7 @@ class TableStore:
 
     def _found_after(self, partition: str, error: RolloutError) -> Row | None:
         try:
-            return self._row(partition, _HEAD)
+            return self._table.row(partition, _HEAD)
         except RolloutError:
             raise error from None
 
