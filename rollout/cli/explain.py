@@ -10,38 +10,14 @@ from rich.text import Text
 from rollout.analysis.report import Finding
 from rollout.cli import markdown
 from rollout.cli.controller import in_path
+from rollout.cli.entries import entries_table, entry_told
 from rollout.cli.glance import glance, next_step, replaces
 from rollout.cli.keys_explained import ROTATION_IN, explain_keys
 from rollout.cli.talk import Talk, markdown_option, talks
-from rollout.cli.words import date_time, evidence_told, guard_name
+from rollout.cli.words import evidence_told, guard_name
 from rollout.core.head import HistoryEntry
 from rollout.core.traffic import Traffic
 from rollout.views import RolloutView
-
-_CAME_IN: Mapping[str, str] = {
-    "StartRequested": "{who} asked for the start",
-    "RetryRequested": "{who} asked to try again",
-    "Looked": "a look at the endpoint",
-    "EndpointGone": "a look found the endpoint gone",
-    "SmokeFinished": "the smoke requests were answered",
-    "HookAnswered": "a hook was asked",
-    "TrafficAccepted": "Azure accepted a traffic map",
-    "ForeignChangeFound": "another traffic map was found before a write",
-    "ActionRefused": "Azure refused a request",
-    "OrderFailed": "the deployment in the queue could not start",
-    "AlertFired": "{who} fired",
-    "AlertResolved": "{who} was resolved",
-    "PauseRequested": "{who} asked to pause",
-    "ResumeRequested": "{who} asked to go on",
-    "SkipRequested": "{who} asked to skip the stage",
-    "PromoteRequested": "{who} asked to promote",
-    "CancelRequested": "{who} took a waiting start back",
-    "AbortRequested": "{who} asked to abort",
-    "ApprovalGiven": "{who} said yes",
-    "ApprovalRefused": "{who} said no",
-    "UndoRequested": "{who} asked to undo the promotion",
-    "ReleaseRequested": "{who} ended the rollback that does not succeed",
-}
 
 
 @click.command(epilog="\b\nExamples:\n  rollout explain churn\n  rollout explain churn --json")
@@ -67,25 +43,13 @@ def explain(talk: Talk, ref: str, as_markdown: bool) -> None:
 def _retold(view: RolloutView, entries: Sequence[HistoryEntry]) -> Group:
     about, asked = _heading(view)
     title = Text.assemble((view.endpoint, "bold"), f": {about}\n{asked}\n")
-    return Group(title, *(_entry(entry) for entry in entries), _now(view))
+    return Group(title, *(entry_told(one, _details) for one in entries), _now(view))
 
 
 def _heading(view: RolloutView) -> tuple[str, str]:
     """What is rolled out under which policy; who asked for it."""
     asked = f"asked by {view.who}" + (f": {view.why}" if view.why else "")
     return f"{replaces(view)}, under {view.policy}@{view.policy_version}", asked
-
-
-def _came_in(entry: HistoryEntry) -> str:
-    return _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
-
-
-def _entry(entry: HistoryEntry) -> Text:
-    told = Text.assemble((date_time(entry.at), "dim"), "  ", _came_in(entry), "\n")
-    told.append(f"  {entry.why}\n", "bold")
-    for label, line in _details(entry):
-        told.append(f"    {label:<7}", "dim").append(f"{line}\n")
-    return told
 
 
 def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
@@ -148,11 +112,6 @@ def in_markdown(view: RolloutView, entries: Sequence[HistoryEntry]) -> str:
         f"**{markdown.plain(view.endpoint)}**: {markdown.plain(about)}; {markdown.plain(asked)}",
         f"Trouble: {markdown.plain(view.trouble)}" if view.trouble else "",
         f"Next: {markdown.plain(next_step(view))}",
-        markdown.table(("time", "what came in", "so", "more"), map(_cells, entries)),
+        entries_table(entries, _details),
         f"Rollout {markdown.plain(view.id)}",
     )
-
-
-def _cells(entry: HistoryEntry) -> tuple[str, ...]:
-    more = "; ".join(f"{label} {line}" for label, line in _details(entry))
-    return date_time(entry.at), _came_in(entry), entry.why, more

@@ -1,13 +1,14 @@
 """One rotation of keys in words and numbers: why each step was taken, and what it waits for."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.text import Text
 
 from rollout.cli import markdown
 from rollout.cli.controller import in_path
+from rollout.cli.entries import entries_table, entry_told
 from rollout.cli.talk import Talk
 from rollout.cli.words import date_time
 from rollout.core.head import HistoryEntry
@@ -17,20 +18,6 @@ from rollout.keys.views import KeysStatus, RotationView
 
 ROTATION_IN = re.compile(r"-[0-9a-f]{10}-keys-[0-9]+$")
 NONE_YET = "No key was rotated here yet."
-
-_CAME_IN: Mapping[str, str] = {
-    "RotationRequested": "{who} asked for a rotation",
-    "RotationAbortRequested": "{who} asked to abort",
-    "RotationResumeRequested": "{who} asked to go on",
-    "KeysLookedAt": "keys and secret were looked at",
-    "KeyProbed": "the endpoint was asked with a key",
-    "RegenerationAnswered": "Azure answered",
-    "KeyActionFailed": "a request came to nothing",
-    "EndpointMissed": "a look did not find the endpoint",
-    "LookFailed": "keys and secret could not be read",
-    "RotationOverdue": "a rotation should have been by now",
-    "NoticeGivenUp": "people could not be told",
-}
 
 
 def explain_keys(talk: Talk, ref: str, *, as_markdown: bool = False) -> None:
@@ -59,7 +46,7 @@ def _retold(entries: Sequence[HistoryEntry], now: RotationView | None) -> Group:
     about = f", under the policy {now.policy}\n" if now else ""
     title.append(about or f"{entries[0].rotation_id}\n", "" if now else "bold")
     last = [_now(now)] if now else []
-    return Group(title, *map(_entry, entries), *last)
+    return Group(title, *(entry_told(one, _details) for one in entries), *last)
 
 
 def in_markdown(entries: Sequence[HistoryEntry], now: RotationView | None) -> str:
@@ -71,32 +58,15 @@ def in_markdown(entries: Sequence[HistoryEntry], now: RotationView | None) -> st
         f"### The keys of {markdown.plain(about)}{markdown.plain(policy)}",
         f"Now: {markdown.plain(_phase(now))}" if now else "",
         markdown.bullets("It waits", (f"{label}: {line}" for label, line, _ in waits)),
-        markdown.table(("time", "what came in", "so", "more"), map(_cells, entries)),
+        entries_table(entries, _details),
         f"Rotation {markdown.plain(entries[0].rotation_id)}",
     )
-
-
-def _cells(entry: HistoryEntry) -> tuple[str, ...]:
-    more = "; ".join(f"{label} {line}" for label, line in _details(entry))
-    return date_time(entry.at), _came_in(entry), entry.why, more
 
 
 def _phase(now: RotationView) -> str:
     if now.phase in ROTATION_OVER:
         return f"over: {now.phase}"
     return f"{now.phase.value.replace('_', ' ')} since {date_time(now.phase_since)}"
-
-
-def _came_in(entry: HistoryEntry) -> str:
-    return _CAME_IN.get(entry.event, entry.event).format(who=entry.who)
-
-
-def _entry(entry: HistoryEntry) -> Text:
-    told = Text.assemble((date_time(entry.at), "dim"), "  ", _came_in(entry), "\n")
-    told.append(f"  {entry.why}\n", "bold")
-    for label, line in _details(entry):
-        told.append(f"    {label:<7}", "dim").append(f"{line}\n")
-    return told
 
 
 def _details(entry: HistoryEntry) -> Iterator[tuple[str, str]]:
