@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import (
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
-    model_serializer,
     model_validator,
 )
 from pydantic_core import to_json
 
 from rollout.analysis.report import ANSWERS, Guard, Metric
 from rollout.core.frozen import Frozen
+from rollout.core.one_of import OneOf
 from rollout.errors import PolicyError
 
 REQUESTS_MAX = 5000
@@ -73,10 +71,10 @@ OfContent = Exact | Label | Numeric | TopK
 Comparison = OfContent | Status
 
 
-class Compare(Frozen):
+class Compare(OneOf):
     """When two answers are the same: a single key that names how."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    rule = "answers are compared in exactly one way"
 
     exact: Exact | None = None
     label: Label | None = None
@@ -84,20 +82,9 @@ class Compare(Frozen):
     top_k: TopK | None = None
     status: Status | None = None
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = sorted(self.model_fields_set)
-        if len(given) != 1 or getattr(self, given[0]) is None:
-            raise ValueError(f"answers are compared in exactly one way, not {given or 'none'}")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _only_that_one(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {way: how for way, how in write(self).items() if how is not None}
-
     @property
     def how(self) -> Comparison:
-        how: Comparison = getattr(self, next(iter(self.model_fields_set)))
+        how: Comparison = self.given
         return how
 
 

@@ -5,16 +5,13 @@ import itertools
 import re
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -26,6 +23,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.guards import DEFAULT_GUARDS, check_guards
 from rollout.core.hooks import Hooked, Hooks
 from rollout.core.notify import NotifyRule
+from rollout.core.one_of import OneOf
 from rollout.core.patience import (
     Budget,
     Minutes,
@@ -168,10 +166,10 @@ Trial = Mirror | Canary | Bake
 """The stages with traffic of their own, a clock and a judge."""
 
 
-class StageEntry(Frozen):
+class StageEntry(OneOf):
     """One entry of `stages`: a single key that names the kind."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+    rule = "a stage has exactly one kind"
 
     smoke: Smoke | None = None
     mirror: Mirror | None = None
@@ -180,21 +178,9 @@ class StageEntry(Frozen):
     bake: Bake | None = None
     retire: Retire | None = None
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = sorted(self.model_fields_set)
-        if len(given) != 1 or getattr(self, given[0]) is None:
-            raise ValueError(f"a stage has exactly one kind, not {given or 'none'}")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _only_that_one(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is dumped can be read again: the kinds it is not are left out."""
-        return {kind: stage for kind, stage in write(self).items() if stage is not None}
-
     @property
     def stage(self) -> Stage:
-        stage: Stage = getattr(self, next(iter(self.model_fields_set)))
+        stage: Stage = self.given
         return stage
 
 
