@@ -19,7 +19,7 @@ PHI_NOTICED = 1.35
 PRIOR_MINUTES = 6
 VARIANCE_LEAST = 0.15
 REMEMBERED = 256
-"""Minutes whose terms are kept: the rates of one look share them."""
+"""Minutes, and histories, whose terms are kept: guards share them, and looks."""
 FIT = geometric(0.05, 200, 41)
 _FIT_BITS = tuple(math.log2(g) for g in FIT)
 _EXCESS = tuple(g - 1 for g in FIT)
@@ -36,7 +36,15 @@ class Past(NamedTuple):
 
 
 def learn(history: Sequence[tuple[int, int]]) -> Past:
-    """Read minutes of (requests, bad answers); minutes of an outage are left out."""
+    """Read minutes of (requests, bad answers); minutes of an outage are left out.
+
+    A rollout's history is the same at all its looks, so what it says is remembered.
+    """
+    return _learnt(tuple(history))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _learnt(history: tuple[tuple[int, int], ...]) -> Past:
     kept = _without_outages(history)
     there = [one for one in kept if one]
     if not there:

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TypeAlias
 
@@ -60,6 +61,22 @@ class Ground:
         return tuple(at for at, (one, two) in enumerate(pairs, 1) if one.share != two.share)
 
     @cached_property
+    def beside(self) -> "Ground":
+        """The minutes in which the baseline answers too."""
+        return self._of([one for one in self.minutes if _accompanied(one)])
+
+    @cached_property
+    def alone(self) -> "Ground":
+        """The other minutes."""
+        return self._of([one for one in self.minutes if not _accompanied(one)])
+
+    def since(self, since: datetime) -> "Ground":
+        return self._of([one for one in self.minutes if one.at >= since])
+
+    def _of(self, minutes: Sequence[Minute]) -> "Ground":
+        return Ground(minutes, self.history, self.pairs, self.usual_scores, self.pasts)
+
+    @cached_property
     def requests(self) -> tuple[Asked, Asked]:
         """What the canary, and what the baseline, was asked in each minute."""
         canary = [one.canary or NOTHING for one in self.minutes]
@@ -68,6 +85,10 @@ class Ground:
     @cached_property
     def past_requests(self) -> Asked:
         return _asked([one.baseline for one in self.history if one.baseline])
+
+
+def _accompanied(minute: Minute) -> bool:
+    return minute.baseline is not None and minute.baseline.requests > 0
 
 
 def _asked(arm: Sequence[Counts]) -> Asked:

@@ -18,7 +18,7 @@ from rollout.analysis.full_share import at_full_share
 from rollout.analysis.ground import Ground
 from rollout.analysis.readings import hold_custom
 from rollout.analysis.report import ANSWERS, Finding, Guard, Metric, Report, Verdict
-from rollout.analysis.samples import Minute, Samples
+from rollout.analysis.samples import Samples
 from rollout.analysis.threshold import relative, stakes
 
 __all__ = ["Terms", "at_full_share", "judge", "judge_since"]
@@ -72,7 +72,7 @@ def judge_since(
     all along: what both arms answer to the same request does not hang on the share.
     """
     whole = _whole(samples)
-    here = _since(whole, since)
+    here = whole.since(since)
     own = {name: _samples_since(one, since) for name, one in custom.items()}
     findings = [_found(case) for case in _cases(here, guards, terms, own)]
     everything = (here.minutes, own) == (whole.minutes, custom)
@@ -95,11 +95,6 @@ def _whole(samples: Samples) -> Ground:
     known = [pairs[at] for at in sorted(pairs)]
     minutes, history = in_order(samples.minutes), in_order(samples.history)
     return Ground(minutes, history, known, samples.usual_scores)
-
-
-def _since(ground: Ground, since: datetime) -> Ground:
-    minutes = [one for one in ground.minutes if one.at >= since]
-    return Ground(minutes, ground.history, ground.pairs, ground.usual_scores, ground.pasts)
 
 
 def _samples_since(samples: Samples, since: datetime) -> Samples:
@@ -139,14 +134,8 @@ def _of_both(
     case: Case, compare: Callable[[Case], Finding], hold: Callable[[Case], Finding]
 ) -> Finding:
     """Compare in minutes with a baseline, hold to the limit in the others (`at_full_share`)."""
-    alone = tuple(one for one in case.minutes if not _accompanied(one))
-    beside = tuple(one for one in case.minutes if _accompanied(one))
-    halved = replace(case, stake=case.stake / 2)
-    compared = compare(replace(halved, ground=Ground(beside, case.history)))
-    if not alone or compared.verdict is Verdict.FAIL:
+    stake, alone = case.stake / 2, case.ground.alone
+    compared = compare(replace(case, stake=stake, ground=case.ground.beside))
+    if not alone.minutes or compared.verdict is Verdict.FAIL:
         return compared
-    return hold(replace(halved, ground=Ground(alone, case.history)))
-
-
-def _accompanied(minute: Minute) -> bool:
-    return minute.baseline is not None and minute.baseline.requests > 0
+    return hold(replace(case, stake=stake, ground=alone))

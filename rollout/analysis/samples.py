@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf, isfinite
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,7 @@ def tallied(requests: int, failures: int) -> Counts:
     return Counts({status: count for status, count in counts.items() if count})
 
 
-@dataclass(frozen=True, slots=True)
-class Minute:
+class Minute(NamedTuple):
     """One minute of both arms; an arm is None where the minute is a gap in its record.
 
     ``share`` is the canary's share of the traffic in percent, as asked for in that minute.

@@ -1,6 +1,7 @@
 """A policy as text: what it says, all that is wrong or unwise in it, and which one to take."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from rollout.analysis.report import Metric, Severity
@@ -13,10 +14,13 @@ from rollout.core.yaml_lines import Problem, Value, read_yaml
 from rollout.errors import PolicyError
 
 PROBLEMS_MAX = 50
+REMEMBERED = 64
+"""Texts whose policies are kept: each start reads all files, and few have changed."""
 
 _Document = TypeVar("_Document", bound=Frozen)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_policy(text: str, name: str) -> Policy:
     """Read a policy from YAML or JSON.
 

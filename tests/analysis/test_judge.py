@@ -212,7 +212,7 @@ def test_full_share_holds_to_what_was_usual() -> None:
 
     (guard,) = at_full_share((WORSE,), samples)
     finding = judge(samples, (guard,), Terms()).findings[0]
-    worse = [replace(one, canary=counts(3000, 300)) for one in alone]
+    worse = [one._replace(canary=counts(3000, 300)) for one in alone]
 
     assert guard.at_most == pytest.approx(0.010, abs=0.001)
     assert finding.verdict is Verdict.PASS

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +66,7 @@ def test_order_and_repetition_change_nothing(trial: tuple[Minute, ...], random: 
 @FEW
 @given(trials(), st.integers(0, 11))
 def test_a_late_minute_is_as_good_as_one_in_time(trial: tuple[Minute, ...], late: int) -> None:
-    gap = [replace(one, canary=None, baseline=None) for one in trial[late : late + 1]]
+    gap = [one._replace(canary=None, baseline=None) for one in trial[late : late + 1]]
     before = (*trial[:late], *gap, *trial[late + 1 :])
 
     judge(Samples(before), GUARDS, Terms())
@@ -92,7 +91,7 @@ def test_every_report_survives_json(trial: tuple[Minute, ...]) -> None:
 @FEW
 @given(trials())
 def test_no_data_is_never_a_pass(trial: tuple[Minute, ...]) -> None:
-    silent = tuple(replace(one, canary=None) for one in trial)
+    silent = tuple(one._replace(canary=None) for one in trial)
 
     assert all(
         finding.verdict is Verdict.NOT_MEASURED

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import Random
 
 from rollout.analysis.samples import Counts, Latency
@@ -23,6 +24,9 @@ from rollout.ports import (
 )
 from tests.fakes import FakeClock
 from tests.simulation.chances import Chances
+
+REMEMBERED = 20_000
+"""Minutes of a storm: more than it has."""
 
 
 @dataclass
@@ -331,7 +335,7 @@ class SimulatedAzure:
     def _of_minute(self, what: str, at: datetime) -> bool:
         """Whether it strikes this minute: the same whenever it is read."""
         rate: float = getattr(self.faults, f"metrics_{what}")
-        struck = rate > 0 and Random(f"{self.seed}/{what}/{at.timestamp()}").random() < rate
+        struck = rate > 0 and _dice(f"{self.seed}/{what}", at) < rate
         self.chances.struck[f"metrics_{what}"] += struck
         return struck
 
@@ -358,15 +362,9 @@ class SimulatedAzure:
         return {name: _halved(one) for name, one in counts.items()}
 
     def _counts(self, name: str, at: datetime, share: int) -> Counts:
-        chance = Random(f"{self.seed}/{name}/{at.timestamp()}")
-        requests = _poisson(chance, self.requests_per_minute * share / 100)
-        rate = self.deployments[name].error_rate(at)
-        errors = min(requests, _poisson(chance, requests * rate))
-        base = self.deployments[name].latency_ms
-        noise = 1 + chance.gauss(0, 0.02)
-        latency = Latency(base * noise, 2 * base * noise, 2.5 * base * noise, 4 * base * noise)
-        statuses = {200: requests - errors, 424: errors}
-        return Counts({status: n for status, n in statuses.items() if n}, latency)
+        one = self.deployments[name]
+        served = self.requests_per_minute * share / 100
+        return _counts(f"{self.seed}/{name}", at, served, one.error_rate(at), one.latency_ms)
 
 
 @dataclass
@@ -390,6 +388,24 @@ class SimulatedMetrics:
 
 def _halved(counts: Counts) -> Counts:
     return replace(counts, statuses={status: n // 2 for status, n in counts.statuses.items()})
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _dice(of: str, at: datetime) -> float:
+    """The same again, whenever it is asked."""
+    return Random(f"{of}/{at.timestamp()}").random()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _counts(of: str, at: datetime, mean: float, error_rate: float, base: float) -> Counts:
+    """The same again, whenever it is read."""
+    chance = Random(f"{of}/{at.timestamp()}")
+    requests = _poisson(chance, mean)
+    errors = min(requests, _poisson(chance, requests * error_rate))
+    noise = 1 + chance.gauss(0, 0.02)
+    latency = Latency(base * noise, 2 * base * noise, 2.5 * base * noise, 4 * base * noise)
+    statuses = {200: requests - errors, 424: errors}
+    return Counts({status: n for status, n in statuses.items() if n}, latency)
 
 
 def _poisson(chance: Random, mean: float) -> int:

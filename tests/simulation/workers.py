@@ -3,16 +3,21 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
-from threading import Lock, Thread
 from types import FrameType
 from typing import Any
+
+from greenlet import greenlet
 
 import rollout
 
 _ROOM = Path(rollout.__file__).parent
-PLACES = {str(_ROOM / name) for name in ("engine.py", "effects.py", "looks.py", "core/record.py")}
+PLACES = {
+    str(_ROOM / name): Path(name).name
+    for name in ("engine.py", "effects.py", "looks.py", "core/record.py")
+}
 """Where a worker may die at any line: from the first load to the last thing done."""
 
 
@@ -23,60 +28,45 @@ class Died(BaseException):
 class Turns:
     """Two or more workers at once: at each port call the dice say who goes on.
 
-    Only one runs at a time, in a thread of its own, so a seed replays exactly.
+    Each is a greenlet, so only one runs at a time, and a seed replays exactly.
     """
 
     def __init__(self, dice: Random) -> None:
         self._dice = dice
-        self._gates: list[Lock] = []
-        self._alive: list[int] = []
-        self._now = 0
-        self._over = _shut()
-        self._errors: list[BaseException] = []
+        self._alive: list[greenlet] = []
 
     def together(self, jobs: Sequence[Callable[[], object]]) -> None:
         """Run all to their end; raises what the first to fail raised."""
         if len(jobs) == 1:
             jobs[0]()
             return
-        self._gates = [_shut() for _ in jobs]
-        self._alive = list(range(len(jobs)))
-        for number, job in enumerate(jobs):
-            Thread(target=self._work, args=(number, job), daemon=True).start()
-        self._wake_one()
-        self._over.acquire()
-        if self._errors:
-            raise self._errors[0]
+        errors = list[BaseException]()
+        self._alive = [greenlet(partial(_done, job, errors)) for job in jobs]
+        while self._alive:
+            _switched(self._dice.choice(self._alive))
+            self._alive = [one for one in self._alive if not one.dead]
+        if errors:
+            raise errors[0]
 
     def hand_over(self) -> None:
         """The one place where another may go on."""
-        if len(self._alive) < 2:
-            return
-        me = self._now
-        self._wake_one()
-        self._gates[me].acquire()
-
-    def _wake_one(self) -> None:
-        self._now = self._dice.choice(self._alive)
-        self._gates[self._now].release()
-
-    def _work(self, number: int, job: Callable[[], object]) -> None:
-        self._gates[number].acquire()
-        try:
-            job()
-        except BaseException as error:  # noqa: BLE001 - the storm itself raises it again
-            self._errors.append(error)
-        self._alive.remove(number)
-        if self._alive:
-            self._wake_one()
-        else:
-            self._over.release()
+        if len(self._alive) > 1:
+            _switched(self._dice.choice(self._alive))
 
 
-def _shut() -> "Lock":
-    gate = Lock()
-    gate.acquire()
-    return gate
+def _done(job: Callable[[], object], errors: list[BaseException]) -> None:
+    sys.settrace(None)  # that of whoever has switched here
+    try:
+        job()
+    except BaseException as error:  # noqa: BLE001 - the storm itself raises it again
+        errors.append(error)
+
+
+def _switched(to: greenlet) -> None:
+    """Each has lines of its own to die at: what is traced is a matter of the thread."""
+    traced = sys.gettrace()
+    to.switch()
+    sys.settrace(traced)
 
 
 @dataclass
@@ -124,7 +114,7 @@ class Deaths:
 
     def _stepped(self, frame: FrameType, what: str, _about: object) -> Any:
         if what == "line":
-            here = (Path(frame.f_code.co_filename).name, frame.f_lineno)
+            here = (PLACES[frame.f_code.co_filename], frame.f_lineno)
             self.lines[here] = self.lines.get(here, 0) + 1
             exactly = self.line == (*here, self.lines[here])
             if exactly or (self.line_rate and self.random.random() < self.line_rate):

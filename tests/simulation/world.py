@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
-from threading import local
 from typing import Any
 
 from pydantic import SecretStr
@@ -26,7 +26,7 @@ from rollout.errors import Conflict, RolloutError, Unavailable
 from rollout.feed_ports import FedStore
 from rollout.links import Desk
 from rollout.looks import Looks
-from rollout.measuring import Sources
+from rollout.measuring import Sources, verdict
 from rollout.measuring.answers import Written
 from rollout.ports import (
     CustomGuards,
@@ -42,7 +42,10 @@ from tests.fakes import NOON, FakeClock, FakeHooks, FakeQueue, FakeSamples, Fake
 from tests.simulation.azure import Deployment, Faults, SimulatedAzure, SimulatedMetrics
 from tests.simulation.census import Census
 from tests.simulation.chances import Chances
+from tests.simulation.remembered import judged_once
 from tests.simulation.workers import Deaths, Died, Mortal, Turns
+
+verdict.judge_since = judged_once  # type: ignore[attr-defined]
 
 CHURN = EndpointId(subscription="s", resource_group="g", workspace="w", name="churn")
 LEASE = timedelta(minutes=1)
@@ -112,10 +115,8 @@ class WorkerClock:
         return self._clock.now() + self.wrong_by
 
 
-class Errand(local):
-    """What each worker is about, where it was woken by a message."""
-
-    wake: Wake | None = None
+ERRAND = ContextVar[Wake | None]("errand", default=None)
+"""What each worker is about, where it was woken by a message."""
 
 
 @dataclass
@@ -229,7 +230,6 @@ class World:
         self.letters: list[Letter] = []
         self.deliver_notices = 1.0
         self.receivers = Random(seed)
-        self.errand = Errand()
         self.notice_errands: list[Wake | None] = []
         self.written: Written = {}
         self.engine = self.new_worker()
@@ -280,7 +280,7 @@ class World:
 
     def send(self, target: Target, letter: Letter) -> None:
         """A place where notices go; `deliver_notices` is how often it takes one."""
-        self.notice_errands.append(self.errand.wake)
+        self.notice_errands.append(ERRAND.get())
         self.deaths.maybe("before a notice")
         if self.receivers.random() >= self.deliver_notices:
             raise Unavailable(f"{target}: no answer")
@@ -397,11 +397,11 @@ class World:
                 self._work_by_another_clock()
 
     def _wake(self, wake: Wake) -> None:
-        self.errand.wake = wake
+        before = ERRAND.set(wake)
         try:
             self.engine.wake(wake)
         finally:
-            self.errand.wake = None
+            ERRAND.reset(before)
 
     def _survive(self, do: Callable[[], object]) -> bool:
         """Whether the worker lived; a dead one is replaced by another."""

@@ -1,10 +1,11 @@
 """Rotation policies as text: which files are, all that is wrong in one, and which one to take."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.policy import Policy, Smoke
-from rollout.core.policy_text import parse_as, parse_policy, warnings
+from rollout.core.policy_text import REMEMBERED, parse_as, parse_policy, warnings
 from rollout.core.rotation.policy import NOTICE, RotationDocument, RotationPolicy
 from rollout.core.yaml_lines import read_yaml
 from rollout.errors import PolicyError
@@ -12,6 +13,7 @@ from rollout.errors import PolicyError
 Document = Policy | RotationDocument
 
 
+@lru_cache(maxsize=REMEMBERED)
 def is_rotation(text: str) -> bool:
     """Whether a file is about keys: it has the key `rotation` at its top."""
     value = read_yaml(text).value
