@@ -26,6 +26,7 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.table import TRANSITIONS
 from rollout.core.machine.transition import Transition
 from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
 from tests.fakes import NOON
 from tests.simulation.azure import Deployment
 from tests.simulation.stories import (
@@ -98,12 +99,16 @@ def _by_hand(world: World) -> None:
         world.azure.set_by_hand(BY_HAND)
 
 
-def _goes(world: World) -> None:
-    world.azure.deployments.pop("green", None)
+def _goes_or_lands(world: World) -> None:
+    """The canary is gone; after a rollback a map with it lands that was accepted long before."""
+    if world.phase is Phase.ROLLED_BACK:
+        world.azure.late.append((world.clock.now(), Traffic(live={"blue": 95, "green": 5})))
+    else:
+        world.azure.deployments.pop("green", None)
 
 
 DEEDS: Mapping[str, Deed] = {
-    "Looked": _goes,
+    "Looked": _goes_or_lands,
     "StartRequested": _newer,
     "RetryRequested": _retries,
     "EndpointGone": _vanishes,
@@ -187,12 +192,14 @@ WAYS: Mapping[Phase, Deed] = {
 WATCHED = 12
 """Minutes after a rollback until nothing waits for it to be watched any more."""
 
+_LOOKS = (Phase.SMOKING, Phase.ROLLED_BACK)
+
 CELLS = tuple(
     f"cell: {phase} {event.__name__}"
     for phase, row in TRANSITIONS.items()
     for event, answer in row.items()
     if isinstance(answer, Transition) and event.__name__ in DEEDS
-    if event.__name__ != "Looked" or phase is Phase.SMOKING  # the others are in every storm
+    if event.__name__ != "Looked" or phase in _LOOKS  # the others are in every storm
 )
 
 

@@ -91,8 +91,8 @@ def _figures(result: Result) -> str:
     return (
         f"**{result.seeds:,} storms** of up to ten hours, {sum(census.moves.values()):,}"
         f" transitions, {faults:,} faults that struck: **{len(result.broken)} broke a promise**"
-        f"{red if result.broken else ''}. A storm takes {each:.2f} s of one core, nearly all of it"
-        f" the judge's: two cores run {120 / each if each else 0:,.0f} in a minute."
+        f"{red if result.broken else ''}. A storm takes {each:.3f} s of one core:"
+        f" two cores run {120 / each if each else 0:,.0f} in a minute."
     )
 
 

@@ -86,9 +86,12 @@ class Ended:
 
 
 def storm_of(seed: int) -> Storm:
+    """Every other seed's story is the next of all; in every other round none has a fault."""
     dice = Random(f"storm {seed}")
     names, free = [*PLOTS, *CELLS], [*PLOTS]
     story = names[seed // 2 % len(names)] if seed % 2 else dice.choice(free)
+    if seed % 2 and seed // 2 // len(names) % 2 == 0:
+        return Storm(seed, story, ())
     rate = dice.choice((0.3, 0.6, 1.0))
     known = [*KEY_FAULTS, *ALSO] if story in KEY_STORIES else [*(FAULTS.keys() - KEY_FAULTS)]
     faults = [
