@@ -8,12 +8,13 @@ from rollout.analysis.report import ANSWERS, Finding, Report, Verdict
 from rollout.analysis.samples import Disagreement, Pairs
 from rollout.analysis.samples import Samples as Counted
 from rollout.core.agreement import Agreement, Compare, Status
+from rollout.core.minutes import ceil, floor
 from rollout.core.pairs_from import LEAST_JOINED, MISSING, WORDS, PairsFrom, PairsSeen, settled
 from rollout.core.policy import Mirror, Policy
 from rollout.core.rollout import Rollout
 from rollout.errors import RolloutError
 from rollout.measuring.joining import Join
-from rollout.measuring.minutes import LATE_MINUTES, ceil, floor, stage_begins
+from rollout.measuring.minutes import LATE_MINUTES, stage_begins
 from rollout.measuring.prober import Prober, Probes, begins, is_time, source_of, wants_histograms
 from rollout.pair_ports import ServedAnswers, ServedRead
 from rollout.ports import Clock, Minutes, Samples

@@ -7,10 +7,11 @@ from rollout.analysis.report import ANSWERS, Finding, Report, Verdict
 from rollout.analysis.samples import Counts, Minute
 from rollout.analysis.samples import Samples as Counted
 from rollout.core.copies import CopiesSeen
+from rollout.core.minutes import floor
 from rollout.core.policy import Mirror
 from rollout.core.rollout import Rollout
 from rollout.core.source import Source
-from rollout.measuring.minutes import floor, stage_begins
+from rollout.measuring.minutes import stage_begins
 from rollout.measuring.prober import Probes
 
 UNSEEN = (

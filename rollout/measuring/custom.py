@@ -9,9 +9,10 @@ from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.threshold import relative
 from rollout.core.guards import source_of
 from rollout.core.machine.silence import too_long
+from rollout.core.minutes import floor
 from rollout.core.rollout import Rollout
 from rollout.errors import Refused, Unavailable
-from rollout.measuring.minutes import Series, counted, floor, heard, stage_begins
+from rollout.measuring.minutes import Series, counted, heard, stage_begins
 from rollout.ports import Clock, CustomGuards, Minutes, Question, Samples
 
 PATIENCE = timedelta(seconds=20)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from rollout.analysis.samples import Counts, Pairs, Probed
 from rollout.core.agreement import Agreement, Status
 from rollout.core.comparison import score
-from rollout.measuring.minutes import floor
+from rollout.core.minutes import floor
 from rollout.measuring.pairing import OK, with_pair
 from rollout.pair_ports import Served
 from rollout.ports import Minutes

@@ -10,6 +10,7 @@ from rollout.analysis.samples import Samples as Counted
 from rollout.core.copies import CopiesSeen
 from rollout.core.endpoint import EndpointId, EndpointView
 from rollout.core.machine.silence import too_long
+from rollout.core.minutes import floor
 from rollout.core.policy import Mirror, Policy
 from rollout.core.rollout import Rollout
 from rollout.core.source import NO_LOGS, Source, SourceFacts
@@ -17,7 +18,7 @@ from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.measuring.answers import Answers, Paired, Written, unpaired, with_pairs
 from rollout.measuring.copies import by_probes, copies_seen, told_by, unmeasured
 from rollout.measuring.custom import Asked, CustomMinutes, untold
-from rollout.measuring.minutes import Series, counted, floor, heard
+from rollout.measuring.minutes import Series, counted, heard
 from rollout.measuring.prober import Prober, Probes
 from rollout.measuring.verdict import judged, load
 from rollout.ports import (

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from rollout.analysis.samples import Counts, Minute
 from rollout.analysis.samples import Samples as Counted
+from rollout.core.minutes import ceil, floor
 from rollout.core.rollout import Rollout
 from rollout.errors import Unavailable
 from rollout.ports import Minutes, Samples
@@ -19,8 +20,6 @@ KEPT = timedelta(days=30)
 
 LATE_MINUTES = 5
 """So far back minutes are read again, since some arrive late or are revised."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +108,3 @@ def _history(rollout: Rollout, read: Minutes) -> tuple[Minute, ...]:
         for at in sorted(read)
         if baseline and at < started
     )
-
-
-def floor(at: datetime, minute: timedelta) -> datetime:
-    """The start of the minute; minutes of any length begin at whole multiples since the epoch."""
-    return at - (at - _EPOCH) % minute
-
-
-def ceil(at: datetime, minute: timedelta) -> datetime:
-    return floor(at + minute - timedelta(microseconds=1), minute)

@@ -12,11 +12,11 @@ from rollout.analysis.samples import Counts, Disagreement, Pairs, Probed
 from rollout.analysis.slowness import BIN, FIRST_BIN_MS
 from rollout.core.agreement import Agreement, RecordedRequest, Status, parse_files
 from rollout.core.comparison import score
+from rollout.core.minutes import floor
 from rollout.core.policy import Kind, Policy
 from rollout.core.rollout import HoldCause, Phase, Rollout
 from rollout.errors import Malformed, PolicyError, Refused, RolloutError, Unavailable, Unknown
 from rollout.measuring.joining import rounded
-from rollout.measuring.minutes import floor
 from rollout.measuring.pairing import OK, sampled, with_pair
 from rollout.ports import Answer, Clock, Minutes, PolicyFiles, Samples, Scoring
 

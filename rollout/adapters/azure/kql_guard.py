@@ -8,10 +8,10 @@ from rollout.analysis.report import Guard
 from rollout.analysis.samples import Counts, tallied
 from rollout.analysis.threshold import relative
 from rollout.core.guards import filled, placeholders
+from rollout.core.minutes import starts
 from rollout.errors import Refused
 from rollout.ports import Minutes, Question
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COUNTS = "minute, requests, failures"
 
 
@@ -81,7 +81,7 @@ def _minute(question: Question, row: Row) -> datetime:
     if not isinstance(at, datetime):
         raise Refused(f"kql: a row needs {_COUNTS}, or value; it has {', '.join(row)}")
     at = at.astimezone(UTC)
-    if (at - _EPOCH) % question.minute:
+    if not starts(at, question.minute):
         raise Refused(f"kql: {at} is no whole minute; write bin(TimeGenerated, {{minute}})")
     return at
 

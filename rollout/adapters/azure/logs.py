@@ -16,6 +16,7 @@ from rollout.adapters.azure.answers import told, without_secrets
 from rollout.adapters.azure.pipeline import is_safe
 from rollout.analysis.samples import Counts
 from rollout.core.endpoint import EndpointId
+from rollout.core.minutes import ceil, floor, starts
 from rollout.errors import Refused, Unavailable
 from rollout.ports import Minutes
 
@@ -28,7 +29,6 @@ SERVER_SECONDS = 30
 LATER = frozenset({408, 429})
 TEXT_MAX = 500
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROWS = """{table}
 | where TimeGenerated >= datetime({since}) and TimeGenerated < datetime({until})
 | where AzureMLWorkspaceName =~ {workspace} and EndpointName =~ {endpoint}
@@ -145,7 +145,7 @@ class LogMetrics:
 
     def read(self, endpoint: EndpointId, since: datetime, until: datetime) -> Minutes:
         """Whole minutes in [since, until), oldest first; raises Refused for what is no count."""
-        first, last = self._whole(since, up=True), self._whole(until, up=False)
+        first, last = ceil(since, self._minute), floor(until, self._minute)
         if first >= last:
             return {}
         rows = self._client.ask(self._query(endpoint, first, last), first, last)
@@ -161,11 +161,6 @@ class LogMetrics:
             resource=quoted(endpoint.in_workspace.arm_id),
             grain=f"{self._minute.total_seconds():g}s",
         )
-
-    def _whole(self, at: datetime, *, up: bool) -> datetime:
-        since_epoch = at - _EPOCH
-        count = -(-since_epoch // self._minute) if up else since_epoch // self._minute
-        return _EPOCH + count * self._minute
 
 
 def quoted(text: str) -> str:
@@ -203,7 +198,7 @@ def _whole_rows(rows: Sequence[Row], minute: timedelta) -> Iterator[tuple[dateti
         if not isinstance(at, datetime) or not deployment:
             raise Refused("logs: a row without a minute or a deployment came back")
         at = at.astimezone(UTC)
-        if (at - _EPOCH) % minute:
+        if not starts(at, minute):
             raise Refused(f"logs: asked for whole minutes, got one at {at}")
         yield at, str(deployment), row
 

@@ -12,6 +12,7 @@ from rollout.adapters.azure.batch import MetricsBatch
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.analysis.samples import Counts, Latency
 from rollout.core.endpoint import EndpointId
+from rollout.core.minutes import ceil, floor, starts
 from rollout.errors import Refused, Unavailable, Unknown
 from rollout.ports import Minutes
 
@@ -26,8 +27,6 @@ RANKS = (50, 90, 95, 99)
 PERCENTILES = {f"requestlatency_p{rank}": f"p{rank}" for rank in RANKS}
 BY_STATUS = "deployment eq '*' and statusCode eq '*'"
 BY_DEPLOYMENT = "deployment eq '*'"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Name(Foreign):
@@ -101,7 +100,7 @@ class MonitorMetrics:
 
         Raises Refused for an answer whose numbers cannot be counts, or that was cut short.
         """
-        first, last = self._whole(since, up=True), self._whole(until, up=False)
+        first, last = ceil(since, self._minute), floor(until, self._minute)
         if first >= last:
             return {}
         counted = _Metrics(self._ask(endpoint, first, last, [REQUESTS], BY_STATUS))
@@ -143,14 +142,8 @@ class MonitorMetrics:
         url = self._arm.url(place, {**query, "api-version": API_VERSION})
         return parsed(self._arm.send("GET", url, ACTION), _ANSWER).value
 
-    def _whole(self, at: datetime, *, up: bool) -> datetime:
-        """The border of a minute at or after (before) that time, as multiples since the epoch."""
-        since_epoch = at - _EPOCH
-        count = -(-since_epoch // self._minute) if up else since_epoch // self._minute
-        return _EPOCH + count * self._minute
-
     def _check_grain(self, times: Iterable[datetime]) -> None:
-        odd = [at for at in times if (at - _EPOCH) % self._minute]
+        odd = [at for at in times if not starts(at, self._minute)]
         if odd:
             raise Refused(
                 f"metrics: asked for points every {_interval(self._minute)}, got one at {odd[0]}"

@@ -1,7 +1,7 @@
 """What an alert does: it needs no metrics, only its rule, its time and what it names."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rollout.core.alerts import DEPLOYMENTS_MAX, RULE_MAX, AlertState, Meaning, kept
 from rollout.core.events import AlertFired, AlertNotice, AlertResolved, Beginning, Looked
@@ -9,11 +9,9 @@ from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, refuse, with_rollout
 from rollout.core.machine.stages import carry_on
+from rollout.core.minutes import floor
 from rollout.core.patience import Then
 from rollout.core.rollout import HoldCause, Phase, Rollout
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 # -- heard of, while nothing can be done -------------------------------------------------------
 
@@ -79,7 +77,7 @@ def _straddles(rollout: Rollout, event: AlertFired) -> bool:
     """Whether it was judged on time from before the minute in which the canary had traffic."""
     first = _first_traffic(rollout)
     began = event.began_at or event.fired_at
-    return first is None or began < first - (first - _EPOCH) % rollout.minute
+    return first is None or began < floor(first, rollout.minute)
 
 
 def _first_traffic(rollout: Rollout) -> datetime | None:
