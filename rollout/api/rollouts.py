@@ -29,6 +29,7 @@ from rollout.core.rollout import Order, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
     COMMANDS,
+    UPWARD,
     RolloutCommandBody,
     StartBody,
     endpoint_name,
@@ -54,6 +55,8 @@ ABORT = "abort"
 OVERRULING = ("approve", "reject", "skip", "promote", "release")
 """Commands that stand for people's yes or no, or go on without what was measured."""
 
+_OF_SOME: Mapping[str, Sequence[str]] = {"order": (CANCEL,), "despite_freeze": UPWARD}
+"""What of a body only these commands take: another would read it and ignore it."""
 _ROLLOUT_ID = re.compile(r"(?P<key>[A-Za-z0-9_-]+-[0-9a-f]{10})-[0-9]+")
 
 
@@ -237,13 +240,19 @@ def command(parts: Parts, request: Request) -> Response:
         known = ", ".join(ASKED)
         raise Unknown(f"there is no command {name[:50]!r}; there are: {known}")
     body = read_body(request.body, RolloutCommandBody)
+    _check_taken(name, body)
     if name == CANCEL:
         return _cancelled(parts, request, body)
-    if body.order is not None:
-        raise Conflict(f"order: only {CANCEL} takes it; {name} is of the rollout that is there")
     if name == ABORT:
         return _aborted(parts, request, body)
     return _commanded(parts, request, name, body)
+
+
+def _check_taken(name: str, body: RolloutCommandBody) -> None:
+    """Raises Conflict for what the command would ignore."""
+    for word, commands in _OF_SOME.items():
+        if getattr(body, word) and name not in commands:
+            raise Conflict(f"{word}: taken by {', '.join(commands)} alone; leave it out of {name}")
 
 
 def _cancelled(parts: Parts, request: Request, body: RolloutCommandBody) -> Response:

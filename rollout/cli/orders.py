@@ -10,6 +10,7 @@ from rollout.cli.cancel import cancel
 from rollout.cli.controller import in_path
 from rollout.cli.glance import told_of
 from rollout.cli.talk import Talk, changes
+from rollout.inbox import UPWARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,6 @@ _ORDERS: Mapping[str, _Order] = {
 }
 
 
-_UPWARD = frozenset({"resume", "skip", "promote", "approve"})
-"""Those by which the canary may get more traffic."""
-
-
 def _command(name: str, order: _Order) -> click.Command:
     def ordered(talk: Talk, ref: str, who: str | None, why: str, key: str, **given: bool) -> None:
         path = f"rollouts/{in_path(ref)}/{name}"
@@ -49,7 +46,7 @@ def _command(name: str, order: _Order) -> click.Command:
 
     epilog = f'\b\nExamples:\n  rollout {name} churn\n  rollout {name} churn --why "{order.why}"'
     asked = click.argument("ref")(changes(ordered))
-    if name in _UPWARD:
+    if name in UPWARD:
         asked = click.option(
             "--despite-freeze", is_flag=True, help="Overlook the freeze of now; it is recorded."
         )(asked)

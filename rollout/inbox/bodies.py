@@ -117,9 +117,12 @@ class CommandBody(_Body):
 
 
 class RolloutCommandBody(CommandBody):
-    """Who asks, why, and for cancel which start is meant."""
+    """Who asks, why, and what single commands take beside it."""
 
-    despite_freeze: bool = Field(default=False, description="overlook the freeze of now")
+    despite_freeze: bool = Field(
+        default=False,
+        description="resume, skip, promote, approve: overlook the freeze of now",
+    )
     order: str | None = Field(
         None,
         min_length=1,
@@ -164,6 +167,8 @@ COMMANDS: Mapping[str, type[Command]] = {
     "reject": ApprovalRefused,
     "release": ReleaseRequested,
 }
+UPWARD = ("resume", "skip", "promote", "approve")
+"""Those by which the canary may get more traffic: a freeze is in their way, unless overlooked."""
 
 
 def endpoint_name(text: str) -> str:

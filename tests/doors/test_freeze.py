@@ -3,8 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from rollout.api.exchange import Response
+from rollout.api.rollouts import ASKED
 from rollout.core.rollout import Phase
+from rollout.inbox import UPWARD
 from tests.doors.callers import a_caller, read
 from tests.fakes import NOON
 from tests.simulation.world import POLICY
@@ -100,7 +104,7 @@ def test_only_the_start_that_is_named_is_taken_back(tmp_path: Path) -> None:
     assert kept is not None
     assert caller.world.head.queued is None
     assert nonsense.status == 409
-    assert "order: only cancel takes it" in read(nonsense)["detail"]
+    assert "order: taken by cancel alone; leave it out of pause" in read(nonsense)["detail"]
 
 
 def test_a_start_despite_the_freeze_begins_at_once(tmp_path: Path) -> None:
@@ -110,6 +114,33 @@ def test_a_start_despite_the_freeze_begins_at_once(tmp_path: Path) -> None:
 
     assert answer.status == 201
     assert read(answer)["frozen"] is None
+
+
+@pytest.mark.parametrize("command", sorted(set(ASKED) - set(UPWARD)))
+def test_a_command_that_no_freeze_holds_up_is_refused_with_the_word(
+    tmp_path: Path, command: str
+) -> None:
+    caller = a_caller(tmp_path, POLICY)
+    caller.start()
+    before = caller.world.head
+
+    body = {"who": "anna", "despite_freeze": True}
+    answer = caller.ask("command_rollout", body, ref="churn", command=command)
+
+    assert answer.status == 409
+    assert "despite_freeze: taken by resume, skip, promote, approve alone" in read(answer)["detail"]
+    assert caller.world.head == before
+
+
+@pytest.mark.parametrize("command", UPWARD)
+def test_a_command_that_a_freeze_may_hold_up_takes_the_word(tmp_path: Path, command: str) -> None:
+    caller = a_caller(tmp_path, POLICY)
+    caller.start()
+
+    body = {"who": "anna", "despite_freeze": True}
+    answer = caller.ask("command_rollout", body, ref="churn", command=command)
+
+    assert "alone" not in read(answer).get("detail", "")
 
 
 def test_a_rollout_shows_the_freeze_and_its_end(tmp_path: Path) -> None:
