@@ -7,6 +7,7 @@ import pytest
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.adapters.azure.storage.account import Account
 from rollout.adapters.azure.storage.store import TableStore
+from tests.adapters.receiving import Receiver, Site, a_site
 from tests.adapters.recorded import Recorded, TokenOfNobody, recorded
 from tests.azurite.bad_line import BadLine, bad_line
 from tests.azurite.running import Azurite, azurite
@@ -23,6 +24,19 @@ def arm(azure: Recorded) -> Iterator[ArmClient]:
     client = ArmClient(azure.url, TokenOfNobody())
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """One server a worker, where what is sent out arrives."""
+    with a_site() as known:
+        yield known
+
+
+@pytest.fixture
+def receiver(site: Site) -> Receiver:
+    """Nothing was sent to it yet."""
+    return site.cleared()
 
 
 @pytest.fixture(scope="session")

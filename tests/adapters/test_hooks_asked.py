@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from rollout.core.notify import Targets
 from rollout.core.rollout import HookWord
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.notice_ports import HookAnswer
-from tests.adapters.receiving import Receiver, Site, a_site
+from tests.adapters.receiving import Receiver
 from tests.builders import a_question_to
 from tests.fakes import NOON, FakeClock
 
@@ -24,27 +23,16 @@ SECRET = "a secret of sixteen or more"  # pragma: allowlist secret
 HIDDEN = "path-that-is-a-secret"
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with a_site() as known:
-        yield known
-
-
-@pytest.fixture
-def hook(site: Site) -> Receiver:
-    return site.cleared()
-
-
-def ask(hook: Receiver, *, private: bool = True, **details: Any) -> HookAnswer:
-    known = {"webhook": {"board": {"url": f"{hook.url}/{HIDDEN}", "secret": SECRET}}}
+def ask(receiver: Receiver, *, private: bool = True, **details: Any) -> HookAnswer:
+    known = {"webhook": {"board": {"url": f"{receiver.url}/{HIDDEN}", "secret": SECRET}}}
     places = PlacesByName(Outgoing(private=private), Targets.model_validate(known), FakeClock())
     return places.ask(a_question_to("board", **details), "churn-1:4:9:0")
 
 
-def test_the_question_is_a_signed_cloud_event_with_what_is_to_begin(hook: Receiver) -> None:
-    ask(hook)
+def test_the_question_is_a_signed_cloud_event_with_what_is_to_begin(receiver: Receiver) -> None:
+    ask(receiver)
 
-    sent, shown = json.loads(hook.bodies[0]), hook.headers[0]
+    sent, shown = json.loads(receiver.bodies[0]), receiver.headers[0]
     assert (sent["type"], sent["id"]) == ("rollout.confirm.v1", "churn-1:4:9:0")
     assert sent["subject"] == "churn-1"
     assert sent["data"] == {
@@ -59,7 +47,7 @@ def test_the_question_is_a_signed_cloud_event_with_what_is_to_begin(hook: Receiv
         "retries": 3,
     }
     seconds = int(NOON.timestamp())
-    signed = f"{seconds}.".encode() + hook.bodies[0]
+    signed = f"{seconds}.".encode() + receiver.bodies[0]
     right = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
     assert shown["X-Rollout-Signature"] == f"t={seconds},v1={right}"
 
@@ -79,29 +67,31 @@ def test_the_question_is_a_signed_cloud_event_with_what_is_to_begin(hook: Receiv
         (409, '{"reason": 7}', HookAnswer(HookWord.VETO, "it answers 409")),
     ],
 )
-def test_what_each_answer_means(hook: Receiver, status: int, body: str, said: HookAnswer) -> None:
-    hook.answer = lambda _: web.Response(status=status, text=body)
+def test_what_each_answer_means(
+    receiver: Receiver, status: int, body: str, said: HookAnswer
+) -> None:
+    receiver.answer = lambda _: web.Response(status=status, text=body)
 
-    assert ask(hook) == said
+    assert ask(receiver) == said
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
-def test_trouble_is_asked_again(hook: Receiver, status: int) -> None:
-    hook.answer = lambda _: web.Response(status=status)
+def test_trouble_is_asked_again(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda _: web.Response(status=status)
 
     with pytest.raises(Unavailable, match=f"^hook board: it answers {status}$"):
-        ask(hook)
+        ask(receiver)
 
 
 @pytest.mark.parametrize("status", [301, 401, 404])
-def test_what_is_no_answer_is_not_taken_for_one(hook: Receiver, status: int) -> None:
-    hook.answer = lambda _: web.Response(status=status, headers={"Location": "/elsewhere"})
+def test_what_is_no_answer_is_not_taken_for_one(receiver: Receiver, status: int) -> None:
+    receiver.answer = lambda _: web.Response(status=status, headers={"Location": "/elsewhere"})
 
     with pytest.raises(Refused, match=r"^hook board: ") as refused:
-        ask(hook)
+        ask(receiver)
 
     assert HIDDEN not in str(refused.value)
-    assert len(hook.asked) == 1
+    assert len(receiver.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -111,34 +101,34 @@ def test_what_is_no_answer_is_not_taken_for_one(hook: Receiver, status: int) -> 
         *('{"approve": fal', ' {"approve": False}', '{"approve":' * 20_000),
     ],
 )
-def test_an_answer_that_nearly_says_yes_is_none(hook: Receiver, body: str) -> None:
-    hook.answer = lambda _: web.Response(text=body)
+def test_an_answer_that_nearly_says_yes_is_none(receiver: Receiver, body: str) -> None:
+    receiver.answer = lambda _: web.Response(text=body)
 
     with pytest.raises(Refused, match="its answer is not"):
-        ask(hook)
+        ask(receiver)
 
 
-def test_a_long_reason_is_cut_to_one_short_line(hook: Receiver) -> None:
-    hook.answer = lambda _: web.json_response({"approve": False, "reason": "a\x1b[31m\n" * 500})
+def test_a_long_reason_is_cut_to_one_short_line(receiver: Receiver) -> None:
+    receiver.answer = lambda _: web.json_response({"approve": False, "reason": "a\x1b[31m\n" * 500})
 
-    reason = ask(hook).reason
+    reason = ask(receiver).reason
 
     assert len(reason) == 200
     assert reason.isprintable()
 
 
-def test_a_slow_hook_is_left_at_its_own_time(hook: Receiver) -> None:
-    hook.delay, begun = 4.0, time.monotonic()
+def test_a_slow_hook_is_left_at_its_own_time(receiver: Receiver) -> None:
+    receiver.delay, begun = 4.0, time.monotonic()
 
     with pytest.raises(Unavailable, match=r"hook board: no answer \(not within 1 s\)"):
-        ask(hook, timeout_seconds=1)
+        ask(receiver, timeout_seconds=1)
 
     assert time.monotonic() - begun < 3
 
 
-def test_a_private_address_is_asked_only_where_the_settings_allow_it(hook: Receiver) -> None:
+def test_a_private_address_is_asked_only_where_the_settings_allow_it(receiver: Receiver) -> None:
     with pytest.raises(RolloutError, match="hook board: ") as refused:
-        ask(hook, private=False)
+        ask(receiver, private=False)
 
     assert isinstance(refused.value, Refused)
-    assert hook.asked == []
+    assert receiver.asked == []

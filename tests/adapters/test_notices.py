@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,24 +18,13 @@ from rollout.core.rollout import Origin, Phase
 from rollout.core.rotation.letter import KeyLetter
 from rollout.core.rotation.state import RotationPhase
 from rollout.errors import Refused, Unavailable
-from tests.adapters.receiving import Receiver, Site, a_site
+from tests.adapters.receiving import Receiver
 from tests.fakes import NOON, FakeClock
 from tests.simulation.key_world import ROTATION, KeyWorld
 from tests.simulation.keys import KeyFaults
 
 SECRET = "a secret of sixteen or more"  # pragma: allowlist secret
 SHA = "ab" * 20
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Site]:
-    with a_site() as site:
-        yield site
-
-
-@pytest.fixture
-def receiver(server: Site) -> Receiver:
-    return server.cleared()
 
 
 def a_letter(**details: Any) -> RolloutLetter:

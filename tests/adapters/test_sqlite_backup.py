@@ -2,7 +2,6 @@
 
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,10 +21,10 @@ from rollout.core.head import Checkpoint
 from rollout.core.rollout import Outcome, Phase
 from rollout.errors import Conflict, Malformed, Unavailable, Unknown
 from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
+from tests.adapters.processes import WRITER, line_of, running
 from tests.fakes import HOUR, NOON, FakeClock
 from tests.simulation.world import CHURN, World
 
-ROOT = Path(__file__).parents[2]
 FIRST = Path(__file__).parents[1] / "histories" / "schema-1.sql"
 
 
@@ -140,19 +139,6 @@ def test_what_is_no_whole_backup_is_refused_and_changes_nothing(
 # -- while a controller works, and dies ----------------------------------------------------------
 
 PATIENCE_SECONDS = 20
-WRITER = dedent("""
-    import sys
-    from pathlib import Path
-    from rollout.adapters.sqlite.store import SqliteStore
-    from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
-    store = SqliteStore(Path(sys.argv[1]))
-    held = store.load(an_endpoint())
-    while True:
-        turn = held.head.turn + 1
-        held = store.save(held, a_head().model_copy(update={"turn": turn}), an_entry(turn))
-        if turn == 1:
-        print(turn, flush=True)
-""")
 COPIER = dedent("""
     import sys
     from pathlib import Path
@@ -164,17 +150,11 @@ COPIER = dedent("""
 
 
 @contextmanager
-def running(script: str, *words: Path, wait: bool = True) -> Iterator[subprocess.Popen[str]]:
-    """A process of ours, that has said its first line by now; killed at the end."""
-    command = [sys.executable, "-c", script, *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout
-        try:
-            if wait:
-                process.stdout.readline()
-            yield process
-        finally:
-            process.kill()
+def writing(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A controller that has saved once, and saves on."""
+    with running(WRITER, path, 1) as writer:
+        line_of(writer)
+        yield writer
 
 
 def a_large_store(path: Path) -> None:
@@ -190,7 +170,7 @@ def is_of_one_moment(copy: Path) -> bool:
     with closing(SqliteStore(copy)) as store:
         turn = store.load(an_endpoint()).head.turn
         numbers = [entry.number for entry in store.history(an_endpoint().key, limit=10**6)]
-    return numbers == list(range(1, turn + 1))
+    return turn > 0 and numbers == list(range(1, turn + 1))
 
 
 def test_a_backup_ends_while_a_controller_writes_without_a_pause(
@@ -199,11 +179,13 @@ def test_a_backup_ends_while_a_controller_writes_without_a_pause(
     a_large_store(path)
     copy = tmp_path / "copy.db"
 
-    with running(WRITER, path), running(COPIER, path, copy, wait=False) as copier:
+    with writing(path) as writer, running(COPIER, path, copy) as copier:
         assert copier.stdout
         ready, _, _ = select([copier.stdout], [], [], PATIENCE_SECONDS)
+        still_writing = writer.poll() is None
 
     assert ready
+    assert still_writing
     assert is_of_one_moment(copy)
 
 
@@ -211,11 +193,11 @@ def test_a_backup_that_is_killed_leaves_the_one_before_whole(path: Path, tmp_pat
     a_large_store(path)
     copy = tmp_path / "copy.db"
 
-    for lines in (1, 0):
-        with running(WRITER, path), running(COPIER, path, copy) as copier:
-            assert copier.stdout
-            for _ in range(lines):
-                copier.stdout.readline()
+    for copies in (2, 1):
+        with writing(path) as writer, running(COPIER, path, copy) as copier:
+            for _ in range(copies):
+                line_of(copier)
+            assert writer.poll() is None
         assert is_of_one_moment(copy)
 
     back_up(path, copy)

@@ -3,13 +3,10 @@
 import logging
 import multiprocessing
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -18,10 +15,10 @@ from rollout.core.head import Head
 from rollout.core.rollout import Phase
 from rollout.errors import Conflict, Unavailable
 from tests.adapters.contracts.rows import HOUR, a_head, a_rollout, an_endpoint, an_entry
+from tests.adapters.processes import EVERY, WRITER, line_of, running
 from tests.fakes import NOON
 
 KEY = an_endpoint().key
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -158,20 +155,6 @@ def test_processes_that_open_a_new_file_together_lose_no_increment(path: Path) -
         assert [entry.number for entry in store.history(KEY)] == list(range(1, 101))
 
 
-WRITER = dedent("""
-    import sys
-    from pathlib import Path
-    from rollout.adapters.sqlite.store import SqliteStore
-    from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
-    store = SqliteStore(Path(sys.argv[1]))
-    held = store.load(an_endpoint())
-    while True:
-        turn = held.head.turn + 1
-        held = store.save(held, a_head().model_copy(update={"turn": turn}), an_entry(turn))
-        print(turn, flush=True)
-""")
-
-
 def test_a_writer_killed_at_any_moment_has_lost_nothing_it_acknowledged(path: Path) -> None:
     for lines in (1, 40, 3, 17, 90, 8):
         acknowledged = _killed_after(path, lines)
@@ -185,11 +168,9 @@ def test_a_writer_killed_at_any_moment_has_lost_nothing_it_acknowledged(path: Pa
 
 def _killed_after(path: Path, lines: int) -> int:
     """Let a process write, kill it after so many lines; the last number it printed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as writer:
-        assert writer.stdout
-        said = [writer.stdout.readline() for _ in range(lines)]
+    with running(WRITER, path, EVERY) as writer:
+        said = [line_of(writer) for _ in range(lines)]
         writer.kill()
+        assert writer.stdout
         said += writer.stdout.readlines()
     return int(said[-1])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from rollout.analysis.report import Metric, Verdict
 from rollout.core.endpoint import EndpointId
 from rollout.errors import RolloutError
 from rollout.ports import Answer
@@ -58,3 +59,14 @@ def a_world(models: Models, count: int = 2000, text: str = TEXT) -> World:
     world.policies.recorded = recorded(count)
     world.equipped(scoring=models)
     return world
+
+
+def finding(world: World) -> tuple[Verdict, str]:
+    """What was found of their answers, and why: of the one guard that is not about errors."""
+    report = world.rollout.report
+    assert report is not None
+    return next(
+        (one.verdict, one.because)
+        for one in report.findings
+        if one.guard.metric is not Metric.ERROR_RATE
+    )

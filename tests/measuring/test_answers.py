@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.analysis.report import Metric, Verdict
+from rollout.analysis.report import Verdict
 from rollout.core.endpoint import EndpointId
 from rollout.core.pairs_from import PairsFrom
 from rollout.core.policy_text import parse_policy
@@ -22,7 +22,7 @@ from rollout.rehearsal.memory import Memory
 from rollout.rehearsal.recording import Recording, parse_recording
 from rollout.rehearsal.replay import Ending, replay
 from tests.fakes import NOON
-from tests.measuring.models import TEXT, Models, recorded
+from tests.measuring.models import TEXT, Models, finding, recorded
 from tests.simulation.azure import SimulatedMetrics
 from tests.simulation.world import CHURN, World
 
@@ -89,16 +89,6 @@ def a_world(text: str, models: Models | None = None, **about: object) -> tuple[W
     source = PairsFrom.LOGS if "status" in text else PairsFrom.COLLECTOR
     world.equipped(scoring=models or Models(), written={source: records})
     return world, records
-
-
-def finding(world: World) -> tuple[Verdict, str]:
-    report = world.rollout.report
-    assert report is not None
-    return next(
-        (one.verdict, one.because)
-        for one in report.findings
-        if one.guard.metric != Metric.ERROR_RATE
-    )
 
 
 def kept(world: World) -> Recording:

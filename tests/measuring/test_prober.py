@@ -6,26 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.analysis.report import Metric, Verdict
+from rollout.analysis.report import Verdict
 from rollout.core.rollout import HoldCause, Phase, Rollout, Share
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.measuring.prober import PATIENCE, Prober, Probes
 from tests.builders import a_policy, a_rollout
 from tests.fakes import NOON, FakeClock, FakeSamples
-from tests.measuring.models import Models, a_world, recorded
-from tests.simulation.world import FakePolicies, World
+from tests.measuring.models import Models, a_world, finding, recorded
+from tests.simulation.world import FakePolicies
 
 MINUTE = timedelta(minutes=1)
-
-
-def finding(world: World) -> tuple[Verdict, str]:
-    report = world.rollout.report
-    assert report is not None
-    return next(
-        (one.verdict, one.because)
-        for one in report.findings
-        if one.guard.metric is Metric.DISAGREEMENT_RATE
-    )
 
 
 # -- whole rollouts --------------------------------------------------------------------------------

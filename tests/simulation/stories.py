@@ -189,7 +189,7 @@ def fails_late(world: World, _dice: Random) -> None:
 
 def wants_traffic(then: str) -> Callable[[World, Random], None]:
     def prepare(world: World, _dice: Random) -> None:
-        world.policies.text = THIN.format(then=then)
+        world.policies.text = THIN.format(then=then, minutes=90)
         world.azure.requests_per_minute = 40
 
     return prepare
@@ -208,7 +208,7 @@ stages:
   - canary: {{weight: 40, shortest_minutes: 5, longest_minutes: 90}}
 guards:
   - {{metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.0005, severity: fail}}
-on_too_little: {{then: {then}, minutes: 90, points: 15, percent: 40}}
+on_too_little: {{then: {then}, minutes: {minutes}, points: 15, percent: 40}}
 """
 
 

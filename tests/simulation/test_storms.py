@@ -12,7 +12,7 @@ from tests.fakes import NOON
 from tests.measuring.models import TEXT, Models, recorded
 from tests.simulation.azure import Faults
 from tests.simulation.promises import Promises
-from tests.simulation.stories import insisting
+from tests.simulation.stories import THIN, insisting
 from tests.simulation.world import CHURN, POLICY, World
 
 SEEDS = range(int(os.environ.get("SEEDS", "8")))
@@ -163,18 +163,6 @@ def test_metrics_that_stop_are_never_a_pass(seed: int) -> None:
     assert rollout.phase is Phase.ROLLED_BACK
     assert world.azure.traffic == Traffic.all_to("blue")
     assert all(share.since <= silent_from + 20 * MINUTE for share in rollout.shares)
-
-
-THIN = """
-schema: 1
-match: {{endpoint: "churn*"}}
-stages:
-  - canary: {{weight: 5, shortest_minutes: 5, longest_minutes: 20}}
-  - canary: {{weight: 40, shortest_minutes: 5, longest_minutes: 90}}
-guards:
-  - {{metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.0005, severity: fail}}
-on_too_little: {{then: {then}, minutes: {minutes}, points: 15, percent: 40}}
-"""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
