@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.head import Head
+from rollout.core.machine.repeats import answered, is_for_good
 from rollout.core.rollout import Phase
 from rollout.core.rotation.actions import AnyKeyAction
 from rollout.core.rotation.decide import decide_keys
@@ -74,22 +75,23 @@ class KeyLane:
             held = self._store.load(endpoint)
             if turn is not None and turn != held.head.turn:
                 return refuse(held.head, "something was decided since")
-            if event.id in held.head.seen:
-                return KeyDecision(held.head, "it is decided already")
+            if known := answered(held.head, event.id):
+                return KeyDecision(known.head, known.why, taken=known.taken)
             now = self._clock.now()
             decision = decide_keys(held.head, event, now)
-            if not decision.taken:
+            if not decision.taken and not is_for_good(event):
                 return decision
             row, entry = record_keys(held.head, decision, event, now)
             try:
                 saved = self._store.save(held, row, entry)
             except Conflict:
                 continue
-            self._send(held.head, saved.head)
             break
+        if decision.taken:
+            self._send(held.head, saved.head)
         if decision.action:
             self._do(endpoint, decision.action, saved.head)
-        return KeyDecision(saved.head, decision.why)
+        return KeyDecision(saved.head, decision.why, taken=decision.taken)
 
     def _send(self, before: Head, saved: Head) -> None:
         """The row's own wake-up, and word of what people are to be told."""

@@ -45,6 +45,7 @@ class Wish:
     leaked: bool = False
     forced: bool = False
     in_use: KeyName | None = None
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ class Rotations:
         if name not in due or (rotation and rotation.started_at >= due[name]):
             return False
         event_id = f"schedule:{due[name]:%Y%m%dT%H%M}"
-        wish = Wish(CALENDAR, f"due at {due[name]:%Y-%m-%d %H:%M} UTC")
+        wish = Wish(CALENDAR, f"due at {due[name]:%Y-%m-%d %H:%M} UTC", standing=True)
         return self.rotate(endpoint, event_id, wish).taken
 
     def _tell_overdue(self, now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rollout.arrivals import Arrivals
+from rollout.core.rotation.decision import KeyDecision
 from rollout.core.rotation.expiry import Expiry
 from rollout.core.rotation.state import KeyName, RotationPhase
 from rollout.errors import Malformed, PolicyError
@@ -68,6 +69,66 @@ def test_two_workers_at_the_same_moment_begin_one(world: KeyWorld) -> None:
     world.rotations.tick()
 
     assert world.rotation.id == first
+
+
+def test_a_rotation_whose_time_comes_during_another_begins_after_it(world: KeyWorld) -> None:
+    """The calendar is refused meanwhile, minute after minute, and asks on under its one id."""
+    world.clock.time = THREE - MINUTE
+    world.rotate()
+    first = world.rotation.id
+    world.clock.time = THREE
+    refused = world.rotations.tick()
+    world.pass_time(60)
+
+    begun = world.rotations.tick()
+
+    assert (refused, begun) == (0, 1)
+    assert world.head.refused == ()
+    assert (world.rotation.id != first, world.rotation.who) == (True, "schedule")
+
+
+# -- what comes again --------------------------------------------------------------------------
+
+
+def test_a_refused_abort_that_comes_again_does_not_abort_the_next_rotation(world: KeyWorld) -> None:
+    def stop() -> KeyDecision:
+        return world.rotations.abort(CHURN, "stop", "ben", "wrong day")
+
+    refused, before = stop(), world.head
+    world.rotate()
+    again = stop()
+    world.new_worker()
+    later = stop()
+
+    assert (refused.taken, again.taken, later.taken) == (False, False, False)
+    assert again.why.startswith("no keys are being rotated; this was the answer at 12:20:00 UTC")
+    assert (before.turn, before.due_at, before.seen, before.entries) == (0, None, (), 0)
+    assert world.rotation.phase is not RotationPhase.ABORTED
+    assert world.rotations.abort(CHURN, "stop 2", "ben", "wrong day").taken
+
+
+def test_a_refused_wish_that_comes_again_rotates_nothing(world: KeyWorld) -> None:
+    world.rotate("first")
+    world.rotate("second")
+    world.pass_time(60)
+    ended = world.rotation.id
+
+    world.rotate("second")
+
+    assert world.rotation.id == ended
+    assert [no.id for no in world.head.refused] == ["second"]
+
+
+def test_a_refused_resume_that_comes_again_answers_no_later_question(world: KeyWorld) -> None:
+    world.rotate()
+    refused = world.rotations.resume(CHURN, "go on", "ben", "", None)
+    world.keys.faults.refused = (7200, 7200)
+    asking = world.pass_time(60)
+
+    again = world.rotations.resume(CHURN, "go on", "ben", "", None)
+
+    assert (refused.taken, again.taken) == (False, False)
+    assert asking is world.rotation.phase is RotationPhase.ASKING
 
 
 # -- expiries ----------------------------------------------------------------------------------

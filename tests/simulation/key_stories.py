@@ -102,6 +102,16 @@ def _aborted(world: World, dice: Random) -> None:
         world.serve()
 
 
+def _stopped_too_early(world: World, dice: Random) -> None:
+    """A stop that came before there was anything to stop comes again, and stops nothing."""
+    assert isinstance(world, KeyWorld), world
+    no = partial(world.rotations.abort, CHURN, "early", "ben", "wrong day")
+    insisting(world, no)
+    for _ in range(3):
+        world.at(dice.uniform(0, 25), lambda: insisting(world, no))
+    rotated(world, 1)
+
+
 def _aborted_when_sent(world: World, dice: Random) -> None:
     """What an aborted rotation has sent lands in the next one, which begins at once."""
     assert isinstance(world, KeyWorld), world
@@ -177,6 +187,7 @@ KEY_STORIES: Mapping[str, Story] = {
     "keys: three rotations": _story(_thrice),
     "keys: a leak": _story(_leaked),
     "keys: aborted": _story(_aborted),
+    "keys: stopped too early": _story(_stopped_too_early),
     "keys: aborted when sent": _story(_aborted_when_sent),
     "keys: under way twice": _story(_under_way_twice),
     "keys: changed, not published": _story(_changed_unpublished),

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from rollout.core.frozen import Frozen
 from rollout.core.rotation.policy import RotationPolicy
@@ -21,6 +21,9 @@ class KeyCommand(KeyEvent):
 
     who: Text
     why: Text = ""
+    standing: bool = Field(
+        default=False, description="asked again and again under its id: a no to it is none for good"
+    )
 
 
 class RotationRequested(KeyCommand):

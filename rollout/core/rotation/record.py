@@ -6,6 +6,7 @@ from rollout.core import outbox
 from rollout.core.chain import first_link, link
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.machine.decide import next_look
+from rollout.core.machine.repeats import refusing
 from rollout.core.record import due
 from rollout.core.rotation.actions import PublishKey, RegenerateKey
 from rollout.core.rotation.decide import rotation_phase
@@ -19,7 +20,9 @@ from rollout.core.rotation.topics import is_troubled, to_tell
 def record_keys(
     before: Head, decision: KeyDecision, event: KeyEvent, now: datetime
 ) -> tuple[Head, HistoryEntry | None]:
-    """The row to save, and the history entry, if it is worth one."""
+    """The row to save, and the history entry, if it is worth one; of a no only the no is kept."""
+    if not decision.taken:
+        return refusing(before, event, decision.why, now), None
     row = due(decision.head, _due_of_rollout(before, now))
     if isinstance(event, KeyCommand):
         row = row.remembering(event.id)
