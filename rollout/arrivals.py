@@ -158,6 +158,7 @@ class Arrivals:
             policy=wanted.policy,
             create=self._create(news, wanted),
             announced=news.source is Source.DEPLOYMENT_WRITTEN,
+            happened_at=news.at,
             origin=_origin(news.values),
             who=news.who,
             why=news.why,

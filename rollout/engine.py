@@ -95,7 +95,7 @@ class Engine:
         last = self._store.load(endpoint).head.rollout
         if last is None:
             raise Unknown(f"nothing was rolled out on {endpoint} yet")
-        asked = {"id": event_id, "who": who, "why": why, "announced": False}
+        asked = {"id": event_id, "who": who, "why": why, "announced": False, "happened_at": None}
         order = last.order.model_copy(update=asked)
         return self.handle(endpoint, self._looks.retry(order, event_id))
 

@@ -46,7 +46,7 @@ def _begun(parts: Parts, news: News | str) -> Response:
 def _late(parts: Parts, news: object) -> str | None:
     """Why it comes at a wrong time. Neither a signature nor a secret has an end of its own.
 
-    What was recorded and is sent again later than that finds nothing that still knows its id.
+    What was recorded and is sent again sooner is known by its id, or too old to be known.
     """
     now, hours = parts.clock.now(), parts.settings.hook_age_hours
     at = news.at if isinstance(news, News) else None

@@ -42,6 +42,11 @@ class Beginning(Event):
     cannot_ask: tuple[str, ...] = Field((), description="hooks that nobody here can ask")
     cannot_tell: tuple[str, ...] = Field((), description="places that nobody here can tell")
 
+    @property
+    def announced_at(self) -> datetime | None:
+        """When it happened, if others announced it and this is the first that is made of it."""
+        return self.order.happened_at if self.order.id == self.id else None
+
 
 class StartRequested(Beginning):
     type: Literal["start_requested"] = "start_requested"

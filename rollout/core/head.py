@@ -17,6 +17,8 @@ from rollout.core.source import Source
 
 SCHEMA_VERSION = 1
 SEEN_MAX = 100
+HEARD_MAX = 50
+"""So many announcements are known; older ones are refused: nobody knows what became of them."""
 REFUSALS_MAX = 30
 REFUSAL_TEXT_MAX = 300
 """Of refusals fewer are kept, and short: they are answers, and whoever is refused may ask often."""
@@ -50,6 +52,14 @@ class Refusal(Frozen):
     live: bool = False
 
 
+class Heard(Frozen):
+    """What was answered to an announcement; `at` is when it happened, as itself tells."""
+
+    id: str
+    at: datetime
+    taken: bool
+
+
 class Head(Frozen):
     """All that is alive on one endpoint.
 
@@ -69,6 +79,7 @@ class Head(Frozen):
     outbox: tuple[Notice, ...] = Field((), description="words to people that are owed, in order")
     due_at: datetime | None = Field(None, description="when the world is looked at next")
     seen: tuple[str, ...] = Field((), description="ids of the last events, oldest first")
+    heard: tuple[Heard, ...] = Field((), description="the latest announcements, as they happened")
     refused: tuple[Refusal, ...] = Field((), description="the last no to people, oldest first")
     trouble: str | None = Field(None, description="why the last look failed, if it did")
     gone_since: datetime | None = Field(None, description="since when Azure knows no such endpoint")
@@ -93,6 +104,10 @@ class Head(Frozen):
 
     def remembering(self, event_id: str) -> "Head":
         return self.model_copy(update={"seen": (*self.seen, event_id)[-SEEN_MAX:]})
+
+    def hearing(self, heard: Heard) -> "Head":
+        latest = sorted((*self.heard, heard), key=lambda one: one.at)[-HEARD_MAX:]
+        return self.model_copy(update={"heard": tuple(latest)})
 
     def refusing(self, refusal: Refusal) -> "Head":
         return self.model_copy(update={"refused": (*self.refused, refusal)[-REFUSALS_MAX:]})

@@ -26,7 +26,7 @@ from rollout.core.hooks import TIMEOUT_SECONDS_MAX
 from rollout.core.machine.decide import next_look
 from rollout.core.machine.decision import Decision
 from rollout.core.machine.onward import budget, seen
-from rollout.core.machine.repeats import is_for_good, refusing
+from rollout.core.machine.repeats import is_for_good, refusing, remembering
 from rollout.core.rollout import Phase, Rollout
 from rollout.core.topics import to_tell
 
@@ -52,11 +52,10 @@ def record(
     """
     if asked and not decision.taken and is_for_good(event):
         before = refusing(before, event, decision.why, now)
-        if decision.head.model_copy(update={"refused": before.refused}) == before:
+        kept = {"refused": before.refused, "heard": before.heard}
+        decision = replace(decision, head=decision.head.model_copy(update=kept))
+        if decision.head == before:
             return before, (), None
-        decision = replace(
-            decision, head=decision.head.model_copy(update={"refused": before.refused})
-        )
     row, new = _after(before, decision, event, now)
     if not _is_told(before, decision) and not isinstance(event, HookAnswered):
         return outbox.reminded(row), new, None
@@ -95,7 +94,7 @@ def _after(
             head = due(head, soonest)
     yes = decision.taken and isinstance(event, Command | Beginning)
     if (yes or isinstance(event, AlertNotice)) and event.id not in head.seen:
-        head = head.remembering(event.id)
+        head = remembering(head, event)
     return head, new
 
 

@@ -201,6 +201,9 @@ class Order(Frozen):
     announced: bool = Field(
         default=False, description="nobody asked: someone wrote a deployment, and a policy acts"
     )
+    happened_at: datetime | None = Field(
+        None, description="when what others announced happened; None: a person or a pipeline asked"
+    )
     despite_alerts: tuple[str, ...] = Field((), description="rules whose alerts are overlooked")
     despite_freeze: bool = Field(default=False, description="no freeze holds it up")
     origin: Origin | None = Field(None, description="where its code comes from, if that was said")

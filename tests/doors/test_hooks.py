@@ -17,6 +17,9 @@ from rollout.api.exchange import Request
 from rollout.arrivals import RETRIES_MAX
 from rollout.core.actions import CreateDeployment
 from rollout.core.creation import Creation
+from rollout.core.endpoint import Provisioning
+from rollout.core.events import AbortRequested
+from rollout.core.head import HEARD_MAX, SEEN_MAX
 from rollout.core.rollout import Phase
 from rollout.errors import Denied, Malformed, Unavailable
 from rollout.settings import Settings
@@ -170,6 +173,50 @@ def test_a_recorded_delivery_starts_nothing_again_under_another_id(caller: Calle
 
     assert replayed.status == 201
     assert caller.world.head.generation == 1
+
+
+def _run_of(minute: int) -> bytes:
+    """One of a run in that minute of the hour before, all for the same deployment."""
+    return a_run(updated_at=(NOON - timedelta(minutes=60 - minute)).isoformat())
+
+
+def _has_served_and_lost(caller: Caller) -> None:
+    """So that whatever asks for the canary now would start it again."""
+    caller.world.tell(AbortRequested(id=f"stop {caller.world.clock.now()}", who="anna"))
+    caller.world.run(minutes=20)
+    caller.world.clock.advance(timedelta(minutes=10))
+
+
+def test_a_recorded_delivery_starts_nothing_again_however_much_was_heard_since(
+    caller: Caller,
+) -> None:
+    signed(caller, "workflow_run", _run_of(0))
+    _has_served_and_lost(caller)
+    for number in range(2 * SEEN_MAX):
+        caller.world.tell(caller.world.alert(id=f"a{number}", severity="Sev4"))
+
+    replayed = signed(caller, "workflow_run", _run_of(0), delivery="d-2")
+
+    assert replayed.status == 201
+    assert caller.world.head.generation == 2  # begun, and given back
+    assert not caller.world.head.live
+
+
+def test_one_that_is_older_than_all_that_are_remembered_starts_nothing(caller: Caller) -> None:
+    signed(caller, "workflow_run", _run_of(0))
+    _has_served_and_lost(caller)
+    caller.world.azure.deployments["v41"].state = Provisioning.FAILED
+    for minute in range(1, HEARD_MAX + 1):
+        assert signed(caller, "workflow_run", _run_of(minute)).status == 422
+    caller.world.azure.deployments["v41"].state = Provisioning.SUCCEEDED
+
+    replayed = signed(caller, "workflow_run", _run_of(0), delivery="d-2")
+    refused = signed(caller, "workflow_run", _run_of(2), delivery="d-3")
+    newer = signed(caller, "workflow_run", _run_of(HEARD_MAX + 1))
+
+    assert (replayed.status, refused.status, newer.status) == (422, 422, 201)
+    assert "whether it was decided is not known any more" in read(replayed)["detail"]
+    assert caller.world.head.generation == 3
 
 
 @pytest.mark.parametrize("days", [4, -1])

@@ -14,12 +14,14 @@ from rollout.core.events import (
     PauseRequested,
     ResumeRequested,
 )
-from rollout.core.rollout import HoldCause, Phase
+from rollout.core.head import HEARD_MAX
+from rollout.core.rollout import HoldCause, Order, Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, RolloutError, Unknown
 from tests.fakes import NOON
+from tests.simulation.azure import Deployment
 from tests.simulation.workers import Died
-from tests.simulation.world import POLICY, World
+from tests.simulation.world import CHURN, POLICY, World
 
 MINUTE = timedelta(minutes=1)
 BLUE, GREEN = Traffic.all_to("blue"), Traffic.all_to("green")
@@ -195,6 +197,29 @@ def wants_traffic(then: str) -> Callable[[World, Random], None]:
     return prepare
 
 
+def announced_again(world: World, dice: Random) -> None:
+    """More than are remembered, of green and red in turn, and each is delivered again and again.
+
+    What had a yes is decided once, as an oath tells of all; and what had a no gets no yes.
+    """
+    refused: set[str] = set()
+    world.azure.deployments["red"] = Deployment(error_rate=lambda _: 0.0)
+
+    def deliver(number: int, happened_at: datetime) -> None:
+        name, canary = f"news {number}", ("green", "red")[number % 2]
+        asked = Order(endpoint=CHURN, deployment=canary, who="ci", happened_at=happened_at)
+        decision = world.engine.start(asked, name)
+        assert not (decision.taken and name in refused), f"P3: {name} had a no, and now a yes"
+        if not decision.taken:
+            refused.add(name)
+
+    for number in range(HEARD_MAX + 20):
+        minutes = dice.uniform(0, 200)
+        event = partial(deliver, number, world.clock.now() + minutes * MINUTE)
+        for late in (0.0, dice.uniform(0, 5), dice.uniform(0, 250)):
+            world.at(minutes + late, partial(insisting, world, event))
+
+
 GUARDS = "guards:" + POLICY.split("guards:")[1]
 APPROVED = POLICY.replace(
     "  - canary: {weight: 25",
@@ -218,6 +243,12 @@ on_too_little: {{then: {then}, minutes: {minutes}, points: 15, percent: 40}}
 def promoted(world: World) -> None:
     _over(world, Phase.PROMOTED, GREEN)
     assert world.azure.owner == "test", "P3: the mark was owed and never made"
+
+
+def has_heard(world: World) -> None:
+    """Rollout after rollout; how the last one ends is not of this story."""
+    assert len(world.head.heard) == HEARD_MAX, "P3: what was announced is not remembered"
+    assert world.head.generation > 2, "nothing was rolled out"
 
 
 def rolled_back(world: World) -> None:
@@ -292,6 +323,7 @@ STORIES: Mapping[str, Story] = {
     "refused": Story(refused_for_a_while, rolled_back),
     "lands late": Story(lands_late, rolled_back),
     "again": Story(again_after_an_abort, promoted),
+    "announced": Story(announced_again, has_heard, starts=False, minutes=300),
     "approved": Story(approves, promoted),
     "not approved": Story(nobody_approves, rolled_back),
     "deleted": Story(retires("{baseline: delete}"), retired),

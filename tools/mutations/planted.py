@@ -77,7 +77,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "the ids of events are not kept",
         RECORD,
-        "head = head.remembering(event.id)",
+        "head = remembering(head, event)",
         "head = head.remembering('')",
     ),
     Planted(

@@ -6,6 +6,7 @@ from rollout.core.events import Beginning, Command, Event
 from rollout.core.head import Head
 from rollout.core.machine.back import watched_until
 from rollout.core.machine.decision import Decision, refuse
+from rollout.core.machine.repeats import forgotten
 from rollout.core.machine.table import TRANSITIONS
 from rollout.core.rollout import Phase, Rollout
 from rollout.core.rotation.beside import is_held_up, key_in_the_way
@@ -18,6 +19,8 @@ _WAITING = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.RETIRING})
 def decide(head: Head, event: Event, now: datetime) -> Decision:
     """Answer one event. Late and repeated events are normal, and change nothing."""
     if why := _meant_for_another(head, event):
+        return refuse(head, why)
+    if why := forgotten(head, event):
         return refuse(head, why)
     if why := is_held_up(head, event):
         return _queued(head, event, why, now)
