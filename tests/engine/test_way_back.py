@@ -283,6 +283,7 @@ def test_an_abort_that_neither_store_nor_azure_takes_is_tried_until_azure_does(
     assert {str(one.traffic) for one in world.azure.writes[before:]} == {str(BLUE)}
     assert world.azure.aborted
     assert world.azure.aborted.who == "anna"
+    assert world.engine._unsaved.waiting(CHURN) is None
 
 
 def test_what_is_no_way_back_and_cannot_be_saved_is_not_done() -> None:
