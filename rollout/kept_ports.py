@@ -1,6 +1,7 @@
-"""What retention needs of the store: to see what is kept, and to remove what is behind it."""
+"""What retention needs of store and queue: to see what is kept, and to remove it."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from rollout.core.rollout import Rollout
@@ -23,4 +24,12 @@ class Archive(Protocol):
         Only what is behind the checkpoint of the saved head row may be removed. What is gone
         already is no fault: a removal that broke off is repeated.
         """
+        ...
+
+
+class Graves(Protocol):
+    """Messages that were laid aside for good, where nobody but us removes them."""
+
+    def forget_dead_letters(self, before: datetime, *, dry: bool = False) -> int:
+        """Remove those that died before that time, or with `dry` only count them; how many."""
         ...

@@ -11,7 +11,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.head import HistoryEntry
 from rollout.core.keeping import Removal, at_rest, outlived, removal
 from rollout.errors import Conflict, RolloutError, Unknown
-from rollout.kept_ports import Archive
+from rollout.kept_ports import Archive, Graves
 from rollout.measuring.minutes import KEPT
 from rollout.ports import Clock, Held, Samples, Store
 
@@ -43,6 +43,7 @@ class PrunedPage(Frozen):
     before: datetime
     pruned: tuple[Pruned, ...]
     kept: tuple[str, ...] = Field(description="endpoints left alone: why, in a sentence")
+    dead_letters: int = Field(0, description="of the embedded queue; told by the first page")
     next: str | None = Field(description="ask for what comes after; none: these were the last")
 
 
@@ -51,7 +52,8 @@ class Retention:
     """Removes what is older than `keep`; an endpoint where something lives is left alone.
 
     First the row is saved, with the checkpoint and an entry that tells of it; then what is behind
-    it is removed. A removal that breaks off is finished by the next one.
+    it is removed. A removal that breaks off is finished by the next one. Without `graves` dead
+    letters are somebody else's: those of Service Bus are kept there.
     """
 
     store: Store
@@ -59,9 +61,10 @@ class Retention:
     samples: Samples
     clock: Clock
     keep: timedelta | None = field(default=None)
+    graves: Graves | None = field(default=None)
 
     def tick(self) -> int:
-        """The timer's: by the setting, endpoint after endpoint; how many rows and ids it removed.
+        """The timer's: by the setting, endpoint after endpoint; how many rows it removed.
 
         Minutes older than thirty days are removed whether or not the setting is there.
         """
@@ -72,6 +75,7 @@ class Retention:
             for key in keys:
                 removed += self._tick_one(key, began)
             after = keys[-1] if len(keys) == PAGE else None
+        removed += self._forget_dead_letters(began)
         log.info("retention: %d rows removed", removed)
         return removed
 
@@ -86,6 +90,15 @@ class Retention:
             log.warning("%s: not pruned: %s", key, error)
             return 0
         return found.entries + len(found.rollouts) if found else 0
+
+    def _forget_dead_letters(self, now: datetime) -> int:
+        if not self.graves or not self.keep:
+            return 0
+        try:
+            return self.graves.forget_dead_letters(now - self.keep)
+        except RolloutError as error:
+            log.warning("dead letters are not pruned: %s", error)
+            return 0
 
     def page(self, before: datetime, after: str, who: str, *, dry: bool) -> PrunedPage:
         """Prune the next endpoints after that key, or with `dry` only say what it would remove."""
@@ -109,7 +122,14 @@ class Retention:
             if found and (found.entries or found.rollouts):
                 pruned.append(_told(found))
         last = keys[-1] if len(keys) == PAGE else None
-        return PrunedPage(before=before, pruned=tuple(pruned), kept=tuple(kept), next=last)
+        first = self.graves if after == "" else None
+        return PrunedPage(
+            before=before,
+            pruned=tuple(pruned),
+            kept=tuple(kept),
+            dead_letters=first.forget_dead_letters(before, dry=dry) if first else 0,
+            next=last,
+        )
 
     def _planned(self, held: Held, before: datetime, who: str) -> Removal | None:
         head = held.head

@@ -46,7 +46,7 @@ def prune(
     why: str,
     who: str | None,
 ) -> None:
-    """Remove history and ended rollouts that are older than a time.
+    """Remove history, ended rollouts and dead letters that are older than a time.
 
     Live rollouts are left alone, and the last one of each endpoint stays. What is left can still
     be verified: rollout audit verify.
@@ -59,11 +59,12 @@ def prune(
     asked["before"] = told[0]["before"]
     if archive and found:
         _archive(talk, talk.session.folder / archive, found)
-    if yes and found:
+    if yes and (found or _dead_letters(told)):
         told = list(_pages(talk, asked))
         found = [one for page in told for one in page["pruned"]]
     body = {"before": told[0]["before"], "removed": yes, "pruned": found}
     body["kept"] = [one for page in told for one in page["kept"]]
+    body["dead_letters"] = _dead_letters(told)
     talk.answer(body, lambda: "\n".join(_told(body, done=yes)))
 
 
@@ -74,6 +75,10 @@ def _pages(talk: Talk, asked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         body = talk.controller.change("POST", "prunes", {**asked, "after": after}).body
         yield body
         after = body["next"]
+
+
+def _dead_letters(told: Sequence[Mapping[str, Any]]) -> int:
+    return sum(page.get("dead_letters", 0) for page in told)  # an older controller tells of none
 
 
 def _archive(talk: Talk, path: Path, found: Sequence[Mapping[str, Any]]) -> None:
@@ -113,7 +118,9 @@ def _told(body: Mapping[str, Any], *, done: bool) -> Iterator[str]:
         yield f"{one['endpoint']}: {one['entries']} entries, {len(one['rollouts'])} rollouts {word}"
     for reason in body["kept"]:
         yield f"left alone: {reason}"
-    if not body["pruned"]:
+    if body["dead_letters"]:
+        yield f"{body['dead_letters']} dead letters {word}"
+    if not body["pruned"] and not body["dead_letters"]:
         yield f"nothing is older than {body['before']}"
     elif not done:
         yield "Nothing was removed: add --yes."

@@ -82,7 +82,8 @@ def retention() -> Retention:
 
     days = settings().keep_days
     keep = timedelta(days=days) if days else None
-    return Retention(store(), archive(), samples(), clock(), keep)
+    graves = embedded_queue() if settings().service_bus is None else None
+    return Retention(store(), archive(), samples(), clock(), keep, graves)
 
 
 @Once

@@ -1,15 +1,21 @@
 """Rollouts are run, pruned and run again on every store: what is left verifies each time."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
 
+from rollout.adapters.azure.storage.account import HINTS, Account
+from rollout.adapters.azure.storage.archive import TableArchive
+from rollout.adapters.azure.storage.store import TableStore
 from rollout.core.chain import examine
 from rollout.core.events import AbortRequested
+from rollout.core.head import Checkpoint
 from rollout.core.rollout import Phase
 from rollout.retention import Retention
+from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
 from tests.adapters.contracts.test_archive import KEPT, Kept
 from tests.simulation.world import CHURN, World
 
@@ -20,6 +26,28 @@ YEAR = timedelta(days=365)
 def kept(request: pytest.FixtureRequest) -> Iterator[Kept]:
     with ExitStack() as stack:
         yield KEPT[request.param](request, stack)
+
+
+def test_places_in_the_account_go_with_their_entries(account: Account) -> None:
+    """More of them than one transaction takes, and between them those of another endpoint."""
+    store, archive, names = TableStore(account), TableArchive(account), ("churn", "fraud")
+    held = {name: store.load(an_endpoint(name)) for name in names}
+    for number in range(1, 124):
+        for name in names:
+            written = a_head(name).model_copy(update={"entries": number})
+            held[name] = store.save(held[name], written, an_entry(number))
+        if number % 60 == 0:
+            store.feed(0, 1)
+    store.feed(0, 1)
+    pruned = Checkpoint(through=121, link="0" * 64)
+    store.save(held["churn"], held["churn"].head.model_copy(update={"pruned": pruned}))
+
+    archive.remove(an_endpoint("churn").key, 121, [])
+
+    rows = account.table(HINTS).query_entities("PartitionKey eq 'feed' and RowKey ge 'place-'")
+    left = Counter(row["key"].partition("-")[0] for row in rows)
+    assert left == {"churn": 2, "fraud": 123}
+    assert len(store.feed(0, 500).entries) == 125
 
 
 def test_years_of_rollouts_are_pruned_and_each_time_the_rest_verifies(kept: Kept) -> None:

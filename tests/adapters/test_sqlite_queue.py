@@ -155,6 +155,28 @@ def _settle(queue: SqliteQueue) -> None:
         settle(queue.renew(delivery))
 
 
+def test_dead_letters_that_died_before_a_time_are_counted_and_forgotten(
+    path: Path,
+) -> None:
+    clock = FakeClock()
+    with closing(SqliteQueue(path, clock, deliveries_max=1)) as queue:
+        for name in ("old", "young"):
+            queue.send(Message("steps", name, name, b""))
+            delivery = queue.receive("steps", clock.now(), MINUTE)
+            assert delivery
+            queue.abandon(delivery, "never again")
+            clock.advance(HOUR)
+        border = clock.now() - HOUR
+
+        told = queue.forget_dead_letters(border, dry=True)
+        kept = len(queue.dead_letters())
+        done = queue.forget_dead_letters(border)
+
+        assert (told, kept, done) == (1, 2, 1)
+        assert [letter.message.id for letter in queue.dead_letters()] == ["young"]
+        assert queue.forget_dead_letters(border) == 0
+
+
 def test_a_dead_letter_tells_the_last_reason_and_when_it_died(queue: SqliteQueue) -> None:
     send(queue, "bad")
     for number in range(1, 11):

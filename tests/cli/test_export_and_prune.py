@@ -182,6 +182,21 @@ def test_with_yes_what_was_told_is_removed_page_by_page(canned: Canned, shell: S
     assert asked(canned)[2]["before"] == BEFORE
 
 
+@pytest.mark.parametrize("pruned", [[], [GONE]])
+def test_dead_letters_are_told_and_removed_also_alone(
+    pruned: list[dict[str, Any]], canned: Canned, shell: Shell
+) -> None:
+    pages: list[dict[str, Any]] = [{"pruned": pruned, "dead_letters": 3, "next": KEY}, {}]
+    prunes(canned, *pages, *pages, *pages)
+
+    told = shell.run("prune", "--as", "anna").stdout
+    done = shell.run("prune", "--yes", "--as", "anna").stdout
+
+    assert "3 dead letters would be removed" in told
+    assert "3 dead letters removed" in done
+    assert [body.get("dry_run") for body in asked(canned)] == [True] * 4 + [None] * 2
+
+
 def test_an_archive_is_whole_and_verified_before_anything_goes(
     canned: Canned, shell: Shell
 ) -> None:

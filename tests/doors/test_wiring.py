@@ -32,6 +32,18 @@ def test_without_a_setting_the_queue_is_embedded() -> None:
     assert wiring.queue() is wiring.embedded_queue()
 
 
+def test_dead_letters_are_pruned_where_the_queue_is_embedded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    embedded = wiring.retention().graves
+
+    forget_parts()
+    monkeypatch.setenv("ROLLOUT_SERVICE_BUS", "contoso.servicebus.windows.net")
+
+    assert isinstance(embedded, SqliteQueue)
+    assert wiring.retention().graves is None
+
+
 def test_a_namespace_is_served_by_service_bus_and_nothing_is_opened_yet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,6 +1,7 @@
 """Retention over a store: what is old goes, what lives is left alone, nothing is half done."""
 
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,6 +15,22 @@ from tests.simulation.world import CHURN, World
 
 YEAR = timedelta(days=365)
 WHO = "anna"
+
+
+@dataclass
+class Graveyard:
+    """The port Graves: when each of its dead letters died."""
+
+    died: list[datetime]
+    down: bool = False
+
+    def forget_dead_letters(self, before: datetime, *, dry: bool = False) -> int:
+        if self.down:
+            raise Unavailable("another process holds it")
+        old = [at for at in self.died if at < before]
+        if not dry:
+            self.died = [at for at in self.died if at >= before]
+        return len(old)
 
 
 class Kept(World):
@@ -72,6 +89,36 @@ def test_what_is_younger_stays() -> None:
 
     assert world.retention.tick() == 0
     assert (world.numbers, world.head.pruned) == (before, None)
+
+
+def test_dead_letters_go_with_what_is_as_old_and_a_page_tells_how_many() -> None:
+    world = Kept()
+    graves = Graveyard([NOON, world.clock.now()])
+    retention = replace(world.retention, graves=graves)
+    world.clock.advance(YEAR)
+    before = world.clock.now() - timedelta(hours=1) - YEAR
+
+    dry = retention.page(before, "", WHO, dry=True).dead_letters
+    later_page = retention.page(before, "zzz", WHO, dry=False).dead_letters
+    kept = len(graves.died)
+    done = retention.page(before, "", WHO, dry=False).dead_letters
+
+    assert (dry, later_page, kept, done) == (1, 0, 2, 1)
+    world.clock.advance(timedelta(hours=1))
+    assert retention.tick() >= 1
+    assert graves.died == []
+
+
+def test_dead_letters_stay_without_the_setting_and_while_the_queue_is_down() -> None:
+    world = Kept()
+    graves = Graveyard([NOON])
+    world.clock.advance(2 * YEAR)
+
+    replace(world.retention, graves=graves, keep=None).tick()
+    graves.down = True
+    replace(world.retention, graves=graves).tick()
+
+    assert graves.died == [NOON]
 
 
 def test_without_the_setting_only_minutes_of_more_than_thirty_days_go() -> None:

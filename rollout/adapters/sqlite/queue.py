@@ -65,6 +65,8 @@ _RAISE = """
     INSERT INTO messages (queue, session, id, body, not_before, due_at)
     SELECT queue, session, id, body, not_before, ? FROM dead_letters WHERE number = ?
 """
+_DIED_BEFORE = "SELECT count(*) FROM dead_letters WHERE at < ?"
+_FORGET_DEAD = "DELETE FROM dead_letters WHERE at < ?"
 _UNBURY = "DELETE FROM dead_letters WHERE number = ?"
 
 
@@ -159,6 +161,15 @@ class SqliteQueue:
             DeadLetter(_message(*columns), reason, deliveries, to_datetime(at))
             for *columns, reason, deliveries, at in rows
         ]
+
+    def forget_dead_letters(self, before: datetime, *, dry: bool = False) -> int:
+        """The port Graves."""
+        died = (to_micros(before),)
+        if dry:
+            with self._database.reading() as connection:
+                return int(connection.execute(_DIED_BEFORE, died).fetchone()[0])
+        with self._database.writing() as connection:
+            return connection.execute(_FORGET_DEAD, died).rowcount
 
     def resend(self, queue: str, message_id: str) -> None:
         now = to_micros(self._clock.now())

@@ -104,6 +104,21 @@ def test_what_is_behind_the_checkpoint_is_removed_and_the_rest_stays_whole(kept:
     assert store.repair() == 0
 
 
+def test_a_reader_of_the_stream_goes_on_where_it_was_though_entries_are_gone(kept: Kept) -> None:
+    store, archive = kept
+    written(store, 5, 3)
+    store.save(store.load(an_endpoint("other")), a_head("other"), an_entry(1))
+    before = store.feed(0, 50)
+
+    archive.remove(KEY, 3, [])
+    rest = store.feed(0, 50)
+
+    assert rest.until == before.until
+    assert list(rest.entries) == [
+        one for one in before.entries if one.key != KEY or one.entry.number > 3
+    ]
+
+
 def test_a_removal_that_broke_off_is_repeated(kept: Kept) -> None:
     store, archive = kept
     written(store, 5, 3)

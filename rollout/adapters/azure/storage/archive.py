@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from rollout.adapters.azure.storage.account import STATE, Account
 from rollout.adapters.azure.storage.evidence import Evidence
 from rollout.adapters.azure.storage.hints import TRANSACTION_ROWS_MAX
+from rollout.adapters.azure.storage.places import Places
 from rollout.adapters.azure.storage.rows import Row, Unreadable, escaped, unpacked
 from rollout.adapters.azure.storage.table import Table
 from rollout.core.head import Head
@@ -19,11 +20,12 @@ _log = logging.getLogger(__name__)
 
 
 class TableArchive:
-    """The port Archive. Blobs are removed before the rows that name them."""
+    """The port Archive. Places and blobs are removed before the entries that have them."""
 
     def __init__(self, account: Account) -> None:
         self._table = Table(account, STATE)
         self._evidence = Evidence(account)
+        self._places = Places(account)
 
     def keys(self, after: str, limit: int) -> Sequence[str]:
         """One request for each."""
@@ -44,6 +46,8 @@ class TableArchive:
         self._check(partition, through)
         border = f"{_HISTORY}{through + 1:010d}"
         entries = list(self._table.between(partition, _HISTORY, border, wanted=("evidence",)))
+        if entries:  # first of all: an entry that is left behind is removed by the next call
+            self._places.forget(key, through)
         self._forget_evidence(partition, border, entries)
         wanted = {f"{_ROLLOUT}{escaped(name)}" for name in rollouts}
         ended = (

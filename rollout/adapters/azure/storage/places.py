@@ -6,13 +6,14 @@ A transaction moves both on and adds the new places, or does nothing: whoever is
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.data.tables import UpdateMode
 
 from rollout.adapters.azure.storage.account import HINTS, Account
+from rollout.adapters.azure.storage.hints import TRANSACTION_ROWS_MAX
 from rollout.adapters.azure.storage.rows import Row, escaped
 from rollout.adapters.azure.storage.table import Table
 from rollout.errors import Conflict
@@ -68,6 +69,16 @@ class Places:
             Place(int(row["RowKey"][6:]), row["key"], _number(row)) for row in islice(kept, limit)
         ]
         return found, found[-1].sequence if found and len(found) == limit else end
+
+    def forget(self, key: str, through: int) -> None:
+        """Remove the places of the endpoint's entries up to that number; they come in its order."""
+        rows = self._table.between(PARTITION, "place-", "place.", wanted=("key", "number"), of=key)
+        names = [row["RowKey"] for row in takewhile(lambda row: _number(row) <= through, rows)]
+        for start in range(0, len(names), TRANSACTION_ROWS_MAX):
+            some = names[start : start + TRANSACTION_ROWS_MAX]
+            self._table.send(
+                [("delete", {"PartitionKey": PARTITION, "RowKey": name}) for name in some]
+            )
 
     def _append(self, key: str, count: Row | None, given: Row | None, numbers: range) -> None:
         begin = _number(count)
