@@ -21,6 +21,7 @@ from tests.fakes import FakeClock, FakeStore
 from tests.simulation.world import CHURN, POLICY, World
 
 BLUE = Traffic.all_to("blue")
+MINUTE = timedelta(minutes=1)
 ABORT = AbortRequested(id="abort", who="anna", why="complaints")
 APPROVED = POLICY.replace(
     "  - bake:", "  - approval: {by: [ml-leads], deadline_minutes: 240}\n  - bake:"
@@ -163,12 +164,13 @@ def test_an_alert_is_sent_within_its_request(names: tuple[str, ...]) -> None:
 def test_while_azure_is_busy_it_is_asked_until_it_takes_it(names: tuple[str, ...]) -> None:
     """Without a queue the sweep asks: once a minute in place of every five seconds."""
     world = troubled(names)
-    busy_until = world.clock.now() + timedelta(minutes=3)
+    busy_for = timedelta(minutes=3, seconds=20)  # over between two sweeps
+    busy_until = world.clock.now() + busy_for
     world.azure.faults.busy = 1.0
 
     with suppress(Unavailable):  # neither the store nor Azure takes it: so it is told
         world.tell(ABORT)
-    world.at(3, lambda: setattr(world.azure.faults, "busy", 0.0))
+    world.at(busy_for / MINUTE, lambda: setattr(world.azure.faults, "busy", 0.0))
     world.run(minutes=6)
 
     back = world.azure.writes[-1]
