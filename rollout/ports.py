@@ -43,6 +43,10 @@ class Held:
     etag: str | None
 
 
+Ended = tuple[datetime, str]
+"""When a rollout ended, and its id: its place among those that ended."""
+
+
 class Store(Protocol):
     """State and history of all endpoints; every call takes the endpoint key first.
 
@@ -68,12 +72,12 @@ class Store(Protocol):
         """Those of `due` that are on their way back, found among however many others."""
         ...
 
-    def live(self, limit: int) -> Sequence[Head]:
-        """Heads with a live rollout, without a scan."""
+    def live(self, limit: int, after: str = "") -> Sequence[Head]:
+        """Heads with a live rollout by their keys, those above that one, without a scan."""
         ...
 
-    def ended(self, limit: int) -> Sequence[Rollout]:
-        """Finished rollouts of all endpoints, latest first."""
+    def ended(self, limit: int, after: Ended | None = None) -> Sequence[Rollout]:
+        """Finished rollouts of all endpoints behind that one: latest first, then highest id."""
         ...
 
     def rollout(self, key: str, rollout_id: str) -> Rollout | None:

@@ -17,7 +17,7 @@ from rollout.errors import Conflict, Refused, RolloutError, Unknown
 from rollout.feed_ports import Page, Told
 from rollout.key_ports import SecretVersion
 from rollout.notice_ports import HookAnswer
-from rollout.ports import DeadLetter, Held, Message, Minutes, Store
+from rollout.ports import DeadLetter, Ended, Held, Message, Minutes, Store
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -84,12 +84,14 @@ class FakeStore:
         late = self.due(before, len(self.heads))
         return [head for head in late if head.phase is Phase.ROLLING_BACK][:limit]
 
-    def live(self, limit: int) -> Sequence[Head]:
-        return [held.head for _, held in sorted(self.heads.items()) if held.head.live][:limit]
+    def live(self, limit: int, after: str = "") -> Sequence[Head]:
+        live = ((key, held.head) for key, held in sorted(self.heads.items()) if held.head.live)
+        return [head for key, head in live if key > after][:limit]
 
-    def ended(self, limit: int) -> Sequence[Rollout]:
-        latest = sorted(self.finished.values(), key=lambda ended: ended.phase_since, reverse=True)
-        return latest[:limit]
+    def ended(self, limit: int, after: Ended | None = None) -> Sequence[Rollout]:
+        placed = {(one.phase_since, one.id): one for one in self.finished.values()}
+        latest = sorted(placed, reverse=True)
+        return [placed[place] for place in latest if after is None or place < after][:limit]
 
     def rollout(self, key: str, rollout_id: str) -> Rollout | None:
         held = self.heads.get(key)

@@ -73,8 +73,15 @@ class WaitingStart(Frozen):
 
 
 class RolloutList(Frozen):
-    rollouts: tuple[RolloutView, ...] = Field(description="those that need a person come first")
-    waiting: tuple[WaitingStart, ...] = Field((), description="starts that have not begun")
+    rollouts: tuple[RolloutView, ...] = Field(
+        description="of this page those that need a person come first"
+    )
+    waiting: tuple[WaitingStart, ...] = Field(
+        (), description="starts that have not begun; told by the first page"
+    )
+    next: str | None = Field(
+        None, description="ask with `after` for the rest; none: these were the last"
+    )
 
 
 class History(Frozen):

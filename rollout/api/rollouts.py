@@ -15,6 +15,7 @@ from rollout.api.answers import (
     WaitingStart,
 )
 from rollout.api.exchange import Request, Response, answer
+from rollout.api.listing import page
 from rollout.api.parts import Decider, Parts
 from rollout.api.problems import Impossible
 from rollout.core.endpoint import EndpointId
@@ -122,20 +123,11 @@ def listed(parts: Parts, request: Request) -> Response:
     """List rollouts: those that need a person first."""
     state = request.choice("state", STATES, STATES[0])
     limit = request.number("limit", LIMIT, 1, LIMIT_MAX)
-    views: list[RolloutView] = []
-    if state != "ended":
-        live = parts.store.live(limit)
-        views += [_view(parts, head, head.rollout) for head in live if head.rollout]
-    if state != "live":
-        heads: dict[str, Head] = {}
-        for rollout in parts.store.ended(limit):
-            key = rollout.endpoint.key
-            heads[key] = heads.get(key) or parts.store.load(rollout.endpoint).head
-            if not _lives_again(heads[key], rollout):
-                views.append(_view(parts, heads[key], rollout))
-    rollouts = tuple(needing_a_person_first(views)[:limit])
-    waiting = _waiting(parts) if state != "ended" else ()
-    return answer(RolloutList(rollouts=rollouts, waiting=waiting))
+    after = request.query.get("after")
+    views, more = page(parts, state, limit, after)
+    waiting = _waiting(parts) if state != "ended" and after is None else ()
+    rollouts = tuple(needing_a_person_first(views))
+    return answer(RolloutList(rollouts=rollouts, waiting=waiting, next=more))
 
 
 def _waiting(parts: Parts) -> tuple[WaitingStart, ...]:
@@ -153,11 +145,6 @@ def _waiting(parts: Parts) -> tuple[WaitingStart, ...]:
         for head in due
         if head.queued
     )
-
-
-def _lives_again(head: Head, ended: Rollout) -> bool:
-    """Whether a rollout that had ended is on its way back."""
-    return head.live and head.rollout is not None and head.rollout.id == ended.id
 
 
 def shown(parts: Parts, request: Request) -> Response:

@@ -16,6 +16,7 @@ from rollout.api import (
     hooks,
     installation,
     keys,
+    listing,
     plans,
     policies,
     prunes,
@@ -108,6 +109,7 @@ _LIMIT = Query(
     {"type": "integer", "minimum": 1, "maximum": rollouts.LIMIT_MAX, "default": rollouts.LIMIT},
 )
 _AFTER = Query("after", {"type": "integer", "minimum": 0, "default": 0})
+_BEHIND = Query("after", {"type": "string", "pattern": listing.PLACE})
 _PERMIT = Query("permit", {"type": "string", "maxLength": 2000, "pattern": "^[\\x21-\\x7e]*$"})
 _PLACE = {"type": "string", "pattern": "^[0-9]{1,12}$"}
 _ENDPOINT = Query("endpoint", {"type": "string", "maxLength": 600, "pattern": ENDPOINT_PATTERN})
@@ -159,7 +161,7 @@ ROUTES: tuple[Route, ...] = (
     Route("start_rollout", "POST", "rollouts", rollouts.start,
           {201: RolloutView, 202: answers.Queued}, body=StartBody, once=True, least=Role.OPERATOR),
     Route("list_rollouts", "GET", "rollouts", rollouts.listed,
-          {200: answers.RolloutList}, query=(_STATE, _LIMIT), least=Role.READER),
+          {200: answers.RolloutList}, query=(_STATE, _LIMIT, _BEHIND), least=Role.READER),
     Route("show_rollout", "GET", "rollouts/{ref}", rollouts.shown, {200: RolloutView},
           least=Role.READER),
     Route("rollout_history", "GET", "rollouts/{ref}/history", rollouts.history,

@@ -48,6 +48,10 @@ class Answer:
     body: Any
 
 
+LIST_PAGE = 500
+"""So many rollouts are asked for at once."""
+
+
 class Controller:
     """Raises Failure where the controller refuses, Unreachable where it gives no usable answer."""
 
@@ -79,6 +83,22 @@ class Controller:
             except Unreachable:
                 self._sleep(pause)
         return self._ask(method, path, json=body, headers=headers)
+
+    def rollouts(self, state: str, limit: int | None = None) -> dict[str, Any]:
+        """So many of the list of rollouts, or all of it, page after page, as one answer."""
+        found: list[Any] = []
+        first: dict[str, Any] = {}
+        query: dict[str, Any] = {"state": state}
+        while True:
+            room = LIST_PAGE if limit is None else min(LIST_PAGE, limit - len(found))
+            body = self.read("rollouts", **query, limit=room)
+            found += self.items(body, "rollouts")
+            first = first or body
+            more = body.get("next")  # an older controller has one page
+            if not more or (limit is not None and len(found) >= limit):
+                told = {"next": more} if "next" in body else {}
+                return {**first, "rollouts": found, **told}
+            query["after"] = more
 
     def rollout(self, ref: str) -> RolloutView:
         return self.view(self.read(f"rollouts/{in_path(ref)}"))

@@ -17,7 +17,6 @@ from rollout.core.frozen import Frozen
 from rollout.core.head import Checkpoint, HistoryEntry
 from rollout.keys.views import KeysStatus
 
-LIST_MAX = 500
 RECORDS = ("rollout", "minutes")
 """What stands beside the entries, one object a line, under its kind."""
 
@@ -91,8 +90,8 @@ def past_of(talk: Talk, name: str) -> Part:
 
 
 def all_endpoints(talk: Talk) -> list[str]:
-    """All on which something was rolled out, as far as the controller lists, or a key rotated."""
-    body = talk.controller.read("rollouts", state="all", limit=LIST_MAX)
+    """All on which something was rolled out, or a key rotated."""
+    body = talk.controller.rollouts("all")
     views = [talk.controller.view(one) for one in talk.controller.items(body, "rollouts")]
     return sorted({view.endpoint for view in views} | _rotated(talk))
 

@@ -36,7 +36,7 @@ NOTHING_YET = "No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --w
 )
 @click.option(
     "--limit",
-    type=click.IntRange(1, 500),
+    type=click.IntRange(min=1),
     metavar="N",
     default=LIST_MAX,
     show_default=True,
@@ -45,13 +45,14 @@ NOTHING_YET = "No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --w
 @talks
 def list_rollouts(talk: Talk, state: str, limit: int) -> None:
     """List rollouts: first those that need a person, with the command that helps."""
-    body = talk.controller.read("rollouts", state=state, limit=limit)
+    body = talk.controller.rollouts(state, limit)
     views = [talk.controller.view(one) for one in talk.controller.items(body, "rollouts")]
     waiting = body.get("waiting", [])  # an older controller does not tell
-    talk.answer(body, lambda: _listed(needing_a_person_first(views), waiting))
+    more = f"rollout list --state {state} --limit {2 * limit}" if body.get("next") else ""
+    talk.answer(body, lambda: _listed(needing_a_person_first(views), waiting, more))
 
 
-def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]]) -> Text:
+def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]], more: str) -> Text:
     groups: Mapping[str, list[RolloutView]] = {
         "Needs a person": sorted((one for one in views if one.needs_person), key=_is_safe),
         "On the way": [one for one in views if not one.needs_person and not one.outcome],
@@ -61,6 +62,8 @@ def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]]) 
     if waiting:
         rows = [Text(f"Waiting to start ({len(waiting)})", "bold"), *map(_waits, waiting)]
         told.append(Text("\n").join(rows))
+    if more:
+        told.append(Text(f"There are more: {more}", "dim"))
     return Text("\n\n").join(told) if told else Text(NOTHING_YET)
 
 

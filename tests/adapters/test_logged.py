@@ -8,7 +8,7 @@ import pytest
 
 from rollout.adapters.azure import logged
 from rollout.adapters.azure.logged import LoggedAnswers
-from rollout.adapters.azure.logs import LogsClient
+from rollout.adapters.azure.logs import LogsClient, quoted
 from rollout.core.endpoint import EndpointId
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.pair_ports import Served, ServedRead
@@ -84,7 +84,7 @@ def test_what_is_asked_for_is_one_deployment_of_one_endpoint_the_latest_first(
     assert "TimeGenerated < datetime(2026-03-02T12:03:00Z)" in query
     assert 'AzureMLWorkspaceName =~ "scoring" and EndpointName =~ "churn"' in query
     assert 'DeploymentName =~ "gr\\"een"' in query
-    assert f"_ResourceId startswith {logged.quoted(CHURN.in_workspace.arm_id)}" in query
+    assert f"_ResourceId startswith {quoted(CHURN.in_workspace.arm_id)}" in query
     assert query.split("|")[-2:] == [" order by at desc\n", f" take {logged.ROWS_MAX}\n"]
 
 

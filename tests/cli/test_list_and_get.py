@@ -1,6 +1,8 @@
 """Reading rollouts: what needs a person comes first, with the command that helps."""
 
 import json
+from typing import Any
+from urllib.parse import parse_qs
 
 from rollout.cli.endings import Exit
 from rollout.core.rollout import Outcome
@@ -173,6 +175,31 @@ def test_each_reading_has_json(canned: Canned, shell: Shell) -> None:
         "rollout": a_view(),
         "entries": list(HISTORY),
     }
+
+
+def test_a_long_list_is_asked_for_page_by_page(canned: Canned, shell: Shell) -> None:
+    pages: list[dict[str, Any]] = [
+        {"rollouts": [a_view()] * 500, "waiting": [], "next": "live:a"},
+        {"rollouts": [a_view()] * 100, "next": "ended:1:b"},
+    ]
+    canned.says("GET", "rollouts", *pages)
+
+    body = json.loads(shell.run("list", "--limit", "600", "--json").stdout)
+
+    assert len(body["rollouts"]) == 600
+    assert body["next"] == "ended:1:b"
+    assert [parse_qs(one.query) for one in canned.requests] == [
+        {"state": ["all"], "limit": ["500"]},
+        {"state": ["all"], "limit": ["100"], "after": ["live:a"]},
+    ]
+
+
+def test_a_list_that_goes_on_says_how_to_see_more(canned: Canned, shell: Shell) -> None:
+    canned.says("GET", "rollouts", {"rollouts": [a_view()], "next": "live:a"})
+
+    done = shell.run("list", "--limit", "1")
+
+    assert "There are more: rollout list --state all --limit 2" in done.stdout
 
 
 def test_starts_that_wait_are_listed_with_the_command_that_takes_them_back(

@@ -109,6 +109,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER history_is_told_no_more AFTER DELETE ON history
     BEGIN DELETE FROM feed WHERE key = OLD.key AND number = OLD.number; END;
     """,
+    """
+    DROP INDEX rollouts_ended;
+    CREATE INDEX rollouts_latest ON rollouts (ended_at, id);
+    """,
 )
 """How many scripts there are is the version."""
 

@@ -18,7 +18,7 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, Unavailable, Unknown
 from rollout.feed_ports import Page, Told
-from rollout.ports import Held
+from rollout.ports import Ended, Held
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +35,12 @@ _ADD_ENTRY = "INSERT OR IGNORE INTO history (key, number, body) VALUES (?, ?, ?)
 _PUT_ENDED = "INSERT OR REPLACE INTO rollouts (key, id, ended_at, body) VALUES (?, ?, ?, ?)"
 _DUE = "SELECT key, body FROM heads WHERE due_at < ? ORDER BY due_at, key"
 _BACK = "SELECT key, body FROM heads WHERE back = 1 AND due_at < ? ORDER BY due_at, key"
-_LIVE = "SELECT key, body FROM heads WHERE live = 1 ORDER BY key"
-_ENDED = "SELECT key || ' ' || id, body FROM rollouts ORDER BY ended_at DESC"
+_LIVE = "SELECT key, body FROM heads WHERE live = 1 AND key > ? ORDER BY key"
+_ENDED = """
+    SELECT key || ' ' || id, body FROM rollouts WHERE (ended_at, id) < (?, ?)
+    ORDER BY ended_at DESC, id DESC
+"""
+_LAST_MICROS = 2**63 - 1
 _ENDED_ONE = "SELECT body FROM rollouts WHERE key = ? AND id = ?"
 _HISTORY = """
     SELECT key || ' ' || number, body FROM history WHERE key = ? AND number > ? ORDER BY number
@@ -82,11 +86,12 @@ class SqliteStore:
     def going_back(self, before: datetime, limit: int) -> Sequence[Head]:
         return self._rows(Head, _BACK, (to_micros(before),), limit)
 
-    def live(self, limit: int) -> Sequence[Head]:
-        return self._rows(Head, _LIVE, (), limit)
+    def live(self, limit: int, after: str = "") -> Sequence[Head]:
+        return self._rows(Head, _LIVE, (after,), limit)
 
-    def ended(self, limit: int) -> Sequence[Rollout]:
-        return self._rows(Rollout, _ENDED, (), limit)
+    def ended(self, limit: int, after: Ended | None = None) -> Sequence[Rollout]:
+        behind = (to_micros(after[0]), after[1]) if after else (_LAST_MICROS, "")
+        return self._rows(Rollout, _ENDED, behind, limit)
 
     def rollout(self, key: str, rollout_id: str) -> Rollout | None:
         held = self._load(key)

@@ -215,6 +215,46 @@ def test_ended_rollouts_stay_latest_first(store: Store) -> None:
     assert store.ended(2) == ended[:2]
 
 
+def test_what_lives_comes_page_by_page_by_its_key(store: Store) -> None:
+    for name in ("a", "b", "b-1", "c_d", "E"):
+        endpoint = an_endpoint(name)
+        kept(store, Head(endpoint=endpoint, rollout=a_rollout(endpoint=endpoint)))
+
+    pages, after = list[list[str]](), ""
+    while some := store.live(2, after):
+        pages.append([head.endpoint.key for head in some])
+        after = pages[-1][-1]
+
+    found = [key for page in pages for key in page]
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert found == [head.endpoint.key for head in store.live(9)]
+    assert len(set(found)) == 5
+
+
+def test_ended_rollouts_come_page_by_page_and_each_once(store: Store) -> None:
+    """Also those that ended in the same moment: then the highest id is first."""
+    for number in range(7):
+        endpoint = an_endpoint("abc"[number % 3])
+        rollout = a_rollout(Phase.PROMOTED, f"r{number}", endpoint, NOON + number // 3 * MINUTE)
+        kept(store, Head(endpoint=endpoint, rollout=rollout))
+
+    found = store.ended(2)
+    while some := store.ended(2, (found[-1].phase_since, found[-1].id)):
+        found = [*found, *some]
+
+    assert [one.id for one in found] == ["r6", "r5", "r4", "r3", "r2", "r1", "r0"]
+    assert store.ended(9, (NOON + MINUTE, "r4")) == found[3:]
+
+
+def test_a_rollout_that_is_saved_again_as_it_ended_is_told_once(store: Store) -> None:
+    ended = a_rollout(Phase.PROMOTED)
+    kept(store, a_head(rollout=ended))
+    noted = ended.model_copy(update={"managed": True})
+    kept(store, a_head(rollout=noted))
+
+    assert store.ended(9) == [noted]
+
+
 def test_a_rollout_that_ends_again_is_replaced(store: Store) -> None:
     kept(store, a_head(rollout=a_rollout(Phase.PROMOTED)))
     undone = a_rollout(Phase.ROLLED_BACK, since=NOON + HOUR)

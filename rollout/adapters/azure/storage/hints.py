@@ -29,7 +29,7 @@ TRANSACTION_ROWS_MAX = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LAST = 10**17
+LAST = 10**17
 """Micros count down from here, so that the latest comes first; it is in the year 5138."""
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def live_hint(key: str, etag: str | None) -> Hint:
 
 def ended_hint(key: str, rollout: str, at: int, etag: str | None) -> Hint:
     seal = mark(etag)
-    name = f"ended-{_LAST - at:017d}-{seal}-{escaped(key)}-{escaped(rollout)}"
+    name = f"ended-{LAST - at:017d}-{seal}-{escaped(key)}-{escaped(rollout)}"
     return Hint(name, key, seal, at, rollout)
 
 
@@ -139,17 +139,18 @@ class Hints:
         """Those of all buckets that begin before that time, earliest first."""
         return self._between(f"{kind}-", f"{kind}-{bucket(before - _MICROSECOND) + 1:010d}")
 
-    def live(self) -> Iterator[Hint]:
-        """By the endpoint's key."""
-        return self._between("live-", "live.")
+    def live(self, after: str = "") -> Iterator[Hint]:
+        """By the endpoint's key, those above that one."""
+        found = self._between(f"live-{escaped(after)}", "live.")
+        return (hint for hint in found if escaped(hint.key) > escaped(after))
 
     def told(self) -> Iterator[Hint]:
         """By the endpoint's key."""
         return self._between("told-", "told.")
 
-    def ended(self, page: int) -> Iterator[Hint]:
-        """Latest first, asked for page by page."""
-        return self._between("ended-", "ended.", page)
+    def ended(self, page: int, latest: int = LAST) -> Iterator[Hint]:
+        """Of that time or before, latest first, asked for page by page."""
+        return self._between(f"ended-{LAST - latest:017d}", "ended.", page)
 
     def all(self) -> Iterator[Hint]:
         return self._between("", "~")

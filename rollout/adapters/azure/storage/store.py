@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from rollout.adapters.azure.storage.account import STATE, Account
 from rollout.adapters.azure.storage.evidence import Evidence
 from rollout.adapters.azure.storage.hints import (
+    LAST,
     Hint,
     Hints,
     bucket,
@@ -33,7 +34,7 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase, Rollout
 from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
 from rollout.feed_ports import Page, Told
-from rollout.ports import Held
+from rollout.ports import Ended, Held
 
 ENTRY_BYTES_MAX = 8 * 1024
 """The numbers of a larger history entry are kept apart."""
@@ -122,9 +123,9 @@ class TableStore:
         self._hints.remove(false)
         return sorted(found.values(), key=_due_order)[:limit]
 
-    def live(self, limit: int) -> Sequence[Head]:
+    def live(self, limit: int, after: str = "") -> Sequence[Head]:
         found, false = dict[str, Head](), list[Hint]()
-        for hint, held in self._held_by(self._hints.live()):
+        for hint, held in self._held_by(self._hints.live(after)):
             if held and held.head.live:
                 found[hint.key] = held.head
             else:
@@ -134,21 +135,26 @@ class TableStore:
         self._hints.remove(false)
         return list(found.values())
 
-    def ended(self, limit: int) -> Sequence[Rollout]:
-        found, false = list[Rollout](), list[Hint]()
-        for hint in self._hints.ended(limit):
-            try:
-                rollout = self._ended(hint.key, hint.rollout)
-                if rollout and micros(rollout.phase_since) == hint.at:
-                    found.append(rollout)
-                else:
-                    false += _past(hint, self._load(hint.key))
-            except Unreadable as error:
-                _log.warning("left out: %s", error)
+    def ended(self, limit: int, after: Ended | None = None) -> Sequence[Rollout]:
+        """Hints of one time are in no order of their own; a rollout may have several."""
+        found, false = dict[str, Rollout](), list[Hint]()
+        behind = (micros(after[0]), after[1]) if after else (LAST, "")
+        for _, some in groupby(self._hints.ended(limit, behind[0]), key=lambda hint: hint.at):
+            for hint in sorted(some, key=lambda hint: hint.rollout, reverse=True):
+                if (hint.at, hint.rollout) >= behind or len(found) == limit:
+                    continue
+                try:
+                    rollout = self._ended(hint.key, hint.rollout)
+                    if rollout and micros(rollout.phase_since) == hint.at:
+                        found[rollout.id] = rollout
+                    else:
+                        false += _past(hint, self._load(hint.key))
+                except Unreadable as error:
+                    _log.warning("left out: %s", error)
             if len(found) == limit:
                 break
         self._hints.remove(false)
-        return found
+        return list(found.values())
 
     def feed(self, after: int | None, limit: int, key: str | None = None) -> Page:
         """Whoever reads gives what was saved since its place: a save itself waits for no place."""
