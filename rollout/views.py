@@ -239,20 +239,26 @@ def _remedy_of_hold(rollout: Rollout, where: str) -> str:
 
 def _waits_for(rollout: Rollout) -> str:
     """What the phase waits for, in one sentence."""
-    here = str(rollout.here)
     held = rollout.hold.why if rollout.hold else ""
     asked = rollout.asked.question if rollout.asked else ""
     sentences: Mapping[Phase, str] = {
         Phase.PREPARING: f"for {rollout.canary} to be ready",
         Phase.SMOKING: f"for the answers of {rollout.canary} to smoke requests",
         Phase.SHIFTING: f"for the endpoint to show {rollout.wanted}",
-        Phase.MEASURING: f"for the verdict on {here}{_given(rollout)}",
+        Phase.MEASURING: _verdict_awaited(rollout),
         Phase.HOLDING: held,
         Phase.APPROVING: f"for people: {asked}",
         Phase.RETIRING: f"for {rollout.baseline} to be retired",
         Phase.ROLLING_BACK: f"for the endpoint to show {rollout.wanted} again",
     }
     return sentences.get(rollout.phase, "nothing: it is over")
+
+
+def _verdict_awaited(rollout: Rollout) -> str:
+    passes = rollout.report is not None and not rollout.report.open
+    if rollout.paced and passes:
+        return f"in {rollout.here}, whose guards pass: {rollout.paced.why}"
+    return f"for the verdict on {rollout.here}{_given(rollout)}"
 
 
 def _put_off(head: Head, rollout: Rollout) -> str:

@@ -69,9 +69,7 @@ def _told(pool: Executor, scenarios: Scenarios, seeds: range, outcomes: Sequence
         "Bad canaries rolled back in the schedule, and their cost in minutes of all traffic": (
             table.detected(scenarios, outcomes)
         ),
-        f"Whole rollouts at the judge's own pace, {len(few)} a cell, world: {first}": (
-            table.paced(paced)
-        ),
+        f"Whole rollouts in adaptive pace, {len(few)} a cell, world: {first}": (table.paced(paced)),
         "Minutes until a good canary has all traffic, median, by the baseline's failures": (
             table.good([*good, *(one for one in paced if one.task.effect == 1)])
         ),

@@ -81,7 +81,7 @@ def _detected(cells: Sequence[Outcome]) -> str:
 
 
 def paced(found: Sequence[Paced]) -> str:
-    """Whole rollouts at the judge's own pace."""
+    """Whole rollouts in adaptive pace."""
     lines = [_line("canary", "requests/s", "rolled back, %", "done after, min", "cost, min")]
     lines.append(_line("---", "---:", "---:", "---:", "---:"))
     ordered = sorted(found, key=_effect_and_load)

@@ -1,23 +1,41 @@
-"""Whole rollouts at the judge's own pace: how soon a good canary is done, what a bad one costs."""
+"""Whole rollouts by the product's own machine: how soon good ones are done, what bad ones cost.
 
-from dataclasses import dataclass
+State machine, judge and pace are those that run on Azure; only the endpoint is played.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from statistics import fmean, median
 
 from benchmarks.judge.measure import Task
+from benchmarks.judge.scenarios import Scenarios
 from benchmarks.judge.worlds import Endpoint, history
-from rollout.analysis.bound import excess_bound
-from rollout.analysis.dispersion import Past, learn
-from rollout.analysis.excess import Margin, Trace, weigh
-from rollout.analysis.pace import NEARLY_ALL, Seen, next_share
+from rollout.analysis.capacity import Load
+from rollout.analysis.pace import NEARLY_ALL
+from rollout.analysis.samples import Counts
 from rollout.analysis.split import Split
-from rollout.analysis.threshold import threshold
+from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
+from rollout.core.events import Event, Looked, StartRequested
+from rollout.core.head import Head
+from rollout.core.machine.decide import decide
+from rollout.core.policy import Policy
+from rollout.core.rollout import Order, Phase, Rollout
+from rollout.core.source import SourceFacts
+from rollout.core.traffic import Traffic
+from rollout.looks import MEASURED
+from rollout.measuring.minutes import counted
+from rollout.measuring.verdict import judged
 
 MINUTES_MAX = 60
+CANARY, BASELINE = "canary", "baseline"
+_ENDPOINT = EndpointId(subscription="b", resource_group="b", workspace="b", name="b")
+_NOON, _MINUTE = datetime(2026, 3, 2, 12, tzinfo=UTC), timedelta(minutes=1)
+_SECONDS_A_REQUEST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """How the seeds of one task ended, at the budget's pace with the schedule's latest times."""
+    """How the seeds of one task ended, under `policy_of` the task's scenarios."""
 
     task: Task
     promoted_after: tuple[int, ...]
@@ -30,8 +48,28 @@ class Paced:
         return median(self.promoted_after) if self.promoted_after else None
 
 
+def policy_of(scenarios: Scenarios) -> Policy:
+    """The scenario's shares and 95 % as weights, in adaptive pace; the rest by default.
+
+    The guard has no margin, as the judge has none where it is measured beside its peers.
+    """
+    shares = dict.fromkeys(share for share, _ in scenarios.schedule if share < NEARLY_ALL)
+    rules = {
+        "match": {"endpoint": _ENDPOINT.name},
+        "stages": [
+            {"canary": {"weight": share, "shortest_minutes": 1}}
+            for share in sorted([*shares, NEARLY_ALL])
+        ],
+        "guards": [{"metric": "error_rate", "worse_by_ratio": 1.0, "severity": "fail"}],
+        "pace": "adaptive",
+        "capacity": "ignore",
+    }
+    return Policy.model_validate(rules)
+
+
 def run(task: Task) -> Paced:
-    ends = [_rollout(task, seed) for seed in task.seeds]
+    policy = policy_of(task.scenarios)
+    ends = [_rollout(task, policy, seed) for seed in task.seeds]
     promoted = tuple(minute for minute, back, _ in ends if not back and minute <= MINUTES_MAX)
     per_minute = task.cell.requests_per_minute
     return Paced(
@@ -42,74 +80,116 @@ def run(task: Task) -> Paced:
     )
 
 
-def _rollout(task: Task, seed: int) -> tuple[int, bool, float]:
+def _rollout(task: Task, policy: Policy, seed: int) -> tuple[int, bool, float]:
     """The minute it ended, whether by a rollback, and the excess failures until minute 60."""
-    lag = task.scenarios.lag_minutes
-    past = learn(history(task.cell, task.world, task.scenarios.history_minutes, seed))
     endpoint = Endpoint.begin(task.cell, task.world, task.effect, MINUTES_MAX, seed)
-    enough = threshold(len(task.scenarios.shares), past.phi, strict=False)
-    shares, minutes = list[int](), list[Split]()
-    share, since = _first(task), 1
+    past = history(task.cell, task.world, task.scenarios.history_minutes, seed)
+    course = _Course(task, policy, past)
+    served = 0
     for number in range(1, MINUTES_MAX + 1):
-        shares.append(share)
-        minutes.append(endpoint.minute(number, share))
-        readable = minutes[: max(0, number - lag)]
-        trace = weigh(readable, past, Margin(), _restarts(shares[: len(readable)]))
-        if trace.most >= enough:
-            return number, True, _excess(task, minutes)
-        wanted = _next(task, past, readable, trace, (share, number - since + 1))
-        if wanted == 100:
-            rest = MINUTES_MAX - number
-            return number, False, _excess(task, minutes) + rest * _excess_at_full(task)
-        if wanted != share:
-            share, since = wanted, number + 1
-    return MINUTES_MAX + 1, False, _excess(task, minutes)
+        minute = endpoint.minute(number, course.share)
+        served += minute.canary
+        course.live_through(minute)
+        if course.rollout.phase is Phase.ROLLING_BACK:
+            return number, True, served * _excess_rate(task)
+        if course.share == 100:
+            rest = (MINUTES_MAX - number) * task.cell.requests_per_minute
+            return number, False, (served + rest) * _excess_rate(task)
+    return MINUTES_MAX + 1, False, served * _excess_rate(task)
 
 
-def _first(task: Task) -> int:
-    begin = Seen(0, task.cell.requests_per_minute, task.scenarios.lag_minutes)
-    return next_share(begin).share
+def _excess_rate(task: Task) -> float:
+    rate = task.cell.baseline_rate
+    return min(1.0, rate * task.effect) - rate
 
 
-def _next(
-    task: Task, past: Past, readable: list[Split], trace: Trace, held: tuple[int, int]
-) -> int:
-    """The pace's share, or the schedule's latest one if that is more and nothing is suspected."""
-    share, minutes_at_share = held
-    phi = trace.phi[-1] if trace.phi else past.phi
-    seen = Seen(
-        share=share,
-        requests_per_minute=task.cell.requests_per_minute,
-        lag_minutes=task.scenarios.lag_minutes,
-        excess_bound=excess_bound(readable, phi),
-        ln_e=trace.now,
-        usual_rate=past.rate or 0.0,
-        minutes_at_share=minutes_at_share,
+@dataclass
+class _Course:
+    """One rollout: its head row, the minutes it could read, and the time."""
+
+    task: Task
+    policy: Policy
+    past: list[tuple[int, int]]
+    head: Head = field(default_factory=lambda: Head(endpoint=_ENDPOINT))
+    now: datetime = _NOON
+
+    def __post_init__(self) -> None:
+        begins = self.now - len(self.past) * _MINUTE
+        self._read = {
+            begins + place * _MINUTE: {BASELINE: _counts(*one)}
+            for place, one in enumerate(self.past)
+        }
+        self._lag = self.task.scenarios.lag_minutes * _MINUTE
+        self._decide(self._start())
+        self._look()
+
+    @property
+    def rollout(self) -> Rollout:
+        assert self.head.rollout is not None, self.head
+        return self.head.rollout
+
+    @property
+    def share(self) -> int:
+        return self.rollout.observed.share(CANARY)
+
+    def live_through(self, minute: Split) -> None:
+        """A minute passes with these counts; those of the lag are not known yet."""
+        self._read[self.now] = {
+            CANARY: _counts(minute.canary, minute.canary_bad),
+            BASELINE: _counts(minute.baseline, minute.baseline_bad),
+        }
+        self.now += _MINUTE
+        self._look()
+
+    def _look(self) -> None:
+        """Look; a map that was asked for is there at once."""
+        self._decide(self._looked(self.rollout.observed))
+        while self.rollout.phase is Phase.SHIFTING:
+            self._decide(self._looked(self.rollout.wanted))
+
+    def _decide(self, event: Event) -> None:
+        self.head = decide(self.head, event, self.now).head
+
+    def _start(self) -> StartRequested:
+        return StartRequested(
+            id="start",
+            order=Order(endpoint=_ENDPOINT, deployment=CANARY, who="benchmark"),
+            policy=self.policy,
+            policy_name="benchmark",
+            view=_view(Traffic.all_to(BASELINE)),
+            owner="benchmark",
+            sources=SourceFacts(logs=False),
+            minute=_MINUTE,
+        )
+
+    def _looked(self, seen: Traffic) -> Looked:
+        until, rollout = self.now - self._lag, self.rollout
+        report = None
+        if rollout.phase in MEASURED and rollout.shares:
+            report = judged(rollout, counted(rollout, self._read, until), {}, managed=True)
+        return Looked(
+            id=f"look:{self.now}",
+            view=_view(seen),
+            report=report,
+            readable_until=until,
+            heard_until=until,
+            lag=self._lag,
+            load=Load(self.task.cell.requests_per_second, _SECONDS_A_REQUEST),
+        )
+
+
+def _counts(requests: int, bad: int) -> Counts:
+    return Counts({200: requests - bad, 424: bad})
+
+
+def _view(traffic: Traffic) -> EndpointView:
+    ready = Provisioning.SUCCEEDED
+    return EndpointView(
+        id=_ENDPOINT,
+        state=ready,
+        traffic=traffic,
+        deployments={
+            name: DeploymentView(name=name, state=ready, fingerprint="v1")
+            for name in (CANARY, BASELINE)
+        },
     )
-    paced = next_share(seen).share
-    scheduled = _scheduled(task, len(readable) + task.scenarios.lag_minutes + 1)
-    if trace.now >= 1.6:
-        return share
-    if share < NEARLY_ALL and paced < scheduled:
-        return min(scheduled, NEARLY_ALL)
-    return paced
-
-
-def _scheduled(task: Task, number: int) -> int:
-    shares = task.scenarios.shares
-    return shares[min(number, len(shares)) - 1]
-
-
-def _restarts(shares: list[int]) -> list[int | None]:
-    changes = [at for at in range(1, len(shares)) if shares[at] != shares[at - 1]][:3]
-    return [*changes, *(None,) * (3 - len(changes))]
-
-
-def _excess(task: Task, minutes: list[Split]) -> float:
-    rate = task.cell.baseline_rate
-    return sum(one.canary for one in minutes) * (min(1.0, rate * task.effect) - rate)
-
-
-def _excess_at_full(task: Task) -> float:
-    rate = task.cell.baseline_rate
-    return task.cell.requests_per_minute * (min(1.0, rate * task.effect) - rate)

@@ -44,7 +44,8 @@ def _enough(case: Case, past: Past) -> float:
 def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
     past, both = rates_of.past, rates_of.both
     bound = 1.0 if case.brief else rates_of.excess_bound
-    allowed = _allowed(case.guard, past, both)
+    usual = _usual(past, both)
+    allowed = _allowed(case.guard, usual)
     low, high = (0.0, None) if case.brief else rates_of.ratio_interval
     return Evidence(
         kind=Kind.SPLITS,
@@ -61,6 +62,7 @@ def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
         minutes_used=len(rates_of.paired),
         watermark=case.watermark,
         requests_needed=max(0, case.terms.least_requests - min(both.canary, both.baseline)),
+        usual_rate=usual,
     )
 
 
@@ -74,10 +76,14 @@ def _ratio(both: Split) -> float | None:
     return both.canary_bad / both.canary / (both.baseline_bad / both.baseline)
 
 
-def _allowed(guard: Guard, past: Past, both: Split) -> float:
+def _usual(past: Past, both: Split) -> float:
+    """The baseline's rate before the rollout; where nothing is known of that, beside it."""
+    return past.rate if past.rate is not None else both.baseline_bad / max(1, both.baseline)
+
+
+def _allowed(guard: Guard, usual: float) -> float:
     """The margin in points, at the baseline's usual rate."""
     ratio, points = margin(guard)
-    usual = past.rate if past.rate is not None else both.baseline_bad / max(1, both.baseline)
     return (ratio - 1) * usual + points
 
 

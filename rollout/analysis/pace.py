@@ -1,14 +1,27 @@
 """How fast a canary may grow: as far as the failures it could still cause are few enough."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rollout.analysis.threshold import WARNING
-from rollout.analysis.words import figures
+from rollout.analysis.words import count, figures, odds
 
-FIRST_MIN, FIRST_MAX = 1, 10
 GROWTH_MAX = 5
+AFTER_COPIES_MAX = 25
+"""From no live request, weights may be passed over as far as this."""
 HALF, NEARLY_ALL = 50, 95
 EXCESS_MIN, EXCESS_MAX = 0.001, 0.01
+
+
+class Rule(StrEnum):
+    """What keeps a canary from the next weight."""
+
+    WARNING = "warning"
+    UNREAD = "unread"
+    BUDGET = "budget"
+    UNPROVEN = "unproven"
+    GROWTH = "growth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +37,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is known now: the share in percent, its bound, its evidence, and for how long.
+    """What is known now: the share in percent, its bound, its evidence, and what was read of it.
 
-    `excess_bound` is `Evidence.excess_bound`: 1 when nothing is known.
+    `excess_bound` is `Evidence.excess_bound`: 1 when nothing is known. `minutes_read` are minutes
+    of the present share.
     """
 
     share: int
@@ -35,37 +49,34 @@ class Seen:
     excess_bound: float = 1.0
     ln_e: float = 0.0
     usual_rate: float = 0.0
-    minutes_at_share: int = 0
+    minutes_read: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The share to go to now (the present one: wait), and why."""
+    """How many of the shares ahead are taken (0: wait), and what keeps it from one more."""
 
-    share: int
-    because: str
+    steps: int
+    rule: Rule | None = None
+    because: str = ""
 
 
-def next_share(seen: Seen, budget: Budget | None = None) -> Pace:
-    """The largest share whose worst failures until they are noticed are within the budget.
+def next_step(seen: Seen, ahead: Sequence[int], budget: Budget | None = None) -> Pace:
+    """How far to go among the shares that a policy has written next, which rise.
 
-    Worst: as many more failures as the 95 % bound allows, for the lag and two minutes. The first
-    share is 1 to 10 %; later ones grow at most fivefold, after the present share's own minutes were
-    seen, and never while the evidence is a warning. Above 50 % it is 95 %, once the bound is as low
-    as the usual rate (0.1 to 1 %); at 95 % a bake of lag + 2 minutes, then all.
+    No share is taken while the evidence is a warning, before a minute of the present one was read
+    (at 95 % two), or where a canary as bad as its 95 % bound allows would fail more than the budget
+    until it is noticed: for the lag and two minutes. Above 50 % the bound has to be as low as the
+    usual rate (0.1 to 1 %). Shares are passed over to at most five times the present one, and not
+    past 50 %.
     """
-    if not seen.share:
-        return _go(seen, min(FIRST_MAX, max(FIRST_MIN, allowed(seen, budget))))
-    if seen.ln_e >= WARNING:
-        return Pace(seen.share, "the evidence is a warning")
-    dwell = seen.lag_minutes + (2 if seen.share >= NEARLY_ALL else 1)
-    if seen.minutes_at_share < dwell:
-        return Pace(seen.share, f"{seen.share} % must be seen for {dwell} minutes")
-    if seen.share >= NEARLY_ALL:
-        return _go(seen, 100)
-    if seen.share >= HALF:
-        return _last(seen)
-    return _go(seen, min(HALF, GROWTH_MAX * seen.share, allowed(seen, budget)))
+    limit = budget or Budget()
+    for steps, share in enumerate(ahead):
+        rules = [*_RULES, (Rule.GROWTH, _too_far)] if steps else _RULES
+        for rule, held in rules:
+            if because := held(seen, share, limit):
+                return Pace(steps, rule, because)
+    return Pace(len(ahead))
 
 
 def allowed(seen: Seen, budget: Budget | None = None) -> int:
@@ -75,16 +86,50 @@ def allowed(seen: Seen, budget: Budget | None = None) -> int:
     return 100 if worst <= failures else int(100 * failures / worst)
 
 
-def _last(seen: Seen) -> Pace:
+# -- what keeps a canary from a share, in words; nothing: it may have it ---------------------------
+
+
+def _warned(seen: Seen, _share: int, _budget: Budget) -> str:
+    return f"the evidence is a warning: {odds(seen.ln_e)}" if seen.ln_e >= WARNING else ""
+
+
+def _unread(seen: Seen, _share: int, _budget: Budget) -> str:
+    needed = 2 if seen.share >= NEARLY_ALL else 1
+    if seen.minutes_read >= needed:
+        return ""
+    return f"{count(needed, 'whole minute')} of the present share must be read first"
+
+
+def _over_budget(seen: Seen, share: int, budget: Budget) -> str:
+    limit = allowed(seen, budget)
+    if share <= limit or seen.share >= NEARLY_ALL:
+        return ""
+    return f"the budget of failed requests allows {limit} %, and {share} % is next"
+
+
+def _unproven(seen: Seen, share: int, _budget: Budget) -> str:
     limit = max(EXCESS_MIN, min(seen.usual_rate, EXCESS_MAX))
-    if seen.excess_bound <= limit:
-        return _go(seen, NEARLY_ALL)
+    if share <= HALF or seen.share >= NEARLY_ALL or seen.excess_bound <= limit:
+        return ""
     needed, has = figures(100 * limit), figures(100 * seen.excess_bound)
-    return Pace(seen.share, f"it may still be {has} points worse; {needed} are asked for")
+    return f"it may still be {has} points worse, and above {HALF} % no more than {needed} may be"
 
 
-def _go(seen: Seen, share: int) -> Pace:
-    if share <= seen.share:
-        return Pace(seen.share, "the budget of failures allows no larger share yet")
-    worst = figures(100 * seen.excess_bound)
-    return Pace(share, f"{share} % is within the budget, even if it were {worst} points worse")
+def _too_far(seen: Seen, share: int, _budget: Budget) -> str:
+    if not seen.share:
+        most = AFTER_COPIES_MAX
+        return f"after copies no more than {most} % is skipped to" if share > most else ""
+    if share > GROWTH_MAX * seen.share:
+        return f"{share} % would be more than {GROWTH_MAX} times the {seen.share} % of now"
+    return (
+        f"nothing beyond {HALF} % is skipped to from below it" if seen.share < HALF < share else ""
+    )
+
+
+_Held = Callable[[Seen, int, Budget], str]
+_RULES: Sequence[tuple[Rule, _Held]] = (
+    (Rule.WARNING, _warned),
+    (Rule.UNREAD, _unread),
+    (Rule.BUDGET, _over_budget),
+    (Rule.UNPROVEN, _unproven),
+)

@@ -107,7 +107,8 @@ class Evidence:
     """The numbers behind a finding, for a record that can be checked years later.
 
     Evidence is told as its natural logarithm: exp(`ln_e`) : 1 against a canary within the margin.
-    `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's.
+    `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's, and
+    `usual_rate` the baseline's before the rollout.
     A field is None where the kind of evidence has no such number.
     """
 
@@ -125,6 +126,7 @@ class Evidence:
     minutes_used: int = 0
     watermark: datetime | None = None
     requests_needed: int = 0
+    usual_rate: float | None = None
 
     @property
     def enough(self) -> bool:

@@ -235,7 +235,7 @@ class Policy(Frozen):
     ) = Field(None, description="statuses that count against a deployment; none: the platform's")
     strict: bool = Field(default=False, description="ask for evidence of 100 : 1 at the least")
     pace: Literal["fixed", "adaptive"] = Field(
-        "fixed", description="adaptive: skip weights, or wait, as the budget allows"
+        "fixed", description="adaptive: skip weights, or wait, as evidence and budget allow"
     )
     budget: Budget = Budget()
     capacity: Literal["check", "scale", "ignore"] = Field(

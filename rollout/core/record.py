@@ -192,6 +192,7 @@ def _told(rollout: Rollout | None) -> tuple[object, ...]:
     accepted = back.accepted_at if back else None
     return (
         *_place(rollout),
+        rollout.paced.rule if rollout.paced else None,
         rollout.further,
         rollout.source,
         rollout.pairs_from,

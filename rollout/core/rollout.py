@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from rollout.analysis.pace import Rule
 from rollout.analysis.report import Report
 from rollout.core.creation import CreateWish
 from rollout.core.endpoint import EndpointId
@@ -181,6 +182,13 @@ class Further(Frozen):
     mirror: int = Field(0, description="while copies gather evidence: their percent")
 
 
+class Paced(Frozen):
+    """What keeps a canary from its next weight though its guards pass (`pace: adaptive`)."""
+
+    rule: Rule
+    why: str
+
+
 class Origin(Frozen):
     """Where the code of a deployment comes from: a repository and one commit of it."""
 
@@ -242,6 +250,7 @@ class Rollout(Frozen):
     readable_until: datetime | None = Field(None, description="the watermark last seen")
     report: Report | None = None
     further: Further | None = Field(None, description="what this stage was given, once")
+    paced: Paced | None = Field(None, description="what its pace waited for last in this stage")
     hold: Hold | None = None
     asked: Asked | None = None
     rollback: Rollback | None = None

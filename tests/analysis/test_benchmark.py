@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.judge import page
+from benchmarks.judge import page, whole
 from benchmarks.judge.__main__ import main
-from benchmarks.judge.measure import Outcome
+from benchmarks.judge.measure import Outcome, Task
 from benchmarks.judge.reference import REFERENCE, differences
-from benchmarks.judge.scenarios import DEFAULT, Cell, Scenarios, World, WrongFile, load
+from benchmarks.judge.scenarios import ALL, DEFAULT, Cell, Scenarios, World, WrongFile, load
 
 SMALL: dict[str, Any] = {
     "lag_minutes": 1,
@@ -59,6 +59,21 @@ def test_a_scenario_of_ones_own_is_played(
     assert re.search(r"takes \d+\.\d ms of one core for an error guard", told)
     assert target.read_text() == f"above\n{page.BEGIN}\n{told}{page.END}\nbelow\n"
     assert "<svg" in picture.read_text()
+
+
+def test_a_whole_rollout_is_decided_by_the_machine_itself() -> None:
+    scenarios = load()
+    good = Task(scenarios, Cell(300, 0.004), scenarios.worlds[0], 1.0, range(3, 4))
+    broken = replace(good, effect=ALL)
+
+    ended, rolled_back = whole.run(good), whole.run(broken)
+
+    assert [stage.kind for stage in whole.policy_of(scenarios).plan(first=False)] == (
+        ["canary"] * 5 + ["bake"]
+    )
+    assert (ended.rolled_back, ended.promoted_after) == (0, (13,))  # 3 at 5, 20, 50 %, 4 at 95 %
+    assert rolled_back.rolled_back == 1
+    assert rolled_back.cost == pytest.approx(3 * 0.05, rel=0.1)  # seen in the first minute read
 
 
 def test_no_comparison_is_printed_when_a_peer_is_not_itself(

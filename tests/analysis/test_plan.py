@@ -1,4 +1,4 @@
-"""What a rollout will be able to see, how fast it may go, and whether it fits."""
+"""What a rollout will be able to see, and whether it fits."""
 
 import math
 from statistics import fmean
@@ -10,7 +10,6 @@ from benchmarks.judge.worlds import history, play
 from rollout.analysis.capacity import Load, capacity
 from rollout.analysis.dispersion import learn
 from rollout.analysis.excess import Margin, weigh
-from rollout.analysis.pace import Budget, Seen, allowed, next_share
 from rollout.analysis.plan import (
     Leg,
     Traffic,
@@ -140,40 +139,6 @@ def test_guards_that_cannot_decide_are_named() -> None:
 def test_what_cannot_be_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="not"):
         wrong()  # type: ignore[operator]
-
-
-# -- pace ----------------------------------------------------------------------------------------
-
-
-def test_a_rollout_begins_small() -> None:
-    assert next_share(Seen(0, 60, 2)).share == 10
-    assert next_share(Seen(0, 3000, 2)).share == 1
-    assert next_share(Seen(0, 0, 2)).share == 10
-
-
-@pytest.mark.parametrize(
-    ("seen", "share"),
-    [
-        (Seen(5, 3000, 2, excess_bound=0.01, minutes_at_share=2), 5),  # its data is not seen yet
-        (Seen(5, 3000, 2, excess_bound=0.01, minutes_at_share=3), 25),  # at most fivefold
-        (Seen(5, 3000, 2, excess_bound=0.1, minutes_at_share=3), 13),  # within the budget
-        (Seen(5, 3000, 2, excess_bound=0.01, ln_e=2.0, minutes_at_share=9), 5),  # a warning
-        (Seen(20, 3000, 2, excess_bound=0.01, minutes_at_share=3), 50),
-        (Seen(50, 3000, 2, excess_bound=0.01, usual_rate=0.004, minutes_at_share=9), 50),
-        (Seen(50, 3000, 2, excess_bound=0.0035, usual_rate=0.004, minutes_at_share=3), 95),
-        (Seen(95, 3000, 2, excess_bound=0.0035, minutes_at_share=3), 95),
-        (Seen(95, 3000, 2, excess_bound=0.0035, minutes_at_share=4), 100),
-    ],
-)
-def test_the_next_share(seen: Seen, share: int) -> None:
-    assert next_share(seen).share == share
-    assert next_share(seen).because
-
-
-def test_a_larger_budget_never_slows() -> None:
-    seen = Seen(5, 3000, 2, excess_bound=0.2, minutes_at_share=3)
-
-    assert allowed(seen, Budget(400)) >= allowed(seen)
 
 
 # -- capacity ------------------------------------------------------------------------------------

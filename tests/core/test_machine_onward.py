@@ -12,7 +12,9 @@ from rollout.core.events import Looked
 from rollout.core.head import Debt
 from rollout.core.machine.decide import decide
 from rollout.core.policy import Policy
-from rollout.core.rollout import HoldCause, Phase
+from rollout.core.record import record
+from rollout.core.rollout import HoldCause, Phase, StageClock
+from rollout.views import view
 from tests.builders import (
     CANARY_5,
     MINUTE,
@@ -45,15 +47,32 @@ WEIGHTS: tuple[Any, ...] = (
 SCALE_UP = ScaleDeployment(endpoint=an_endpoint(), deployment="green", instances=7)
 
 
-def passing(load: Load | None, bound: float | None = None, **view: Any) -> Looked:
+MANY_WEIGHTS: tuple[Any, ...] = (
+    CANARY_5,
+    {"canary": {"weight": 10}},
+    {"canary": {"weight": 25}},
+    {"canary": {"weight": 50}},
+)
+
+
+def passing(
+    load: Load | None, bound: float | None = None, usual_rate: float = 0.0, **view: Any
+) -> Looked:
     """A look at a stage at 5 % that has passed, on an endpoint with that load."""
-    report = PASS if bound is None else Report((_bounded(bound),))
+    report = PASS if bound is None else Report((_bounded(bound, usual_rate),))
     look = measured(a_view(split(5), **view), report, LATER)
     return look.model_copy(update={"load": load, "lag": 2 * MINUTE})
 
 
-def _bounded(bound: float) -> Any:
-    evidence = Evidence(Kind.SPLITS, ln_e=0, ln_e_most=0, threshold=3.2, excess_bound=bound)
+def _bounded(bound: float, usual_rate: float) -> Any:
+    evidence = Evidence(
+        Kind.SPLITS,
+        ln_e=0,
+        ln_e_most=0,
+        threshold=3.2,
+        excess_bound=bound,
+        usual_rate=usual_rate,
+    )
     return replace(a_finding(Verdict.PASS), evidence=evidence)
 
 
@@ -70,14 +89,38 @@ def test_a_fixed_pace_goes_stage_by_stage() -> None:
     assert stage_after(policy, passing(QUIET, bound=0.0001)) == 1
 
 
-@pytest.mark.parametrize(("bound", "stage"), [(0.1, 2), (0.05, 2), (0.04, 2), (0.001, 2)])
+@pytest.mark.parametrize(
+    ("bound", "weight"),
+    [(0.11, 10), (0.04, 25), (0.001, 25)],  # 50 % would be more than five times 5 %
+)
 def test_an_adaptive_pace_skips_to_the_largest_weight_within_the_budget(
-    bound: float, stage: int
+    bound: float, weight: int
 ) -> None:
     """600 requests a minute for four minutes at this bound; 40 + 24 failures are allowed."""
-    policy = a_policy(*WEIGHTS, pace="adaptive")
+    policy = a_policy(*MANY_WEIGHTS, pace="adaptive")
 
-    assert stage_after(policy, passing(QUIET, bound)) == (1 if bound > 0.053 else stage)
+    decision = decide(a_head(a_rollout(policy=policy)), passing(QUIET, bound), LATER)
+
+    assert decision.actions == (set_traffic(split(weight), split(5)),)
+
+
+def test_what_keeps_an_adaptive_pace_from_more_stands_in_the_history() -> None:
+    head = a_head(a_rollout(policy=a_policy(*MANY_WEIGHTS, pace="adaptive")))
+    look = passing(QUIET, bound=0.001)
+
+    _, _, entry = record(head, decide(head, look, LATER), look, LATER)
+
+    assert entry is not None
+    assert entry.why == (
+        "canary 5 % passed all its guards; no further, since 50 % would be more than 5 times the"
+        " 5 % of now"
+    )
+
+
+def test_without_a_known_load_an_adaptive_pace_skips_nothing() -> None:
+    policy = a_policy(*MANY_WEIGHTS, pace="adaptive")
+
+    assert stage_after(policy, passing(None, bound=0.001)) == 1
 
 
 def test_an_adaptive_pace_never_skips_an_approval() -> None:
@@ -104,6 +147,71 @@ def test_an_adaptive_pace_waits_where_the_next_weight_is_over_the_budget() -> No
     )
 
 
+def test_what_it_waits_for_is_told_once_and_shown_as_long_as_it_waits() -> None:
+    head = a_head(a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive")))
+    look = passing(QUIET, bound=1.0)
+
+    waiting, _, entry = record(head, decide(head, look, LATER), look, LATER)
+    _, _, again = record(waiting, decide(waiting, look, LATER), look, LATER)
+
+    told = "the budget of failed requests allows 2 %, and 25 % is next"
+    assert entry is not None
+    assert entry.why == f"canary 5 %: {told}"
+    assert again is None
+    assert waiting.rollout is not None
+    assert (
+        view(waiting, waiting.rollout, LATER).waits_for
+        == f"in canary 5 %, whose guards pass: {told}"
+    )
+
+
+def test_an_adaptive_pace_waits_on_a_warning_of_any_guard_that_counts() -> None:
+    rollout = a_rollout(policy=a_policy(*MANY_WEIGHTS, pace="adaptive"))
+    look = passing(QUIET, bound=0.001)
+    evidence = Evidence(Kind.LIMIT, ln_e=2.0, ln_e_most=2.0, threshold=3.2)
+    worrying = replace(a_finding(Verdict.PASS), evidence=evidence)
+    assert look.report is not None
+    warned = look.model_copy(update={"report": Report((*look.report.findings, worrying))})
+
+    decision = decide(a_head(rollout), warned, LATER)
+
+    assert decision.actions == ()
+    assert decision.why == "canary 5 %: the evidence is a warning: 7.39 : 1"
+
+
+def test_an_adaptive_pace_waits_until_a_minute_of_the_share_was_read() -> None:
+    hasty = {"canary": {"weight": 5, "shortest_minutes": 0}}
+    rollout = a_rollout(policy=a_policy(hasty, *MANY_WEIGHTS[1:], pace="adaptive"))
+    look = passing(QUIET, bound=0.001).model_copy(update={"heard_until": NOON + MINUTE / 2})
+
+    decision = decide(a_head(rollout), look, NOON + 2 * MINUTE)
+
+    assert decision.actions == ()
+    assert decision.why == "canary 5 %: one whole minute of the present share must be read first"
+
+
+@pytest.mark.parametrize(("bound", "goes"), [(0.004, True), (0.005, False)])
+def test_all_traffic_too_is_given_only_by_a_canary_that_is_known_to_be_good(
+    bound: float, *, goes: bool
+) -> None:
+    policy = a_policy({"canary": {"weight": 5}}, {"canary": {"weight": 50}}, pace="adaptive")
+    rollout = a_rollout(stage=1, policy=policy)
+    look = passing(QUIET, bound, usual_rate=0.004).model_copy(update={"view": a_view(split(50))})
+
+    decision = decide(a_head(rollout), look, LATER)
+
+    assert bool(decision.actions) == goes
+    assert goes or decision.why == (
+        "canary 50 %: it may still be 0.5 points worse, and above 50 % no more than 0.4 may be"
+    )
+
+
+def test_a_fixed_pace_knows_none_of_these_rules() -> None:
+    policy = a_policy({"canary": {"weight": 5}}, {"canary": {"weight": 95}})
+
+    assert stage_after(policy, passing(BUSY, bound=1.0, green=a_deployment(instances=99))) == 1
+
+
 def test_an_adaptive_pace_that_waited_too_long_does_as_the_policy_says() -> None:
     rollout = a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive"))
     after_an_hour = NOON + 61 * MINUTE
@@ -115,6 +223,20 @@ def test_an_adaptive_pace_that_waited_too_long_does_as_the_policy_says() -> None
     hold = rollout_of(decision).hold
     assert hold is not None
     assert hold.cause is HoldCause.INCONCLUSIVE
+    assert hold.why == (
+        "canary 5 % is undecided after 60 minutes:"
+        " the budget of failed requests allows 2 %, and 25 % is next"
+    )
+
+
+def test_at_a_stages_longest_time_a_policy_may_go_on_whatever_the_pace() -> None:
+    policy = a_policy(*WEIGHTS, pace="adaptive", on_inconclusive="advance")
+    after_an_hour = NOON + 61 * MINUTE
+    look = passing(QUIET, bound=1.0).model_copy(update={"heard_until": after_an_hour})
+
+    decision = decide(a_head(a_rollout(policy=policy)), look, after_an_hour)
+
+    assert decision.actions == (set_traffic(split(25), split(5)),)
 
 
 # -- room --------------------------------------------------------------------------------------
@@ -146,6 +268,19 @@ def test_a_hold_for_want_of_room_ends_when_the_instances_are_there() -> None:
     decision = decide(a_head(rollout), passing(BUSY, green=more), LATER)
 
     assert decision.actions == (set_traffic(split(25), split(5)),)
+
+
+def test_room_that_comes_is_not_taken_while_the_pace_holds_it_back() -> None:
+    policy = a_policy(*MANY_WEIGHTS, pace="adaptive")
+    hold, clock = a_hold(HoldCause.CAPACITY), StageClock(ran=8 * MINUTE)
+    rollout = a_rollout(Phase.HOLDING, hold=hold, policy=policy, clock=clock)
+    look = passing(BUSY, bound=1.0, green=a_deployment(instances=99))
+
+    decision = decide(a_head(rollout), look, LATER)
+
+    assert decision.actions == ()
+    assert rollout_of(decision).phase is Phase.MEASURING
+    assert "the budget of failed requests allows 1 %, and 10 % is next" in decision.why
 
 
 def test_the_policy_may_have_the_canary_scaled() -> None:

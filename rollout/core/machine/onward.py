@@ -1,86 +1,109 @@
-"""Where a stage that has passed leads: whether there is room, and how far the budget allows."""
+"""Where a stage that has passed leads: how far the pace goes, and whether there is room."""
 
 from datetime import datetime
 
 from rollout.analysis import pace
 from rollout.analysis.capacity import Room, capacity
 from rollout.analysis.report import Finding, Metric
+from rollout.analysis.threshold import WARNING
 from rollout.core.actions import ScaleDeployment
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine.decision import Decision, hold, stay, with_rollout
-from rollout.core.machine.stages import enter_stage
+from rollout.core.machine.stages import carry_on, enter_stage
 from rollout.core.policy import Bake, Canary, Mirror
-from rollout.core.rollout import HoldCause, Rollout
+from rollout.core.rollout import HoldCause, Paced, Rollout
 
 
 def onward(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str) -> Decision:
     """The next stage; or a hold, or more instances, where there is no room for its share."""
     index = next_index(rollout, event)
     lacking = _lacking(head, rollout, event, index, now)
-    return lacking or enter_stage(head, rollout, index, now, why)
+    return lacking or enter_stage(head, rollout, index, now, _and_no_further(rollout, event, why))
 
 
 def may_pass(rollout: Rollout, event: Looked) -> bool:
-    """Whether every guard that counts passes, and the budget has room for what is next."""
+    """Whether every guard that counts passes, and the pace lets it have what is next."""
     report = event.report
     passes = report is not None and bool(report.counting) and not report.open
-    return passes and not over_budget(rollout, event)
+    return passes and held_back(rollout, event) is None
 
 
 # -- pace -----------------------------------------------------------------------------------------
 
 
 def next_index(rollout: Rollout, event: Looked) -> int:
-    """The next stage as written; or, in adaptive pace, the largest weight within the budget."""
-    limit, ahead = _limit(rollout, event), _weights_ahead(rollout)
-    fits = [index for index, weight in ahead if limit is not None and weight <= limit]
-    return fits[-1] if fits else rollout.stage + 1
+    """The next stage as written; or, in adaptive pace, as far among the weights as it goes."""
+    paced = _pace(rollout, event)
+    return rollout.stage + max(1, paced.steps if paced else 1)
 
 
-def over_budget(rollout: Rollout, event: Looked) -> str | None:
-    """Why the next weight is to wait, in adaptive pace; None: it need not."""
-    limit, ahead = _limit(rollout, event), _weights_ahead(rollout)
-    if limit is None or not ahead or ahead[0][1] <= limit:
+def held_back(rollout: Rollout, event: Looked) -> Paced | None:
+    """What keeps it from the next weight, in adaptive pace; None: nothing does."""
+    paced = _pace(rollout, event)
+    if paced is None or paced.steps or paced.rule is None:
         return None
-    return f"the budget of failed requests allows {limit} %, and {ahead[0][1]} % is next"
+    return Paced(rule=paced.rule, why=paced.because)
 
 
-def _limit(rollout: Rollout, event: Looked) -> int | None:
-    """The largest share whose worst failures until they are noticed are within the budget."""
-    if rollout.policy.pace == "fixed" or event.load is None:
+def _and_no_further(rollout: Rollout, event: Looked, why: str) -> str:
+    paced = _pace(rollout, event)
+    return f"{why}; no further, since {paced.because}" if paced and paced.because else why
+
+
+def _pace(rollout: Rollout, event: Looked) -> pace.Pace | None:
+    """None where a stage follows that gives no share, or the policy's pace is fixed."""
+    ahead = _shares_ahead(rollout)
+    if rollout.policy.pace == "fixed" or not ahead:
         return None
-    return pace.allowed(seen(rollout, event), budget(rollout))
+    if event.load is None:  # unknown: nothing is passed over
+        ahead = ahead[:1]
+    return pace.next_step(seen(rollout, event), ahead, budget(rollout))
 
 
 def budget(rollout: Rollout) -> pace.Budget:
     return pace.Budget(**rollout.policy.budget.model_dump())
 
 
-def _weights_ahead(rollout: Rollout) -> list[tuple[int, int]]:
-    """The weights that follow, up to the first stage that is not one, or that asks hooks."""
+def _shares_ahead(rollout: Rollout) -> list[int]:
+    """The shares that follow, up to the first stage that gives none, or that asks hooks.
+
+    All traffic is never passed on to: it is there only where it is next.
+    """
+    stages = rollout.stages[rollout.stage + 1 :]
+    if stages and isinstance(stages[0], Bake):
+        return [live_share(rollout, 100)]
     ahead = []
-    for index, stage in enumerate(rollout.stages[rollout.stage + 1 :], rollout.stage + 1):
+    for stage in stages:
         if not isinstance(stage, Canary):
             break
-        ahead.append((index, stage.weight))
+        ahead.append(live_share(rollout, stage.weight))
         if any(hook.confirm for hook in stage.hooks):
             break  # its hooks have a word to say: it is not passed over
     return ahead
 
 
 def seen(rollout: Rollout, event: Looked) -> pace.Seen:
-    """What the budget of failed requests is reckoned from."""
-    assert event.load is not None, event
+    """What the pace is reckoned from."""
     errors = _error_finding(event)
     evidence = errors.evidence if errors else None
     bound = evidence.excess_bound if evidence else None
+    load = event.load.requests_per_second if event.load else 0.0
     return pace.Seen(
         share=rollout.observed.share(rollout.canary),
-        requests_per_minute=event.load.requests_per_second * rollout.minute.total_seconds(),
+        requests_per_minute=load * rollout.minute.total_seconds(),
         lag_minutes=round(event.lag / rollout.minute),
         excess_bound=1.0 if bound is None else bound,
+        ln_e=max((one.evidence.ln_e for one in warned(event) if one.evidence), default=0.0),
+        usual_rate=(evidence.usual_rate if evidence else None) or 0.0,
+        minutes_read=rollout.clock.measured_for / rollout.minute,
     )
+
+
+def warned(event: Looked) -> list[Finding]:
+    """The findings that count whose evidence is a warning."""
+    counting = event.report.counting if event.report else ()
+    return [one for one in counting if one.evidence and one.evidence.ln_e >= WARNING]
 
 
 def _error_finding(event: Looked) -> Finding | None:
@@ -154,6 +177,8 @@ def room_has_come(head: Head, rollout: Rollout, event: Looked, now: datetime) ->
     held = rollout.hold
     if held is None or held.cause is not HoldCause.CAPACITY:
         return None
+    if paced := held_back(rollout, event):
+        return carry_on(head, rollout, now, f"{rollout.here}: {paced.why}")
     index = next_index(rollout, event)
     found = room(rollout, event, index)
     if found is None or not found.enough:

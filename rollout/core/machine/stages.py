@@ -57,6 +57,7 @@ def enter_stage(head: Head, rollout: Rollout, index: int, now: datetime, why: st
         "clock": StageClock(),
         "share_since": None,
         "further": None,
+        "paced": None,
         "hold": None,
         "asked": None,
         "trouble": None,

@@ -5,12 +5,18 @@ from datetime import datetime
 
 from rollout.analysis import pace
 from rollout.analysis.report import Finding, Report, Verdict
-from rollout.analysis.threshold import WARNING
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, stay
-from rollout.core.machine.onward import budget, live_share, room_for, scale_for, seen
+from rollout.core.machine.onward import (
+    budget,
+    live_share,
+    room_for,
+    scale_for,
+    seen,
+    warned,
+)
 from rollout.core.machine.stages import ask_people, go_on, question
 from rollout.core.patience import OnTooLittle, TooLittle
 from rollout.core.policy import Approval, Bake, Canary, Mirror, Stage, Trial
@@ -106,10 +112,8 @@ def _no_notch(rollout: Rollout, event: Looked, weight: int) -> str | None:
     assert isinstance(here, Canary), here
     if live_share(rollout, weight) <= rollout.observed.share(rollout.canary):
         return f"{weight} % is the next weight already"
-    report = event.report or Report()
-    warned = [one for one in report.counting if one.evidence and one.evidence.ln_e >= WARNING]
-    if warned:
-        return f"the evidence is a warning: {warned[0].because}"
+    if worrying := warned(event):
+        return f"the evidence is a warning: {worrying[0].because}"
     if event.load is None:
         return "it is not known how many requests come"
     allowed = pace.allowed(seen(rollout, event), budget(rollout))
