@@ -12,11 +12,11 @@ from statistics import median
 from typing import NamedTuple, TypeAlias
 
 from rollout.analysis.grid import BIT, added, geometric, scaled
+from rollout.analysis.likeness import blended, worth
 from rollout.analysis.split import Split
 
 PHI_MAX = 15.0
 PHI_NOTICED = 1.35
-PRIOR_MINUTES = 6
 VARIANCE_LEAST = 0.15
 REMEMBERED = 256
 """Minutes, and histories, whose terms are kept: guards share them, and looks."""
@@ -29,10 +29,16 @@ _Past: TypeAlias = tuple[int, int] | None
 
 
 class Past(NamedTuple):
-    """What the baseline's history says: its usual rate (None: no history) and dispersion."""
+    """What the baseline's history says: its usual rate (None: no history) and dispersion.
+
+    `phi` takes a small dispersion for none. `measured` is what was counted, and `minutes` says how
+    many of a trial's minutes that is worth; 0: nothing was, and `phi` stands for it.
+    """
 
     rate: float | None = None
     phi: float = 1.0
+    measured: float = 1.0
+    minutes: float = 0.0
 
 
 def learn(history: Sequence[tuple[int, int]]) -> Past:
@@ -52,7 +58,10 @@ def _learnt(history: tuple[tuple[int, int], ...]) -> Past:
     requests, bad = map(sum, zip(*there, strict=True))
     rate = bad / requests
     errors = [one and one[1] - one[0] * rate for one in kept]
-    return Past((bad + 0.5) / (requests + 1), _phi_of(errors, bad))
+    phi = _phi_of(errors, bad) if bad else 1.0
+    known = worth([one for one in errors if one is not None])
+    noticed = phi if phi >= PHI_NOTICED else 1.0
+    return Past((bad + 0.5) / (requests + 1), noticed, phi, known)
 
 
 def _without_outages(history: Sequence[tuple[int, int]]) -> list[_Past]:
@@ -70,8 +79,7 @@ def _phi_of(errors: Sequence[float | None], bad: int) -> float:
     kept = len(errors) - errors.count(None)
     at_once, next_, after = (_covariance(errors, lag) for lag in range(3))
     scatter = at_once - max(0.0, 2 * next_ - after)
-    phi = min(PHI_MAX, max(1.0, (scatter * kept + 2) / (bad + 2)))
-    return phi if phi >= PHI_NOTICED and bad > 0.5 else 1.0
+    return min(PHI_MAX, max(1.0, (scatter * kept + 2) / (bad + 2)))
 
 
 def _covariance(errors: Sequence[float | None], lag: int) -> float:
@@ -110,7 +118,7 @@ class Scatter:
     """
 
     def __init__(self, minutes: Sequence[Split], past: Past) -> None:
-        self._prior = past.phi
+        self._past = past if past.minutes else past._replace(measured=past.phi)
         self._minutes: list[tuple[int, Split, float]] = []
         usual = _Usual(past)
         for number, minute in enumerate(minutes):
@@ -119,7 +127,7 @@ class Scatter:
             usual.add(minute)
         self._begin()
         self._surprises: dict[_Fit, list[float]] = {}
-        self._phis = {0: max(1.0, past.phi)}
+        self._phis = {0: max(1.0, self._past.measured)}
 
     def _begin(self) -> None:
         self._seen, self._scores = 0, _Scores()
@@ -149,9 +157,8 @@ class Scatter:
         return self._phis[seen]
 
     def _reckoned(self, seen: int) -> float:
-        weight = PRIOR_MINUTES + seen - 1
-        scatter = PRIOR_MINUTES * self._prior + self._surprise(self._best(seen), seen)
-        return max(1.0, scatter / weight)
+        surprise = self._surprise(self._best(seen), seen)
+        return blended(self._past.measured, self._past.minutes, surprise, seen - 1)
 
     def _best(self, seen: int) -> "_Fit":
         """What fits best; of equals the first, and an excess in points before a multiple."""

@@ -10,9 +10,10 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rollout.analysis.dispersion import PRIOR_MINUTES, VARIANCE_LEAST
+from rollout.analysis.dispersion import VARIANCE_LEAST
 from rollout.analysis.excess import Trace
 from rollout.analysis.grid import iterated, log_mean, log_sum
+from rollout.analysis.likeness import PRIOR_MINUTES
 
 ABOVE = iterated(1.25, 30, 8)
 """How many times the odds of the limit the rate may be."""

@@ -16,9 +16,9 @@ from functools import cache, partial
 from statistics import NormalDist
 from typing import NamedTuple
 
-from rollout.analysis.dispersion import PRIOR_MINUTES
 from rollout.analysis.excess import Trace
 from rollout.analysis.grid import log_mean
+from rollout.analysis.likeness import PRIOR_MINUTES
 from rollout.analysis.report import Arm, Metric
 from rollout.analysis.samples import Counts, Latency
 

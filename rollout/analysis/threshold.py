@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from rollout.analysis.dispersion import PRIOR_MINUTES
+from rollout.analysis.likeness import PRIOR_MINUTES
 from rollout.analysis.report import ANSWERS, Guard, Metric
 
 SHORT = math.log(25)
@@ -15,7 +15,8 @@ DOUBT = max(
 )
 """The dispersion's relative variance where it is least certain, after k minutes of a trial.
 
-A mean of n squares has 2 / n. Six minutes' weight is the history's mean, k are the trial's own.
+A mean of n squares has 2 / n. Six minutes' weight is the history's mean, k are the trial's own: the
+history weighs more only where the trial is like it (`likeness`).
 """
 SCATTERED = math.expm1(LONG * DOUBT) / DOUBT
 """Where failures come in clusters: 380 : 1.

@@ -102,7 +102,7 @@ def _gains(minute: Split, margin: Margin, usual: float) -> list[float]:
 
 margins = st.builds(Margin, st.sampled_from([1.0, 1.25, 2.0]), st.sampled_from([0, 0.0005, 0.05]))
 starts = st.lists(st.none() | st.integers(0, 8), min_size=3, max_size=3)
-pasts = st.builds(Past, st.floats(0.0001, 0.3), st.floats(1, 15))
+pasts = st.tuples(st.floats(0.0001, 0.3), st.floats(1, 15)).map(lambda known: Past(*known))
 
 
 def plain_interval(table: list[Split], phi: float) -> tuple[float, float | None]:
