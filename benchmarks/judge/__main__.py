@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.judge import measure, page, picture, table, timed, whole
+from benchmarks.judge import measure, options, page, picture, table, timed, whole
 from benchmarks.judge.measure import Outcome, Task
 from benchmarks.judge.reference import differences
 from benchmarks.judge.scenarios import DEFAULT, Cell, Scenarios, WrongFile, load
@@ -82,25 +82,12 @@ def _told(pool: Executor, scenarios: Scenarios, seeds: range, outcomes: Sequence
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge", description=__doc__)
     parser.add_argument("--scenarios", type=Path, default=DEFAULT, help="a scenario file")
-    parser.add_argument("--seeds", type=_seeds, default=range(1000, 1300), help="first-last")
+    parser.add_argument("--seeds", type=options.seeds, default=range(1000, 1300), help="first-last")
     parser.add_argument("--quick", action="store_true", help="40 rollouts a cell, under a minute")
-    parser.add_argument("--processes", type=_processes, default=2)
+    parser.add_argument("--processes", type=options.processes, default=2)
     parser.add_argument("--picture", type=Path, help="where to draw the picture (SVG)")
     parser.add_argument("--page", type=Path, help="the page whose tables are redrawn")
     return parser
-
-
-def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    if not (first.isdigit() and last.isdigit() and int(first) < int(last)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no range; write first-last, as in 1000-1299")
-    return range(int(first), int(last) + 1)
-
-
-def _processes(text: str) -> int:
-    if not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; write 1 or more")
-    return int(text)
 
 
 def _tasks(scenarios: Scenarios, seeds: range) -> list[Task]:

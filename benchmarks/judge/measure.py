@@ -57,10 +57,10 @@ def run(task: Task) -> list[Outcome]:
     scenarios = task.scenarios
     found: dict[str, list[tuple[int | None, int]]] = {name: [] for name in RULES}
     for seed in task.seeds:
-        trial = _trial(task, seed)
+        played = trial(task, seed)
         for name, rule in RULES.items():
-            minute = rule(trial)
-            served = sum(one.canary for one in trial.minutes[:minute])
+            minute = rule(played)
+            served = sum(one.canary for one in played.minutes[:minute])
             found[name].append((minute, served))
     bound = exposure_bound(scenarios, task.cell, task.effect)
     rate = task.cell.baseline_rate
@@ -80,7 +80,8 @@ def run(task: Task) -> list[Outcome]:
     ]
 
 
-def _trial(task: Task, seed: int) -> Trial:
+def trial(task: Task, seed: int) -> Trial:
+    """One rollout on the scenario's own schedule, and the baseline's minutes before it."""
     scenarios = task.scenarios
     past = history(task.cell, task.world, scenarios.history_minutes, seed)
     minutes = play(scenarios, task.cell, task.world, task.effect, seed)

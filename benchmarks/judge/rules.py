@@ -37,13 +37,17 @@ Rule = Callable[[Trial], int | None]
 def judge(trial: Trial) -> int | None:
     """The judge of this repository with no margin, as the bound it is measured by has none."""
     past = learn(trial.history)
-    changes = [at for at in range(1, len(trial.shares)) if trial.shares[at] != trial.shares[at - 1]]
-    restarts = [at for at in changes if at < len(trial.minutes)][:3]
-    slots = [*restarts, *(None,) * (3 - len(restarts))]
-    trace = weigh(trial.minutes, past, Margin(), slots)
+    trace = weigh(trial.minutes, past, Margin(), share_changes(trial))
     enough = threshold(len(trial.shares), past.phi, strict=False)
     reached = (at for at, ln_e in enumerate(trace.ln_e, 1) if ln_e >= enough)
     return _within(next(reached, None), trial)
+
+
+def share_changes(trial: Trial) -> list[int | None]:
+    """The minutes at which the judge starts fresh accounts: at the first three changes."""
+    changes = [at for at in range(1, len(trial.shares)) if trial.shares[at] != trial.shares[at - 1]]
+    restarts = [at for at in changes if at < len(trial.minutes)][:3]
+    return [*restarts, *(None,) * (3 - len(restarts))]
 
 
 def _within(minute: int | None, trial: Trial) -> int | None:

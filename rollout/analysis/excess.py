@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from rollout.analysis.dispersion import Past, Scatter
@@ -33,6 +34,10 @@ _TIMES = tuple((g, math.log2(g)) for g in TIMES)
 
 _Ratio: TypeAlias = tuple[float, float]
 """Of an alternative: the ratio of the arms' rates, and its logarithm beyond the margin in bits."""
+
+
+Counted: TypeAlias = tuple[float, float, float, float]
+"""A minute's counts as `Split` has them; what is expected is no whole number."""
 
 
 class Margin(NamedTuple):
@@ -120,6 +125,25 @@ def may_reach(
     return False
 
 
+Expected: TypeAlias = tuple[int, Sequence[tuple[float, Counted]]]
+"""So many minutes alike, each of which may count this, with what probability."""
+
+
+def foreseen(
+    stretches: Sequence[Expected], margin: Margin, usual: float, phi: float, share_changes: int
+) -> float:
+    """The evidence when all minutes add what they are expected to; stretches differ in share."""
+    begins = list(accumulate([minutes for minutes, _ in stretches], initial=0))[1:-1]
+    starts = begins[:share_changes]
+    stake = _Stake([*starts, *(None,) * (share_changes - len(starts))])
+    for (minutes, each), number in zip(stretches, [0, *begins], strict=True):
+        mean = [0.0] * _ALTERNATIVES
+        for likely, minute in each:
+            mean = added(mean, scaled(likely, _steps(minute, margin, usual)))
+        stake.add(number, scaled(minutes, mean))
+    return stake.ln_e(phi)
+
+
 class _Stake:
     """The log-likelihood ratios since each start; on each start one part of the stake is laid."""
 
@@ -162,7 +186,7 @@ class _Stake:
         return top + math.log(sum(parts))
 
 
-def _steps(minute: Split, margin: Margin, usual: float) -> Sequence[float]:
+def _steps(minute: Counted, margin: Margin, usual: float) -> Sequence[float]:
     """What one minute adds to each alternative's log-likelihood ratio against the margin."""
     canary, canary_bad, baseline, baseline_bad = map(float, minute)  # mixed with ints it is slow
     bad, requests, log2 = canary_bad + baseline_bad, canary + baseline, math.log2

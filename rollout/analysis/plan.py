@@ -3,10 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
+from rollout.analysis.chance import Asked, Course, Rates, chance
 from rollout.analysis.excess import Margin
-from rollout.analysis.threshold import threshold
 from rollout.analysis.words import count, figures, percent
 
 ENOUGH = math.log(100)
@@ -87,35 +86,32 @@ def _part(a: float, b: float) -> float:
     return a * math.log(a / b) if b > 0 else math.inf
 
 
-def detection(nats: float, phi: float = 1.0) -> float:
-    """The chance to be rolled back when the schedule yields so many nats; 80 % needs 8.7.
-
-    More where failures scatter, since more evidence is asked for there.
-    """
-    needed = 4.8 + threshold(0, phi, strict=True) - ENOUGH
-    return NormalDist().cdf((nats - needed) / math.sqrt(2 * nats)) if nats > 0 else 0.0
-
-
 def foresee(
-    legs: Sequence[Leg], traffic: Traffic, times: float, margin: Margin, lag_minutes: int = 2
+    legs: Sequence[Leg], traffic: Traffic, times: float, asked: Asked, lag_minutes: int = 2
 ) -> Sight:
     """What this schedule sees of a canary that fails `times` as often as the baseline."""
+    compared = [leg for leg in legs if 0 < leg.share < 100 and leg.minutes]
+    rates = Rates(min(1.0, times * traffic.usual_rate), traffic.usual_rate, traffic.phi)
+    likely = chance([_course(leg, traffic) for leg in compared], rates, asked)
     each = [leg for leg in legs for _ in range(leg.minutes) if leg.share < 100]
-    rate = min(1.0, times * traffic.usual_rate)
-    gains = [_gain(leg, traffic, rate, margin) for leg in each]
-    chance = detection(sum(gains), traffic.phi)
-    found = _first_enough(gains)
+    found = _first_enough([_gain(leg, traffic, rates.canary, asked.margin) for leg in each])
     served = None
     if found is not None:
         served = sum(_live(leg, traffic) for leg in each[: found + lag_minutes])
-    return Sight(times, chance, found, served, _sentence(times, chance, found, served))
+    return Sight(times, likely, found, served, _sentence(times, likely, found, served))
+
+
+def _course(leg: Leg, traffic: Traffic) -> Course:
+    """Of mirrored requests the baseline answers all, and the canary the copies."""
+    canary = traffic.requests_per_minute * leg.share / 100
+    baseline = traffic.requests_per_minute - (0.0 if leg.mirrored else canary)
+    return Course(leg.minutes, canary, baseline)
 
 
 def _gain(leg: Leg, traffic: Traffic, canary_rate: float, margin: Margin) -> float:
-    part = leg.share / 100
-    requests = traffic.requests_per_minute
-    if leg.mirrored:  # the baseline answers everything, the canary copies
-        requests, part = requests * (1 + part), part / (1 + part)
+    one = _course(leg, traffic)
+    requests = one.canary + one.baseline
+    part = one.canary / requests if requests else 0.0
     nats = evidence_rate_beyond(part, canary_rate, traffic.usual_rate, margin)
     return requests * nats / traffic.phi
 

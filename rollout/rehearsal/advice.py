@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from rollout.analysis.chance import Asked
 from rollout.analysis.excess import Margin
 from rollout.analysis.plan import Leg
 from rollout.analysis.words import figures, percent
@@ -22,7 +23,7 @@ def advice(
     policy: Policy,
     legs: Sequence[Leg],
     traffic: TrafficView,
-    allowed: Sequence[Margin],
+    asked: Sequence[Asked],
     seen: Sequence[SightView],
 ) -> Iterator[str]:
     """The best remedies first; nothing where all is seen and nobody is at risk."""
@@ -32,7 +33,7 @@ def advice(
     if not unseen:
         return
     target = unseen[-1]
-    better = sorted(_remedies(kinds, legs, traffic, allowed, target.times), reverse=True)
+    better = sorted(_remedies(kinds, legs, traffic, asked, target.times), reverse=True)
     now = percent(round(target.detection, 2))
     for chance, what in better:
         if chance >= target.detection + GAIN_LEAST:
@@ -55,25 +56,33 @@ def _remedies(
     kinds: set[Kind],
     legs: Sequence[Leg],
     traffic: TrafficView,
-    allowed: Sequence[Margin],
+    asked: Sequence[Asked],
     times: float,
 ) -> Iterator[tuple[float, str]]:
     """Each change that is open, and the chance to notice the effect with it."""
-    changes: list[tuple[str, Sequence[Leg], Sequence[Margin]]] = [
-        (f"make the stages {LONGER} times as long", [_longer(leg) for leg in legs], allowed),
-        ("allow less: worse_by_ratio 1.1 and no worse_by_points", legs, [TIGHT]),
+    changes: list[tuple[str, Sequence[Leg], Sequence[Asked]]] = [
+        (f"make the stages {LONGER} times as long", [_longer(leg) for leg in legs], asked),
+        (
+            "allow less: worse_by_ratio 1.1 and no worse_by_points",
+            legs,
+            _tighter(asked),
+        ),
     ]
     if Kind.MIRROR not in kinds:
         copies = Leg(MIRROR_PERCENT, MIRROR_MINUTES, mirrored=True)
         what = f"mirror {MIRROR_PERCENT} % for {MIRROR_MINUTES} minutes first"
-        changes.append((what, [copies, *legs], allowed))
+        changes.append((what, [copies, *legs], asked))
     if not any(leg.share in LARGE and not leg.mirrored for leg in legs):
         half = Leg(LARGE_WEIGHT, max(leg.minutes for leg in legs))
-        changes.append((f"add a stage at {LARGE_WEIGHT} %", [*legs, half], allowed))
-    for what, changed, margins in changes:
-        found = sight(changed, traffic, margins, times)
+        changes.append((f"add a stage at {LARGE_WEIGHT} %", [*legs, half], asked))
+    for what, changed, wanted in changes:
+        found = sight(changed, traffic, wanted, times)
         if found:
             yield found.detection, what
+
+
+def _tighter(asked: Sequence[Asked]) -> Sequence[Asked]:
+    return [replace(one, margin=TIGHT) for one in asked]
 
 
 def _longer(leg: Leg) -> Leg:

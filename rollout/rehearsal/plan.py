@@ -13,7 +13,7 @@ from rollout.core.policy import Mirror, Policy
 from rollout.core.policy_text import warnings
 from rollout.rehearsal.advice import advice
 from rollout.rehearsal.schedule import Stretch, schedule, trials
-from rollout.rehearsal.sight import SightView, margins, sights
+from rollout.rehearsal.sight import SightView, asked_by, sights
 from rollout.rehearsal.traffic import TrafficView
 from rollout.rehearsal.vain import in_vain
 
@@ -68,8 +68,8 @@ def foretell(
     """
     stretches = schedule(policy, traffic)
     legs = [one.leg for one in trials(stretches)]
-    allowed = margins(policy)
-    seen = sights(legs, traffic, allowed)
+    asked = asked_by(policy)
+    seen = sights(legs, traffic, asked)
     return PlanView(
         policy=name,
         version=policy.version,
@@ -79,8 +79,8 @@ def foretell(
         sees=seen,
         misses=(*_misses(policy, seen), *_bandwidth(policy, traffic)),
         at_risk=_risk(policy, seen),
-        in_vain=in_vain(policy, stretches, traffic, allowed),
-        advice=tuple(advice(policy, legs, traffic, allowed, seen)),
+        in_vain=in_vain(policy, stretches, traffic, asked),
+        advice=tuple(advice(policy, legs, traffic, asked, seen)),
         warnings=warnings(policy),
         freezes=tuple(f"{window}, {policy.freeze.zone}" for window in policy.freeze.windows),
         hooks=tuple(hooks_told(policy)),

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from rollout.analysis.chance import Asked
 from rollout.analysis.compare_rates import margin
-from rollout.analysis.excess import Margin
 from rollout.analysis.plan import (
     USUAL_DETECTION,
     Leg,
@@ -14,10 +14,10 @@ from rollout.analysis.plan import (
     foresee,
 )
 from rollout.analysis.report import Metric, Severity
-from rollout.analysis.threshold import relative
+from rollout.analysis.threshold import relative, stakes
 from rollout.analysis.words import figures, percent
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Policy
+from rollout.core.policy import Bake, Canary, Mirror, Policy
 from rollout.rehearsal.traffic import TrafficView
 
 EFFECTS = (1.5, 2, 3, 5, 10)
@@ -53,47 +53,49 @@ class SightView(Frozen):
         return self.detection >= LIKELY
 
 
-def margins(policy: Policy) -> tuple[Margin, ...]:
-    """What the guards allow that give the traffic back when the canary fails more often."""
+def asked_by(policy: Policy) -> tuple[Asked, ...]:
+    """What the guards ask for that give the traffic back when the canary fails more often."""
+    trials = (one for one in policy.plan(first=False) if isinstance(one, Mirror | Canary | Bake))
+    planned = sum(one.shortest_minutes for one in trials)
     return tuple(
-        margin(guard)
-        for guard in policy.guards
+        Asked(margin(guard), part, planned, policy.strict)
+        for guard, part in zip(policy.guards, stakes(policy.guards), strict=True)
         if guard.metric is Metric.ERROR_RATE and guard.severity is Severity.FAIL and relative(guard)
     )
 
 
 def sights(
-    legs: Sequence[Leg], traffic: TrafficView, allowed: Sequence[Margin]
+    legs: Sequence[Leg], traffic: TrafficView, asked: Sequence[Asked]
 ) -> tuple[SightView, ...]:
     """The usual effects and a broken canary; nothing where no guard compares error rates."""
     usual = traffic.known.usual_rate
     effects = [times for times in EFFECTS if times * usual < 1]
     return tuple(
-        seen for times in (*effects, 1 / usual) if (seen := sight(legs, traffic, allowed, times))
+        seen for times in (*effects, 1 / usual) if (seen := sight(legs, traffic, asked, times))
     )
 
 
 def sight(
-    legs: Sequence[Leg], traffic: TrafficView, allowed: Sequence[Margin], times: float
+    legs: Sequence[Leg], traffic: TrafficView, asked: Sequence[Asked], times: float
 ) -> SightView | None:
     """The same for one effect, by the guard that notices it best."""
-    found = [foresee(legs, traffic.known, times, one, traffic.lag_minutes) for one in allowed]
+    found = [foresee(legs, traffic.known, times, one, traffic.lag_minutes) for one in asked]
     best = max(found, key=_how_well, default=None)
-    return _view(best, traffic, allowed) if best else None
+    return _view(best, traffic, asked) if best else None
 
 
 def _how_well(one: Sight) -> tuple[float, float]:
     return one.detection, -(one.minutes or 0)
 
 
-def _view(one: Sight, traffic: TrafficView, allowed: Sequence[Margin]) -> SightView:
+def _view(one: Sight, traffic: TrafficView, asked: Sequence[Asked]) -> SightView:
     usual = traffic.known.usual_rate
     rate = min(1.0, one.times * usual)
     return SightView(
         canary=effect(one.times, rate),
         times=one.times,
         error_rate=rate,
-        allowed=not any(evidence_rate_beyond(0.5, rate, usual, each) for each in allowed),
+        allowed=not any(evidence_rate_beyond(0.5, rate, usual, each.margin) for each in asked),
         detection=one.detection,
         minute=None if one.minutes is None else one.minutes + traffic.lag_minutes,
         canary_requests=one.canary_requests,

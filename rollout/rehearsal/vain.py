@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from rollout.analysis.chance import Asked
 from rollout.analysis.compare_rates import margin
-from rollout.analysis.excess import Margin
 from rollout.analysis.plan import guards_in_vain
 from rollout.analysis.report import Guard, Metric
 from rollout.analysis.threshold import relative
@@ -19,7 +19,7 @@ _RATES = frozenset({Metric.ERROR_RATE, Metric.UNAVAILABLE_RATE, Metric.PLATFORM_
 
 
 def in_vain(
-    policy: Policy, stretches: Sequence[Stretch], traffic: TrafficView, allowed: Sequence[Margin]
+    policy: Policy, stretches: Sequence[Stretch], traffic: TrafficView, asked: Sequence[Asked]
 ) -> tuple[str, ...]:
     """One sentence for each guard that can never trip and each stage no guard can judge."""
     return (
@@ -27,7 +27,7 @@ def in_vain(
         *(
             sentence
             for one in trials(stretches)
-            for sentence in (*_thin(policy, one, traffic), *_blind(one, traffic, allowed))
+            for sentence in (*_thin(policy, one, traffic), *_blind(one, traffic, asked))
         ),
     )
 
@@ -97,11 +97,11 @@ def _thinner(stretch: Stretch, share: int) -> int:
     return share if stretch.mirrored or share == 100 else min(share, 100 - share)
 
 
-def _blind(stretch: Stretch, traffic: TrafficView, allowed: Sequence[Margin]) -> Iterator[str]:
+def _blind(stretch: Stretch, traffic: TrafficView, asked: Sequence[Asked]) -> Iterator[str]:
     """A stage in which not even a canary that always fails is proven to be worse."""
     if stretch.share == 100:
         return
-    broken = sight([stretch.longest_leg], traffic, allowed, 1 / traffic.known.usual_rate)
+    broken = sight([stretch.longest_leg], traffic, asked, 1 / traffic.known.usual_rate)
     if broken is not None and broken.minute is None:
         yield (
             f"{stretch.stage}: not even a canary that fails every request is found out in"

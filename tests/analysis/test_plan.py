@@ -1,33 +1,26 @@
 """What a rollout will be able to see, and whether it fits."""
 
 import math
-from statistics import fmean
 
 import pytest
 
+from benchmarks.judge.measure import Task
+from benchmarks.judge.promised import keep
 from benchmarks.judge.scenarios import Cell, load
-from benchmarks.judge.worlds import history, play
 from rollout.analysis.capacity import Load, capacity
-from rollout.analysis.dispersion import learn
-from rollout.analysis.excess import Margin, weigh
+from rollout.analysis.chance import Asked
+from rollout.analysis.excess import Margin
 from rollout.analysis.plan import (
     Leg,
     Traffic,
-    detection,
     divergence,
     evidence_rate,
     evidence_rate_beyond,
     foresee,
     guards_in_vain,
 )
-from rollout.analysis.threshold import threshold
 
 LEGS = tuple(Leg(share, 6) for share in (5, 10, 20, 50, 100))
-
-
-def test_eighty_percent_need_nine_nats() -> None:
-    assert detection(8.7) == pytest.approx(0.8, abs=0.03)
-    assert detection(0) == 0
 
 
 def test_equal_arms_yield_no_evidence() -> None:
@@ -65,8 +58,8 @@ def test_divergence_is_infinite_where_it_must_be() -> None:
 def test_a_plan_says_what_it_sees() -> None:
     busy, idle = Traffic(2400, 0.004), Traffic(30, 0.004)
 
-    gross = foresee(LEGS, busy, 15, Margin(1.25, 0.0005))
-    hidden = foresee(LEGS, idle, 1.7, Margin(1.25, 0.0005))
+    gross = foresee(LEGS, busy, 15, Asked(Margin(1.25, 0.0005)))
+    hidden = foresee(LEGS, idle, 1.7, Asked(Margin(1.25, 0.0005)))
 
     assert gross.detection > 0.99
     assert gross.minutes is not None
@@ -82,31 +75,24 @@ def test_a_plan_says_what_it_sees() -> None:
         ("quiet", 8, 0.004, 5),
         ("quiet", 40, 0.004, 2),
         ("quiet", 40, 0.0008, 5),
+        ("wobble", 40, 0.004, 2.5),
         ("clusters", 300, 0.004, 2),
         ("clusters", 40, 0.004, 5),
     ],
 )
-def test_a_plan_promises_what_is_then_found_and_no_more(
+def test_a_plan_promises_what_is_then_found(
     world: str, rps: float, rate: float, times: float
 ) -> None:
     played = load()
-    cell, margin = Cell(rps, rate), Margin(1.25, 0.0005)
     here = next(one for one in played.worlds if one.name == world)
-    legs = [Leg(share, minutes) for share, minutes in played.schedule]
-    promised, found = [], []
-    for seed in range(60):
-        past = learn(history(cell, here, played.history_minutes, seed))
-        trial = play(played, cell, here, times, seed)[: played.judged_minutes]
-        traffic = Traffic(cell.requests_per_minute, past.rate or 0.0, past.phi)
-        promised.append(foresee(legs, traffic, times, margin).detection)
-        enough = threshold(len(played.shares), past.phi, strict=False)
-        found.append(weigh(trial, past, margin, (6, 12, 18)).most >= enough)
 
-    assert fmean(found) - 0.2 <= fmean(promised) <= fmean(found) + 0.1
+    kept = keep(Task(played, Cell(rps, rate), here, times, range(60)))
+
+    assert abs(kept.points) <= 12  # sixty rollouts have a standard error of six points
 
 
 def test_mirrored_requests_cost_nobody() -> None:
-    sight = foresee((Leg(50, 8, mirrored=True),), Traffic(2400, 0.004), 15, Margin())
+    sight = foresee((Leg(50, 8, mirrored=True),), Traffic(2400, 0.004), 15, Asked())
 
     assert sight.minutes == 1
     assert sight.canary_requests == 0
