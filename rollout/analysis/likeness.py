@@ -34,10 +34,13 @@ def blended(prior: float, minutes: float, surprise: float, degrees: int) -> floa
     unsure = _mean(prior, PRIOR_MINUTES, surprise, degrees)
     if minutes <= PRIOR_MINUTES:
         return unsure
-    alike = _foresaw(prior, minutes, surprise, degrees)
-    odds = alike - _foresaw(prior, PRIOR_MINUTES, surprise, degrees)
+    alike = _mean(prior, minutes, surprise, degrees)
+    if alike == unsure:
+        return alike
+    odds = _foresaw(prior, minutes, surprise, degrees)
+    odds -= _foresaw(prior, PRIOR_MINUTES, surprise, degrees)
     part = 1 / (1 + math.exp(-max(odds, -_FAR)))
-    return part * _mean(prior, minutes, surprise, degrees) + (1 - part) * unsure
+    return part * alike + (1 - part) * unsure
 
 
 _FAR = 50.0

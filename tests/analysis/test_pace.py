@@ -38,6 +38,9 @@ _UNREAD = "one whole minute of the present share must be read first"
             (10, 25, 50),
             Pace(2, Rule.GROWTH, "50 % would be more than 5 times the 5 % of now"),
         ),
+        (AT_5, (10, 26), Pace(1, Rule.GROWTH, "26 % would be more than 5 times the 5 % of now")),
+        (AT_5, (50,), Pace(1)),
+        (AT_5, (51,), Pace(0, Rule.UNPROVEN, _UNPROVEN)),
         (AT_5, (50, 95), Pace(1, Rule.UNPROVEN, _UNPROVEN)),
         (replace(AT_5, minutes_read=0.9), (10,), Pace(0, Rule.UNREAD, _UNREAD)),
         (
@@ -82,16 +85,27 @@ def test_a_larger_budget_never_slows() -> None:
 
 # -- whatever is seen, and whatever is written -----------------------------------------------------
 
-SEEN = st.builds(
+ANYTHING = st.builds(
     Seen,
     share=st.integers(0, 99),
     requests_per_minute=st.floats(0, 1e6),
     lag_minutes=st.integers(0, 30),
-    excess_bound=st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.001, 0.004, 0.01])),
-    ln_e=st.one_of(st.floats(-50, 50), st.floats(-1, WARNING)),
+    excess_bound=st.floats(0, 1),
+    ln_e=st.floats(-50, 50),
     usual_rate=st.floats(0, 1),
     minutes_read=st.floats(0, 100),
 )
+NEARLY_GOOD = st.builds(
+    Seen,
+    share=st.integers(0, 99),
+    requests_per_minute=st.floats(0, 1e4),
+    lag_minutes=st.integers(0, 5),
+    excess_bound=st.sampled_from([0.0, 0.001, 0.004, 0.01, 0.02]),
+    ln_e=st.sampled_from([-1.0, 0.0, 1.5, WARNING]),
+    usual_rate=st.sampled_from([0.0, 0.004, 0.5]),
+    minutes_read=st.sampled_from([0.0, 1.0, 2.0, 2.0, 2.0]),
+)
+SEEN = st.one_of(ANYTHING, NEARLY_GOOD)
 
 
 @st.composite
