@@ -59,7 +59,7 @@ def _learnt(history: tuple[tuple[int, int], ...]) -> Past:
     rate = bad / requests
     errors = [one and one[1] - one[0] * rate for one in kept]
     phi = _phi_of(errors, bad) if bad else 1.0
-    known = worth([one for one in errors if one is not None])
+    known = worth([one for one in errors if one is not None], bad / phi)
     noticed = phi if phi >= PHI_NOTICED else 1.0
     return Past((bad + 0.5) / (requests + 1), noticed, phi, known)
 

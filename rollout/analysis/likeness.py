@@ -10,18 +10,19 @@ TAILS_LEAST = 3.0
 """The fourth moment of the normal law, in squared variances; no scatter of counts has less."""
 
 
-def worth(errors: Sequence[float]) -> float:
+def worth(errors: Sequence[float], clusters: float) -> float:
     """How many minutes' squares a dispersion rests on that was measured by these errors.
 
     A mean of n squares of the normal law has a relative variance of 2 / n. Of H errors whose fourth
-    moment is k squared variances it is (k - 1) / H, so they are worth 2 H / (k - 1).
+    moment is k squared variances it is (k - 1) / H, so they are worth 2 H / (k - 1). Where all come
+    from a few clusters that moment is not well known either: no more than one square for each.
     """
     squares = [one * one for one in errors]
     variance = fmean(squares) if squares else 0.0
     if not variance:
         return 0.0
     tails = fmean(one * one for one in squares) / variance**2
-    return 2 * len(squares) / (max(tails, TAILS_LEAST) - 1)
+    return min(clusters, 2 * len(squares) / (max(tails, TAILS_LEAST) - 1))
 
 
 def blended(prior: float, minutes: float, surprise: float, degrees: int) -> float:

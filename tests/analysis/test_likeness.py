@@ -16,13 +16,23 @@ SIX = 6
 
 
 def test_a_history_is_worth_its_minutes_where_it_scatters_evenly() -> None:
-    assert worth([1.0, -1.0] * 60) == 120
+    assert worth([1.0, -1.0] * 60, 1000) == 120
 
 
 def test_a_history_of_a_few_large_errors_is_worth_little() -> None:
     """Six errors of 120: the fourth moment is 20 squared variances."""
-    assert worth([5.0, *[0.0] * 19] * 6) == pytest.approx(2 * 120 / (20 - 1))
-    assert worth([]) == worth([0.0] * 9) == 0
+    assert worth([5.0, *[0.0] * 19] * 6, 1000) == pytest.approx(2 * 120 / (20 - 1))
+    assert worth([], 0) == worth([0.0] * 9, 0) == 0
+
+
+def test_a_history_is_worth_no_more_than_the_clusters_it_has() -> None:
+    assert worth([1.0, -1.0] * 60, 9.5) == 9.5
+
+    calm = learn([(3000, 3)] * 120)
+    clustered = learn([(300, bad) for bad in (0, 0, 9, 0, 0, 0, 6, 0, 0, 0)] * 12)
+
+    assert calm.minutes == 0  # nothing scatters: nothing was measured
+    assert clustered.minutes == pytest.approx(180 / clustered.measured)
 
 
 @pytest.mark.parametrize("minutes", [0.0, 3.0, 6.0])
