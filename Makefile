@@ -33,8 +33,8 @@ sim: .venv/dev.done  ## storms: make sim SEEDS=10000
 mutations: .venv/dev.done  ## faults planted in the controller; the storms must find each
 	$(BIN)/python -m tools.mutations --page
 
-season: setup  ## rollouts over real parts, killed all the while: make season ROLLOUTS=100
-	$(BIN)/python -m tests.journeys $(or $(ROLLOUTS),100)
+season: setup  ## rollouts over real parts, killed all the while: make season ROLLOUTS=100 PARTS=azure
+	$(BIN)/python -m tests.journeys $(ROLLOUTS) --parts $(or $(PARTS),embedded)
 
 blocked: setup  ## from an abort to its request, whatever is down, in pairs
 	$(BIN)/python -m tests.journeys.blocked

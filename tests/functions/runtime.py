@@ -118,6 +118,8 @@ class Runtime:
     def _listen(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            if not line.endswith("\n"):  # it was killed while it wrote
+                break
             answer = json.loads(line)
             self._waiting.pop(answer["number"]).set_result(answer)
         with self._lock:

@@ -16,6 +16,8 @@ from tests.journeys.mortal import hurry
 from tests.journeys.undying import Lives
 
 DEATHS, MERCY = "deaths", "mercy"
+LIVES = (1.0, 7.0)
+"""Between so many seconds and so many a life lasts, where nothing else is said."""
 
 
 def _doom(folder: Path, least: float, most: float) -> None:

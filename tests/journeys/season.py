@@ -17,20 +17,17 @@ from typing import Any
 
 import requests
 
-from demo.endings import unexplained, users
-from tests.emulator.running import EmulatorHandle, eventually, running_emulator
-from tests.journeys import doomed
-from tests.journeys.controller import JSON, Controller
+from demo.endings import unexplained, unsent, users
+from tests.emulator.running import EmulatorHandle, running_emulator
+from tests.journeys.controller import JSON
 from tests.journeys.crowd import Crowd, Tally
+from tests.journeys.parts import PARTS, SPEED, Parts
 from tests.journeys.policies import write_policies
 from tests.journeys.scripts import BAD, BETTER, GOOD
 from tests.journeys.stage import Map, Stage, live
 
-SPEED = 60
 RATE = 20.0
 ROLLOUT_SECONDS = 300.0
-LIVES = ("1", "7")
-"""Between so many seconds and so many a life lasts."""
 
 _GUARDS = """
 guards:
@@ -73,7 +70,11 @@ class Seen:
 
     ended: Counter[str] = field(default_factory=Counter)
     deaths: int = 0
+    outages: Mapping[str, int] = field(default_factory=dict)
+    """How often a part that the controller stands on went away, and came back."""
     requests: int = 0
+    unsent: int = 0
+    """Requests that were due while the users had as many under way as they may."""
     failed: Tally = field(default_factory=Counter)
     unexplained: list[str] = field(default_factory=list)
     """The failures that no bad canary answered: whose, with what status, why, and when."""
@@ -125,7 +126,7 @@ class Asked:
             return False
         if answer.status_code in {201, 202}:
             return True
-        assert answer.status_code in {409, 503}, answer.text
+        assert answer.status_code in _NOT_NOW, answer.text
         return answer.status_code == 409 and self._is_new()
 
     def _is_new(self) -> bool:
@@ -138,13 +139,16 @@ class Asked:
         return view if new and view["outcome"] else None
 
 
+_NOT_NOW = {409, 502, 503}
+"""It is there already, or waits; the platform has lost its worker; a part is away."""
+
+
 @dataclass
 class Season:
     """Endpoints beside each other on one emulator, and one controller that does not live long."""
 
     emulator: EmulatorHandle
-    folder: Path
-    controller: Controller
+    parts: Parts
     stages: Sequence[Stage]
     crowds: Sequence[Crowd]
     seen: Seen = field(default_factory=Seen)
@@ -156,8 +160,9 @@ class Season:
         for place in range(rollouts % len(self.stages)):
             shares[place] += 1
         over = Event()
-        with ThreadPoolExecutor(len(self.stages) + 1) as threads:
-            weather = threads.submit(self._weather, over)
+        makers = [self._weather, *self.parts.troubles]
+        with ThreadPoolExecutor(len(self.stages) + len(makers)) as threads:
+            troubles = [threads.submit(make, over) for make in makers]
             ways = [
                 threads.submit(self._one_endpoint, stage, share, place)
                 for place, (stage, share) in enumerate(zip(self.stages, shares, strict=True))
@@ -167,7 +172,8 @@ class Season:
                     way.result()
             finally:
                 over.set()
-            weather.result()
+            for trouble in troubles:
+                trouble.result()
         self.seen.seconds = time.monotonic() - began
         self._told_in_the_end()
         return self.seen
@@ -187,13 +193,14 @@ class Season:
 
     def _told_in_the_end(self) -> None:
         """Read histories and writes in peace, and hold them to the promises."""
-        (self.folder / doomed.MERCY).touch()
+        self.parts.spare()
         self.stages[0].eventually(lambda: self.stages[0].view)
         for crowd in self.crowds:
             crowd.leave()
         for stage, crowd in zip(self.stages, self.crowds, strict=True):
             self.seen.entries += _history_is_whole(stage)
             self.seen.requests += crowd.tally.total()
+            self.seen.unsent += unsent(crowd.out)
             failed = crowd.failed
             self.seen.failed += failed
             self.seen.unexplained += [
@@ -203,8 +210,7 @@ class Season:
             self.seen.failed_by_us += ours
             self.seen.failed_by_canaries += failed.total() - ours
         self.seen.writes = _writes_are_right(self.emulator)
-        deaths = self.folder / doomed.DEATHS
-        self.seen.deaths = len(deaths.read_text().splitlines()) if deaths.exists() else 0
+        self.seen.deaths, self.seen.outages = self.parts.deaths, self.parts.outages
 
 
 _CALM: Mapping[str, object] = {
@@ -249,7 +255,7 @@ def _nonzero(shares: Mapping[str, int] | None) -> dict[str, int]:
 
 
 @contextmanager
-def a_season(folder: Path, names: Sequence[str]) -> Iterator[Season]:
+def a_season(folder: Path, names: Sequence[str], parts: str = "embedded") -> Iterator[Season]:
     """Endpoints of these names, each with a good, a better and a bad deployment, and users."""
     flags = ("--grain-seconds", str(60 / SPEED), "--routing", "blocks", "--seed", "1")
     with ExitStack() as stack:
@@ -258,14 +264,10 @@ def a_season(folder: Path, names: Sequence[str]) -> Iterator[Season]:
         )
         policies = folder / "policies"
         write_policies(policies, **POLICIES)
-        launcher = ("tests.journeys.doomed", str(folder), *LIVES)
-        controller = Controller(emulator, folder / "data", policies, launcher, speed=SPEED)
-        stages = [Stage(emulator, folder, name, controller) for name in names]
+        known = stack.enter_context(PARTS[parts](emulator, folder, policies))
+        stages = [Stage(emulator, folder, name, known.controller) for name in names]
         for stage in stages:
             stage.build(blue=GOOD, green=BETTER, red=BAD)
         stages[0].forget_requests()
-        stack.callback(controller.stop)
-        controller.launch()
-        eventually((controller.data / "token").exists, seconds=60)
         crowds = [stack.enter_context(stage.visited(RATE)) for stage in stages]
-        yield Season(emulator, folder, controller, stages, crowds)
+        yield Season(emulator, known, stages, crowds)

@@ -19,12 +19,13 @@ import azure.functions as func
 from rollout.adapters.clock import SystemClock
 from rollout.host import Host, HostSettings
 from tests.broker.pump import Delivered, Pump
-from tests.functions.runtime import Indexed, Invoked, raw, running_runtime
+from tests.functions.runtime import Indexed, Invoked, WorkerEnded, raw, running_runtime
 from tests.platform.instance import Instance
 from tests.platform.storage import Storage
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
+WORKER_ENDED = 502
 
 
 class InvocationFailed(Exception):
@@ -50,11 +51,18 @@ class RemoteFunction:
     def _invoke(self, given: object) -> func.HttpResponse | None:
         match given:
             case func.HttpRequest():
-                return _response(self._ask(given))
+                return self._answer(given)
             case func.TimerRequest():
                 name, late = self.indexed.name, given.past_due
                 _checked(self.instance.runtime.tick(name, past_due=late))
         return None
+
+    def _answer(self, asked: func.HttpRequest) -> func.HttpResponse:
+        """Whoever asked a worker that died meanwhile is told by the platform itself."""
+        try:
+            return _response(self._ask(asked))
+        except WorkerEnded:
+            return func.HttpResponse(b"the worker ended", status_code=WORKER_ENDED)
 
     def _ask(self, asked: func.HttpRequest) -> Invoked:
         return self.instance.runtime.ask(

@@ -6,7 +6,8 @@ import pytest
 
 from tests.journeys.policies import STEADY
 from tests.journeys.test_keys import ROTATION, SWITCHES, pair, rotate, rotation_phase
-from tests.platform.conftest import DeployedStage, StageMaker
+from tests.platform.conftest import StageMaker
+from tests.platform.deployed import DeployedStage
 
 pytestmark = pytest.mark.journey
 
