@@ -75,6 +75,14 @@ class Switches:
     )
     arm_down: bool = _switch("flag", "ARM answers 503 to everything (§1.5)", default=False)
     metrics_down: bool = _switch("flag", "both metrics APIs answer 503 (§3.4)", default=False)
+    arm_answer_seconds: float = _switch(
+        "seconds", "ARM does what it is asked, and answers this much later (§1.3)", default=0.0
+    )
+    metrics_answer_seconds: float = _switch(
+        "seconds",
+        "the metrics APIs and the log query answer this much later (§3.4)",
+        default=0.0,
+    )
     logs_down: bool = _switch("flag", "the log query API answers 503 (§3.5)", default=False)
     metrics_lag_seconds: float = _switch(
         "seconds",

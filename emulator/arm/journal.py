@@ -1,5 +1,6 @@
 """What callers asked of the control plane, in order, for tests to look at."""
 
+import asyncio
 from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -31,6 +32,17 @@ class Journal:
     writes: deque[Entry] = field(default_factory=lambda: deque(maxlen=_WRITES_MAX))
     reads_total: int = 0
     writes_total: int = 0
+    late: list[str] = field(default_factory=list)
+    """The paths of the calls whose answers are kept back now."""
+
+    async def keep_back(self, path: str, seconds: float) -> None:
+        """Let so much time pass before an answer."""
+        if seconds:
+            self.late.append(path)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self.late.remove(path)
 
     def note_read(self, kind: str, status: int) -> None:
         self.reads_total += 1
@@ -51,6 +63,7 @@ class Journal:
             "writes": self.writes_total,
             "by_kind": dict(self.counts),
             "by_status": dict(self.statuses),
+            "late": list(self.late),
             "written": [asdict(entry) for entry in self.writes],
         }
 

@@ -50,6 +50,7 @@ class ArmDoor:
             _log.exception("%s %s", call.method, call.path)
             reply = self._refused(Refusal(500, "InternalServerError", "The emulator failed."))
         self._note(route, call, reply.status)
+        await self._journal.keep_back(call.path, self._control.board.set.arm_answer_seconds)
         return response(reply)
 
     def _admit(self, headers: Mapping[str, str], route: Route | None) -> None:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from emulator.arm import durations
 from emulator.arm.control import Control
+from emulator.arm.journal import Journal
 from emulator.arm.lenient import read_object
 from emulator.arm.refusals import Refusal, error_document
 from emulator.doors.arm import require_bearer
@@ -18,9 +19,10 @@ from emulator.monitor.metrics import Question, Visibility
 
 _RESOURCES_MAX = 50
 _Handler = Callable[[web.Request], Awaitable[Any]]
+_Door = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def add_to(app: web.Application, control: Control, ledger: Ledger) -> None:
+def add_to(app: web.Application, control: Control, ledger: Ledger, journal: Journal) -> None:
     async def one(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
         _refuse_when(control.board.set.metrics_down)
         return _metrics(request, request.match_info["resource"], control, ledger)
@@ -37,20 +39,23 @@ def add_to(app: web.Application, control: Control, ledger: Ledger) -> None:
         resource = "/" + request.match_info["resource"]
         return _logs(await request.read(), resource, control, ledger)
 
+    def door(handler: _Handler) -> _Door:
+        return _door(handler, control, journal)
+
     insights = "/{insights:[mM]icrosoft\\.[iI]nsights}/metrics"
-    app.router.add_get("/{resource:subscriptions/.+}/providers" + insights, _door(one, control))
-    app.router.add_post(
-        "/subscriptions/{subscription}/metrics:{verb:[gG]et[bB]atch}", _door(batch, control)
-    )
-    app.router.add_post("/v1/workspaces/{workspace}/query", _door(logs_of_all, control))
-    app.router.add_post("/v1/{resource:subscriptions/.+}/query", _door(logs_of_one, control))
+    app.router.add_get("/{resource:subscriptions/.+}/providers" + insights, door(one))
+    app.router.add_post("/subscriptions/{subscription}/metrics:{verb:[gG]et[bB]atch}", door(batch))
+    app.router.add_post("/v1/workspaces/{workspace}/query", door(logs_of_all))
+    app.router.add_post("/v1/{resource:subscriptions/.+}/query", door(logs_of_one))
 
 
-def _door(handler: _Handler, control: Control) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _door(handler: _Handler, control: Control, journal: Journal) -> _Door:
     async def answer(request: web.Request) -> web.Response:
         try:
             require_bearer(request.headers)
-            return web.json_response(await handler(request))
+            found = await handler(request)
+            await journal.keep_back(request.path, control.board.set.metrics_answer_seconds)
+            return web.json_response(found)
         except Refusal as refusal:
             now = datetime.fromtimestamp(control.now(), UTC)
             body = error_document(refusal, str(uuid.uuid4()), now)

@@ -343,7 +343,7 @@ def test_unknown_switches_are_refused_with_the_known_ones(lone: EmulatorHandle) 
     answer = requests.patch(f"{lone.url}/emulator/switches", json={"gremlins": 1}, timeout=10)
 
     assert answer.status_code == 400
-    assert "known: arm_down" in answer.json()["error"]["message"]
+    assert "known: arm_answer_seconds, arm_down" in answer.json()["error"]["message"]
 
 
 def test_the_journal_tells_what_was_asked_in_order(lone: EmulatorHandle, tmp_path: Path) -> None:
@@ -388,6 +388,29 @@ def test_kubernetes_endpoints_are_taken_and_mirror_nothing(
     assert (refused.status_code, "Kubernetes" in refused.text) == (400, True)
     assert lone.arm("GET", "/onlineEndpoints/kube").json()["kind"] == "Kubernetes"
     assert lone.score("kube", {"fail": 1}).status_code == 502
+
+
+def test_answers_that_come_late_are_of_what_was_done() -> None:
+    with running_emulator("--switch", "operation_seconds=0") as lone:
+        lone.endpoint("late")
+        url = f"{lone.url}{lone.workspace_id}/onlineEndpoints/late?api-version=2023-04-01"
+        points = url.replace("late?", "late/providers/Microsoft.Insights/metrics?")
+        lone.switch(arm_answer_seconds=1.5, metrics_answer_seconds=1.5)
+
+        late = [_is_late("DELETE", url), _is_late("GET", points)]
+        lone.switch(arm_answer_seconds=0, metrics_answer_seconds=0)
+        gone, soon = lone.arm("GET", url), lone.arm("GET", points)
+
+    assert late == [True, True]
+    assert (gone.status_code, soon.status_code) == (404, 200)
+
+
+def _is_late(method: str, url: str) -> bool:
+    try:
+        requests.request(method, url, headers={"Authorization": "Bearer test"}, timeout=0.5)
+    except requests.Timeout:
+        return True
+    return False
 
 
 def test_a_short_grain_and_refusals_of_monitoring() -> None:

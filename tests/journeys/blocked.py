@@ -1,9 +1,11 @@
 """`python -m tests.journeys.blocked`: what might stand between an abort and its request, in pairs.
 
 Everything is real but Azure: the controller is a process, its disk takes no byte, its queue has no
-table, its guard never answers. What is measured goes into docs/reference/bad-days.md.
+table, its guard and its hook never answer, and its look waits for an Azure that answers in its own
+time. What is measured goes into docs/reference/bad-days.md.
 """
 
+import json
 import signal
 import socket
 import sqlite3
@@ -15,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations, cycle
 from pathlib import Path
+from threading import Thread
 
 from rollout.adapters.sqlite.store import SqliteStore
 from rollout.core.endpoint import EndpointId
 from rollout.errors import Conflict
+from tests.adapters.receiving import Receiver, a_site
 from tests.builders import frozen
 from tests.emulator.running import EmulatorHandle, running_emulator
 from tests.journeys.controller import Controller
@@ -32,13 +36,18 @@ BEGIN, END = "<!-- blocked: python -m tests.journeys.blocked -->", "<!-- blocked
 SPEED = 60
 ENDPOINTS = 3
 """In turn: the others are watched after their rollback meanwhile."""
+LATE_SECONDS = 8.0
+"""So late comes what is late: an abort that waited for it would be seen from afar."""
 
 _POLICY = """
 schema: 1
 match: {{endpoint: "*"}}
 stages:
   - canary: {{weight: 20, shortest_minutes: 600, longest_minutes: 700}}
-  - approval: {{by: [ml-leads], deadline_minutes: 600}}
+  - approval:
+      by: [ml-leads]
+      deadline_minutes: 600
+      hooks: [{{confirm: board, timeout_seconds: 10, retries: 20}}]
   - bake:   {{shortest_minutes: 600, longest_minutes: 700}}
 on_no_data: {{hold_minutes: 600, then: hold}}
 guards:
@@ -49,10 +58,11 @@ guards:
 
 @dataclass
 class Place:
-    """A stage with a rollout on its way, and where its guard is asked."""
+    """A stage with a rollout on its way, and where its guard and its hook are asked."""
 
     stage: Stage
     guard: socket.socket
+    hook: Receiver
 
     @property
     def database(self) -> Path:
@@ -75,6 +85,29 @@ def _metrics_down(place: Place) -> Iterator[None]:
     place.stage.emulator.switch(metrics_down=False)
 
 
+def _look_hangs(place: Place, switch: str, path: str) -> None:
+    """A look of that endpoint waits for an answer; whoever asks from now on is answered at once."""
+    emulator = place.stage.emulator
+    wanted = f"/onlineendpoints/{place.stage.name}{path}"
+    emulator.switch(**{switch: LATE_SECONDS})
+    place.stage.eventually(
+        lambda: any(one.lower().endswith(wanted) for one in emulator.own("requests")["late"])
+    )
+    emulator.switch(**{switch: 0})
+
+
+@contextmanager
+def _azure_slow(place: Place) -> Iterator[None]:
+    _look_hangs(place, "arm_answer_seconds", "")
+    yield
+
+
+@contextmanager
+def _metrics_slow(place: Place) -> Iterator[None]:
+    _look_hangs(place, "metrics_answer_seconds", "/providers/microsoft.insights/metrics")
+    yield
+
+
 @contextmanager
 def _queue_down(place: Place) -> Iterator[None]:
     """Its table is gone: nothing can be sent or taken."""
@@ -95,6 +128,16 @@ def _approval_pending(place: Place) -> Iterator[None]:
     assert place.stage.order("skip").status_code == 200
     place.stage.eventually(lambda: place.stage.phase("approving"))
     yield
+
+
+@contextmanager
+def _hook_hangs(place: Place) -> Iterator[None]:
+    """It was asked whether the next stage may begin, and says nothing."""
+    asked, place.hook.delay = len(place.hook.asked), LATE_SECONDS
+    Thread(target=place.stage.order, args=("skip",), daemon=True).start()  # it asks by itself
+    place.stage.eventually(lambda: len(place.hook.asked) > asked)
+    yield
+    place.hook.delay = 0.0
 
 
 @contextmanager
@@ -137,6 +180,9 @@ def _store_read_only(place: Place) -> Iterator[None]:
 
 TROUBLES: Mapping[str, Callable[[Place], AbstractContextManager[None]]] = {
     "approval pending": _approval_pending,
+    "Azure slow": _azure_slow,
+    "metrics slow": _metrics_slow,
+    "hook hangs": _hook_hangs,
     "calendar frozen": _calendar_frozen,
     "metrics down": _metrics_down,
     "policy broken": _policy_broken,
@@ -144,7 +190,17 @@ TROUBLES: Mapping[str, Callable[[Place], AbstractContextManager[None]]] = {
     "queue down": _queue_down,
     "store read-only": _store_read_only,
 }
-SETS = [*combinations(TROUBLES, 1), *combinations(TROUBLES, 2)]
+"""In this order they begin, where there are two: the later ones keep a look from being taken."""
+NEVER_TOGETHER = (
+    {"approval pending", "hook hangs"},  # whoever may approve is asked when the hook has agreed
+    {"Azure slow", "metrics slow"},  # a look waits for one answer at a time
+)
+SETS = [
+    names
+    for many in (1, 2)
+    for names in combinations(TROUBLES, many)
+    if set(names) not in NEVER_TOGETHER
+]
 
 
 def seconds_to_the_request(place: Place, names: Sequence[str]) -> float:
@@ -191,6 +247,8 @@ def places(folder: Path) -> Iterator[Sequence[Place]]:
         emulator: EmulatorHandle = stack.enter_context(
             running_emulator(*flags, "--switch", "operation_seconds=0.1")
         )
+        site = stack.enter_context(a_site())
+        board = {"url": f"{site.url}/hook", "secret": "sixteen or more of the hook"}
         policies = folder / "policies"
         write_policies(policies, numbers=_POLICY.format(port=guard.getsockname()[1]))
         controller = Controller(
@@ -199,7 +257,10 @@ def places(folder: Path) -> Iterator[Sequence[Place]]:
             policies,
             LAUNCHER,
             speed=SPEED,
-            variables={"ROLLOUT_OUTGOING_PRIVATE": "true"},
+            variables={
+                "ROLLOUT_OUTGOING_PRIVATE": "true",
+                "ROLLOUT_NOTIFY": json.dumps({"webhook": {"board": board}}),
+            },
         )
         stages = [
             Stage(emulator, folder, f"numbers-{number}", controller) for number in range(ENDPOINTS)
@@ -208,7 +269,7 @@ def places(folder: Path) -> Iterator[Sequence[Place]]:
             stage.build(blue=GOOD, green=BETTER)
         stack.callback(controller.stop)
         controller.start()
-        yield [Place(stage, guard) for stage in stages]
+        yield [Place(stage, guard, site.now) for stage in stages]
 
 
 def table(measured: Mapping[tuple[str, ...], float]) -> str:
@@ -225,7 +286,7 @@ def table(measured: Mapping[tuple[str, ...], float]) -> str:
 
 
 def _cell(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds * 1000:.0f}"
+    return "-" if seconds is None else f"{seconds * 1000:.0f}"
 
 
 def main() -> None:
