@@ -1,7 +1,8 @@
 """One action, one call on one port; what the world answers at once comes back as an event."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
@@ -37,7 +38,18 @@ SMOKE_TRIES_MAX = 5
 FAILURES_MAX = 10
 """So many failed smoke requests are proof enough; the rest is not sent."""
 
+SMOKE_SLOW = timedelta(seconds=1)
+"""After an answer that took longer it is asked whether anybody still wants to know."""
+
 StillWanted = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Smoke:
+    endpoint: EndpointId
+    deployment: str
+    path: str
+    requests: Sequence[SmokeRequest]
 
 
 class Effects:
@@ -81,8 +93,10 @@ class Effects:
             case SetTraffic() as wish:
                 return self._set_traffic(wish, answer_id, still_wanted)
             case RunSmoke(endpoint=endpoint, deployment=deployment, requests=path):
+                requests = read_smoke(self._policies.attachment(path), path)
+                smoke = _Smoke(endpoint, deployment, path, requests)
                 last_try = debt.attempts >= SMOKE_TRIES_MAX
-                return self._smoke(endpoint, deployment, path, answer_id, last_try=last_try)
+                return self._smoke(smoke, answer_id, still_wanted, last_try=last_try)
             case AskHook() as question:
                 return self._ask(question, debt, answer_id)
             case ClaimEndpoint(endpoint=endpoint):
@@ -128,13 +142,14 @@ class Effects:
                 return None
 
     def _smoke(
-        self, endpoint: EndpointId, deployment: str, path: str, answer_id: str, *, last_try: bool
-    ) -> SmokeFinished:
-        requests = read_smoke(self._policies.attachment(path), path)
+        self, smoke: _Smoke, answer_id: str, still_wanted: StillWanted, *, last_try: bool
+    ) -> SmokeFinished | None:
+        """None where it was withdrawn while the canary took its time."""
         passed, failures = 0, list[str]()
-        for number, request in enumerate(requests, 1):
+        for number, request in enumerate(smoke.requests, 1):
+            took = timedelta(0)
             try:
-                objection = self._objection(endpoint, deployment, request)
+                objection, took = self._objection(smoke, request)
             except Unavailable as busy:
                 if not last_try:
                     raise
@@ -142,20 +157,23 @@ class Effects:
             if objection is None:
                 passed += 1
             else:
-                failures.append(f"request {number} of {path}: {objection}")
+                failures.append(f"request {number} of {smoke.path}: {objection}")
             if len(failures) == FAILURES_MAX:
                 break
+            if took > SMOKE_SLOW and not still_wanted():
+                return None
         return SmokeFinished(id=answer_id, passed=passed, failures=tuple(failures))
 
-    def _objection(
-        self, endpoint: EndpointId, deployment: str, request: SmokeRequest
-    ) -> str | None:
-        answer = self._scoring.score(endpoint, deployment, json.dumps(request.body).encode())
+    def _objection(self, smoke: _Smoke, request: SmokeRequest) -> tuple[str | None, timedelta]:
+        """What is wrong with the answer, and how long it took."""
+        body = json.dumps(request.body).encode()
+        answer = self._scoring.score(smoke.endpoint, smoke.deployment, body)
         if answer.status in {429, 503} and request.status != answer.status:
-            raise Unavailable(f"{deployment} is busy ({answer.status})")
+            raise Unavailable(f"{smoke.deployment} is busy ({answer.status})")
         took_ms = answer.took / timedelta(milliseconds=1)
         told = request.objection(answer.status, took_ms, answer.body)
-        return f"{told} ({answer.reason})" if told and answer.reason else told
+        told = f"{told} ({answer.reason})" if told and answer.reason else told
+        return told, answer.took
 
 
 def _remedy(debt: Debt) -> str:

@@ -1,16 +1,18 @@
 """The engine on a simulated Azure: what is decided is saved, and what is saved is done."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from rollout.core.endpoint import Provisioning
+from rollout.core.endpoint import EndpointId, Provisioning
 from rollout.core.events import AbortRequested, PauseRequested, ResumeRequested
 from rollout.core.head import Head, Wake
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, Unavailable
+from rollout.ports import Answer
 from tests.fakes import NOON, FakeStore
 from tests.simulation.world import CHURN, World
 
@@ -345,6 +347,25 @@ def test_a_canary_that_never_answers_its_smoke_requests_is_rolled_back() -> None
     world.start()
 
     assert world.run(minutes=15).phase is Phase.ROLLED_BACK
+
+
+def test_an_abort_ends_the_smoke_requests_of_a_canary_that_takes_its_time() -> None:
+    world = World()
+    world.policies.smoke = b'{"body": {"n": 1}}\n' * 5
+    score, asked = world.azure.score, list[bytes]()
+
+    def slow(endpoint: EndpointId, deployment: str, body: bytes) -> Answer:
+        asked.append(body)
+        world.engine.handle(CHURN, AbortRequested(id="stop", who="anna", why=""))
+        return replace(score(endpoint, deployment, body), took=timedelta(seconds=40))
+
+    vars(world.azure)["score"] = slow
+    world.start()
+    rollout = world.run(minutes=30)
+
+    assert len(asked) == 1
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert world.head.owed == ()
 
 
 def test_a_smoke_file_that_cannot_be_read_holds_and_says_so() -> None:

@@ -1,6 +1,7 @@
 """`python -m tests.journeys ROLLOUTS [--parts azure]`: a season over real parts, for the docs."""
 
 import argparse
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +36,7 @@ def figures(seen: Seen, parts: Parts) -> str:
 
 
 def main(rollouts: int, parts: str) -> None:
+    logging.getLogger("rollout.host").setLevel(logging.CRITICAL)  # workers die: that is no news
     with (
         tempfile.TemporaryDirectory() as folder,
         a_season(Path(folder), NAMES, parts) as season,

@@ -52,3 +52,15 @@ def init():
 def run(raw):
     return {}
 """
+
+SILENT = """
+import time
+
+def init():
+    pass
+
+def run(raw):
+    time.sleep(40)
+    return {}
+"""
+"""Answers when whoever asked has other things to do."""

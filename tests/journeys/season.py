@@ -52,6 +52,9 @@ stages:
     + _GUARDS,
 }
 
+LATE_SECONDS = 40.0
+"""Nobody waits for an answer as long as that."""
+
 WEATHER: Sequence[tuple[float, Mapping[str, object]]] = (
     (6.0, {"throttle_rate": 0.1}),
     (4.0, {"throttle_rate": 0.0, "stale_read_seconds": 1.0}),
@@ -59,7 +62,9 @@ WEATHER: Sequence[tuple[float, Mapping[str, object]]] = (
     (4.0, {"lost_operation_status": False, "operation_seconds": 1.5}),
     (1.5, {"operation_seconds": 0.3, "arm_down": True}),
     (3.0, {"arm_down": False, "metrics_down": True}),
-    (5.0, {"metrics_down": False}),
+    (3.0, {"metrics_down": False, "arm_answer_seconds": LATE_SECONDS}),
+    (3.0, {"arm_answer_seconds": 0.0, "metrics_answer_seconds": LATE_SECONDS}),
+    (5.0, {"metrics_answer_seconds": 0.0}),
 )
 """For so many seconds Azure is like that, one after another and over again."""
 
@@ -110,10 +115,10 @@ class Asked:
         self._seen.ended[told["outcome"]] += 1
 
     def _map(self) -> Map | None:
-        """None while Azure throttles us too, or is away."""
+        """None while Azure throttles us too, is away, or takes its time."""
         try:
             return self._stage.map
-        except KeyError:
+        except (KeyError, requests.RequestException):
             return None
 
     def _ordered(self, canary: str, key: str) -> bool:
@@ -220,6 +225,8 @@ _CALM: Mapping[str, object] = {
     "operation_seconds": 0.3,
     "arm_down": False,
     "metrics_down": False,
+    "arm_answer_seconds": 0.0,
+    "metrics_answer_seconds": 0.0,
 }
 
 
