@@ -34,6 +34,8 @@ from tests.journeys.stinted import LAUNCHER
 PAGE = Path(__file__).parents[2] / "docs/reference/bad-days.md"
 BEGIN, END = "<!-- blocked: python -m tests.journeys.blocked -->", "<!-- blocked ends -->"
 SPEED = 60
+FEW = 5
+"""Requests a second to each endpoint, of which none may fail."""
 ENDPOINTS = 3
 """In turn: the others are watched after their rollback meanwhile."""
 LATE_SECONDS = 8.0
@@ -269,6 +271,8 @@ def places(folder: Path) -> Iterator[Sequence[Place]]:
             stage.build(blue=GOOD, green=BETTER)
         stack.callback(controller.stop)
         controller.start()
+        for stage in stages:
+            stack.enter_context(stage.visited(FEW))
         yield [Place(stage, guard, site.now) for stage in stages]
 
 

@@ -1,16 +1,20 @@
-"""The users of an endpoint: open-loop traffic, counted by deployment and status."""
+"""The users of an endpoint: open-loop traffic, counted by deployment and status.
+
+Whoever has users has to say which deployments may fail them: a failure that none of those answered
+is ours, and fails the journey.
+"""
 
 import json
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.endings import users
+from demo.endings import unexplained, users
 from tests.emulator.running import ROOT, EmulatorHandle, eventually
 from tests.journeys.controller import environment
 
@@ -52,9 +56,16 @@ class Crowd:
 
 @contextmanager
 def crowd_of(
-    emulator: EmulatorHandle, endpoint: str, folder: Path, rate: float = RATE
+    emulator: EmulatorHandle,
+    endpoint: str,
+    folder: Path,
+    rate: float = RATE,
+    bad: Collection[str] = (),
 ) -> Iterator[Crowd]:
-    """Requests at that mean rate a second, for the length of a with block."""
+    """Requests at that mean rate a second, for the length of a with block.
+
+    Raises AssertionError where one failed, and none of the bad deployments answered it.
+    """
     asked, out = folder / f"{endpoint}-requests.jsonl", folder / f"{endpoint}-answers.json"
     asked.write_text("".join(json.dumps({"n": n}) + "\n" for n in range(NUMBERS)))
     url = f"{emulator.url}/inference/{emulator.location}/{endpoint}/score"
@@ -72,6 +83,8 @@ def crowd_of(
         eventually(lambda: bool(crowd.tally), seconds=20)
         yield crowd
         crowd.leave()
+        ours = unexplained(users(out), bad)
+        assert not ours, f"{endpoint}: requests failed, and by no bad canary: {ours}"
     finally:
         process.kill()
         process.wait()

@@ -27,6 +27,7 @@ from tests.journeys.scripts import BAD, BETTER, GOOD
 from tests.journeys.stage import Map, Stage, live
 
 RATE = 20.0
+BAD_ONES = frozenset({"red"})
 ROLLOUT_SECONDS = 300.0
 
 _GUARDS = """
@@ -62,8 +63,8 @@ WEATHER: Sequence[tuple[float, Mapping[str, object]]] = (
     (4.0, {"lost_operation_status": False, "operation_seconds": 1.5}),
     (1.5, {"operation_seconds": 0.3, "arm_down": True}),
     (3.0, {"arm_down": False, "metrics_down": True}),
-    (3.0, {"metrics_down": False, "arm_answer_seconds": LATE_SECONDS}),
-    (3.0, {"arm_answer_seconds": 0.0, "metrics_answer_seconds": LATE_SECONDS}),
+    (2.0, {"metrics_down": False, "arm_answer_seconds": LATE_SECONDS}),
+    (2.0, {"arm_answer_seconds": 0.0, "metrics_answer_seconds": LATE_SECONDS}),
     (5.0, {"metrics_answer_seconds": 0.0}),
 )
 """For so many seconds Azure is like that, one after another and over again."""
@@ -209,9 +210,9 @@ class Season:
             failed = crowd.failed
             self.seen.failed += failed
             self.seen.unexplained += [
-                f"{stage.name}: {one}" for one in unexplained(users(crowd.out), {"red"})
+                f"{stage.name}: {one}" for one in unexplained(users(crowd.out), BAD_ONES)
             ]
-            ours = sum(count for (name, _), count in failed.items() if name != "red")
+            ours = sum(count for (name, _), count in failed.items() if name not in BAD_ONES)
             self.seen.failed_by_us += ours
             self.seen.failed_by_canaries += failed.total() - ours
         self.seen.writes = _writes_are_right(self.emulator)
@@ -276,5 +277,5 @@ def a_season(folder: Path, names: Sequence[str], parts: str = "embedded") -> Ite
         for stage in stages:
             stage.build(blue=GOOD, green=BETTER, red=BAD)
         stages[0].forget_requests()
-        crowds = [stack.enter_context(stage.visited(RATE)) for stage in stages]
+        crowds = [stack.enter_context(stage.visited(RATE, BAD_ONES)) for stage in stages]
         yield Season(emulator, known, stages, crowds)

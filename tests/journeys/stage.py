@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -109,9 +109,9 @@ class Stage:
         requests.delete(f"{self.emulator.url}/emulator/requests", timeout=10)
 
     @contextmanager
-    def visited(self, rate: float = RATE) -> Iterator[Crowd]:
-        """With users, for the length of a with block."""
-        with crowd_of(self.emulator, self.name, self.folder, rate) as crowd:
+    def visited(self, rate: float = RATE, bad: Collection[str] = ()) -> Iterator[Crowd]:
+        """With users, for the length of a with block; only what is bad may fail one of them."""
+        with crowd_of(self.emulator, self.name, self.folder, rate, bad) as crowd:
             self.crowd = crowd
             yield crowd
 

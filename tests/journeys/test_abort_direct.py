@@ -17,6 +17,7 @@ ASKING = STEADY.replace(
     "  - canary: {weight: 50, shortest_minutes: 600, longest_minutes: 700}",
     "  - approval: {by: [], deadline_minutes: 600}",
 )
+FEW = 10
 FIRST, START = live(blue=80, green=20), live(blue=100)
 
 
@@ -36,11 +37,12 @@ def test_an_abort_without_a_controller_is_what_it_finds_when_it_is_back(
     ref = f"{at.subscription}/{at.resource_group}/{at.workspace}/{stage.name}"
     asked = ("abort", "--direct", ref, "--why", "it is night", "--as", "berta", "--json")
 
-    lost = stage.controller.cli("abort", stage.name)
-    done = stage.controller.cli(*asked, ROLLOUT_ARM_URL=at.url)
-    writes = stage.writes
-    stage.controller.start()
-    stage.eventually(stage.outcome)
+    with stage.visited(FEW):
+        lost = stage.controller.cli("abort", stage.name)
+        done = stage.controller.cli(*asked, ROLLOUT_ARM_URL=at.url)
+        writes = stage.writes
+        stage.controller.start()
+        stage.eventually(stage.outcome)
 
     assert lost.returncode == 5
     assert "rollout abort --direct" in lost.stderr
@@ -63,12 +65,13 @@ def test_an_abort_past_a_controller_that_waits_for_approval_and_cannot_save_is_a
     stage.eventually(lambda: stage.phase("approving"))
     arm_id = f"{stage.emulator.workspace_id}/onlineEndpoints/{stage.name}"
 
-    _tell(stage, signal.SIGUSR1)
-    refused = stage.order("approve")
-    done = stage.controller.cli("abort", "--direct", arm_id, "--arm-url", stage.emulator.url)
-    saved = stage.phase("approving")
-    _tell(stage, signal.SIGUSR2)
-    stage.eventually(stage.outcome)
+    with stage.visited(FEW):
+        _tell(stage, signal.SIGUSR1)
+        refused = stage.order("approve")
+        done = stage.controller.cli("abort", "--direct", arm_id, "--arm-url", stage.emulator.url)
+        saved = stage.phase("approving")
+        _tell(stage, signal.SIGUSR2)
+        stage.eventually(stage.outcome)
 
     assert refused.status_code == 503
     assert done.returncode == 0, done.stderr
@@ -88,9 +91,10 @@ def test_an_endpoint_that_tells_no_way_back_asks_for_one(a_stage: StageMaker) ->
     arm_id = f"{stage.emulator.workspace_id}/onlineEndpoints/{stage.name}"
     direct = ("abort", "--direct", arm_id, "--arm-url", stage.emulator.url)
 
-    nothing = stage.controller.cli(*direct)
-    nobody = stage.controller.cli(*direct, "--to", "red")
-    done = stage.controller.cli(*direct, "--to", "green")
+    with stage.visited(FEW):
+        nothing = stage.controller.cli(*direct)
+        nobody = stage.controller.cli(*direct, "--to", "red")
+        done = stage.controller.cli(*direct, "--to", "green")
 
     assert (nothing.returncode, nobody.returncode) == (4, 4)
     assert "tells no way back" in nothing.stderr

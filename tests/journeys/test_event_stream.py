@@ -14,6 +14,8 @@ from tests.journeys.stage import Stage
 
 pytestmark = pytest.mark.journey
 
+FEW = 10
+
 
 class Listener(Thread):
     """Opens the stream again and again, each time with the last id it heard."""
@@ -58,10 +60,11 @@ def test_nothing_is_lost_and_nothing_comes_twice(a_stage: StageMaker) -> None:
 
     stage.controller.kill()
     stage.controller.start()
-    assert stage.order("promote").status_code == 200
-    stage.eventually(lambda: stage.at("bake 100 %"))
-    assert stage.order("promote").status_code == 200
-    stage.eventually(lambda: stage.outcome() == "promoted")
+    with stage.visited(FEW):
+        assert stage.order("promote").status_code == 200
+        stage.eventually(lambda: stage.at("bake 100 %"))
+        assert stage.order("promote").status_code == 200
+        stage.eventually(lambda: stage.outcome() == "promoted")
     last = stage.history[-1]["number"]
     stage.eventually(lambda: listener.heard[-1]["entry"]["number"] == last)
     listener.done.set()

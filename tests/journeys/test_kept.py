@@ -9,6 +9,8 @@ from tests.journeys.stage import live
 
 pytestmark = pytest.mark.journey
 
+FEW = 10
+
 
 def test_a_restored_controller_goes_on_with_the_rollout(a_stage: StageMaker) -> None:
     stage = a_stage(STEADY, green=BETTER)
@@ -17,15 +19,16 @@ def test_a_restored_controller_goes_on_with_the_rollout(a_stage: StageMaker) -> 
     assert stage.start("green").status_code == 201
     stage.eventually(lambda: stage.at("canary 20 %"))
 
-    copied = cli("backup", copy)
-    refused = cli("restore", copy)
-    stage.controller.kill()
-    for name in ("rollout.db", "rollout.db-wal", "rollout.db-shm"):
-        (stage.controller.data / name).unlink(missing_ok=True)
-    restored = cli("restore", copy)
-    stage.controller.start()
-    aborted = cli("abort", stage.name, "--as", "berta")
-    stage.eventually(stage.outcome)
+    with stage.visited(FEW):
+        copied = cli("backup", copy)
+        refused = cli("restore", copy)
+        stage.controller.kill()
+        for name in ("rollout.db", "rollout.db-wal", "rollout.db-shm"):
+            (stage.controller.data / name).unlink(missing_ok=True)
+        restored = cli("restore", copy)
+        stage.controller.start()
+        aborted = cli("abort", stage.name, "--as", "berta")
+        stage.eventually(stage.outcome)
     verified = cli("audit", "verify", stage.name)
     export.write_text(cli("audit", "export", stage.name).stdout.replace("berta", "carla"))
     forged = cli("audit", "verify", "--file", str(export))

@@ -19,7 +19,7 @@ def test_a_bad_canary_is_rolled_back_whatever_dies(a_stage: StageMaker, tmp_path
     supervisor = supervised(a_stage, tmp_path, UNMIRRORED, BACK, BAD)
     stage = supervisor.stage
 
-    with stage.visited() as users:
+    with stage.visited(bad={"green"}) as users:
         supervisor.until(lambda: supervisor.starts("green"), seconds=60)
         supervisor.until(lambda: stage.outcome() is not None, seconds=120)
     supervisor.until_it_lived_through("SqliteQueue.complete after, rolled_back")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.journey
 def test_a_bad_canary_is_rolled_back_on_evidence(a_stage: StageMaker) -> None:
     stage = a_stage(UNMIRRORED, green=BAD)
 
-    with stage.visited() as users:
+    with stage.visited(bad={"green"}) as users:
         done = stage.controller.cli("start", stage.name, "green", "--wait", "--as", "anna")
 
     assert done.returncode == 1, done.stdout + done.stderr + stage.report()

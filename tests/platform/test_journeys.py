@@ -43,7 +43,7 @@ def test_a_bad_canary_that_github_announced_ends_with_the_map_of_before(
 ) -> None:
     stage = a_stage(UNMIRRORED + BY_GITHUB, green=BAD)
 
-    with stage.visited():
+    with stage.visited(bad={"green"}):
         foreign = announced_by_github(stage, "guessed")
         begun = [announced_by_github(stage) for _ in range(2)]
         stage.eventually(stage.outcome, SECONDS)
