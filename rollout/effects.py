@@ -36,7 +36,11 @@ SMOKE_TRIES_MAX = 5
 """So often a canary that is busy or out of reach is tried again; then that is its answer."""
 
 FAILURES_MAX = 10
-"""So many failed smoke requests are proof enough; the rest is not sent."""
+FAILURES_LONG = timedelta(seconds=60)
+"""So many failed smoke requests, or such that took so long together, are proof enough.
+
+The rest is not sent: one request may take three minutes, and a function has five in all.
+"""
 
 SMOKE_SLOW = timedelta(seconds=1)
 """After an answer that took longer it is asked whether anybody still wants to know."""
@@ -145,20 +149,20 @@ class Effects:
         self, smoke: _Smoke, answer_id: str, still_wanted: StillWanted, *, last_try: bool
     ) -> SmokeFinished | None:
         """None where it was withdrawn while the canary took its time."""
-        passed, failures = 0, list[str]()
+        passed, failures, failing = 0, list[str](), timedelta(0)
         for number, request in enumerate(smoke.requests, 1):
-            took = timedelta(0)
             try:
                 objection, took = self._objection(smoke, request)
             except Unavailable as busy:
                 if not last_try:
                     raise
-                objection = str(busy)
+                objection, took = str(busy), FAILURES_LONG
             if objection is None:
                 passed += 1
             else:
                 failures.append(f"request {number} of {smoke.path}: {objection}")
-            if len(failures) == FAILURES_MAX:
+                failing += took
+            if len(failures) == FAILURES_MAX or failing >= FAILURES_LONG:
                 break
             if took > SMOKE_SLOW and not still_wanted():
                 return None

@@ -70,6 +70,11 @@ class Pump:
             self._threads.append(thread)
             thread.start()
 
+    @property
+    def listens(self) -> bool:
+        """Whether none of its threads has died of something that it does not know."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def ask_to_stop(self) -> None:
         """Take nothing new; do not wait."""
         self._stopping.set()

@@ -368,6 +368,19 @@ def test_an_abort_ends_the_smoke_requests_of_a_canary_that_takes_its_time() -> N
     assert world.head.owed == ()
 
 
+def test_smoke_requests_that_fail_slowly_are_not_all_sent() -> None:
+    world = World()
+    world.policies.smoke = b'{"body": {"n": 1}}\n' * 9
+    world.azure.deployments["green"].smoke_status = 500
+    world.azure.deployments["green"].latency_ms = 40_000
+
+    world.start()
+    rollout = world.run(minutes=15)
+
+    assert rollout.phase is Phase.ROLLED_BACK
+    assert any("2 of 2 smoke requests failed" in why for why in world.told), world.told
+
+
 def test_a_smoke_file_that_cannot_be_read_holds_and_says_so() -> None:
     world = World()
     world.policies.smoke = b'{"body": "caf\xe9"}'

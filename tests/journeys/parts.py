@@ -104,7 +104,9 @@ class OnAzure:
         return (self._killed, self._cut_off)
 
     def spare(self) -> None:
-        """Who kills has been told."""
+        """Who kills has been told; all that listens has to listen still."""
+        assert self.controller.platform
+        assert all(pump.listens for pump in self.controller.platform.pumps)
 
     def _killed(self, over: Event) -> None:
         while not over.wait(self._chance.uniform(*self.lives)):

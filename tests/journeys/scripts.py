@@ -60,7 +60,7 @@ def init():
     pass
 
 def run(raw):
-    time.sleep(20)
+    time.sleep(8)
     return {}
 """
 """Answers when whoever asked has other things to do."""
