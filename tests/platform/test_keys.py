@@ -1,11 +1,12 @@
 """Keys are rotated on all of Azure's own parts, and a process is killed on the way."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.journeys.policies import STEADY
-from tests.journeys.test_keys import ROTATION, SWITCHES, pair, rotate, rotation_phase
+from tests.journeys.test_keys import ROTATION, SWITCHES, holders, pair, rotate, rotation_phase
 from tests.platform.conftest import StageMaker
 from tests.platform.deployed import DeployedStage
 
@@ -34,7 +35,7 @@ def near_expiry(stage: DeployedStage) -> bytes:
 
 
 def test_a_rotation_outlives_its_process_and_the_next_one_begins_by_an_event(
-    a_stage: StageMaker,
+    a_stage: StageMaker, tmp_path: Path
 ) -> None:
     stage = a_stage(STEADY)
     (stage.controller.policies / "keys.yaml").write_text(ROTATION)
@@ -46,10 +47,12 @@ def test_a_rotation_outlives_its_process_and_the_next_one_begins_by_an_event(
     stage.controller.kill()
     stage.eventually(lambda: rotation_phase(stage) == "rotated", SECONDS)
     second = pair(stage)
-    stage.storage.publish(near_expiry(stage))
-    stage.eventually(lambda: pair(stage).isdisjoint(second), SECONDS)
-    stage.eventually(lambda: rotation_phase(stage) == "rotated", SECONDS)
+    with holders(stage, tmp_path) as out:
+        stage.storage.publish(near_expiry(stage))
+        stage.eventually(lambda: pair(stage).isdisjoint(second), SECONDS)
+        stage.eventually(lambda: rotation_phase(stage) == "rotated", SECONDS)
 
+    assert set(json.loads(out.read_text())["answers"]) == {"200"}
     assert not first & second
     assert len(kept(stage)) == 2
     assert kept(stage)[-1]["value"] in pair(stage)
