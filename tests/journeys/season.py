@@ -28,7 +28,7 @@ from tests.journeys.stage import Map, Stage, live
 
 RATE = 20.0
 BAD_ONES = frozenset({"red"})
-ROLLOUT_SECONDS = 300.0
+ROLLOUT_SECONDS = 600.0
 
 _GUARDS = """
 guards:
