@@ -35,6 +35,13 @@ guards:
   - {metric: error_rate, worse_by_ratio: 1.25, worse_by_points: 0.15, severity: fail}
 """
 POLICIES = {
+    "short": """
+schema: 1
+match: {endpoint: "short-*"}
+stages:
+  - canary: {weight: 40, shortest_minutes: 3, longest_minutes: 200}
+"""
+    + _GUARDS,
     "mirrored": """
 schema: 1
 match: {endpoint: "mirrored-*"}
