@@ -43,7 +43,7 @@ def _enough(case: Case, past: Past) -> float:
 
 def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
     past, both = rates_of.past, rates_of.both
-    bound = 1.0 if case.brief else rates_of.excess_bound
+    bound, so_far = (1.0, 1.0) if case.brief else (rates_of.excess_bound, _so_far(case))
     usual = _usual(past, both)
     allowed = _allowed(case.guard, usual)
     low, high = (0.0, None) if case.brief else rates_of.ratio_interval
@@ -57,6 +57,7 @@ def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
         ratio_high=high,
         phi=rates_of.phi,
         excess_bound=bound,
+        excess_bound_so_far=so_far,
         excess_allowed=allowed,
         proved=bound <= allowed,
         minutes_used=len(rates_of.paired),
@@ -64,6 +65,11 @@ def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
         requests_needed=max(0, case.terms.least_requests - min(both.canary, both.baseline)),
         usual_rate=usual,
     )
+
+
+def _so_far(case: Case) -> float:
+    """The bound over the whole trial, of which only a part may be judged."""
+    return case.ground.whole.rates(case.terms.statuses(case.guard.metric)).excess_bound
 
 
 def _arm(requests: int, bad: int) -> Arm:

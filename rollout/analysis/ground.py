@@ -26,13 +26,15 @@ class Ground:
         pairs: Sequence[Pairs] = (),
         usual_scores: Mapping[float, int] | None = None,
         pasts: dict[frozenset[int], Past] | None = None,
+        whole: "Ground | None" = None,
     ) -> None:
-        """`pasts` is what was learnt from the same history already."""
+        """`pasts` is what was learnt from the same history; `whole`, of what this is a part."""
         self.minutes = tuple(minutes)
         self.history = tuple(history)
         self.pairs = tuple(pairs)
         self.usual_scores = usual_scores or {}
         self.pasts = {} if pasts is None else pasts
+        self.whole = whole or self
         self._rates: dict[frozenset[int], Rates] = {}
 
     def rates(self, statuses: frozenset[int]) -> "Rates":
@@ -74,7 +76,8 @@ class Ground:
         return self._of([one for one in self.minutes if one.at >= since])
 
     def _of(self, minutes: Sequence[Minute]) -> "Ground":
-        return Ground(minutes, self.history, self.pairs, self.usual_scores, self.pasts)
+        pairs, usual = self.pairs, self.usual_scores
+        return Ground(minutes, self.history, pairs, usual, self.pasts, self.whole)
 
     @cached_property
     def requests(self) -> tuple[Asked, Asked]:

@@ -39,8 +39,8 @@ class Budget:
 class Seen:
     """What is known now: the share in percent, its bound, its evidence, and what was read of it.
 
-    `excess_bound` is `Evidence.excess_bound`: 1 when nothing is known. `minutes_read` are minutes
-    of the present share.
+    `excess_bound` is `Evidence.excess_bound_so_far`: 1 when nothing is known. `minutes_read` are
+    minutes of the present share.
     """
 
     share: int

@@ -107,8 +107,9 @@ class Evidence:
     """The numbers behind a finding, for a record that can be checked years later.
 
     Evidence is told as its natural logarithm: exp(`ln_e`) : 1 against a canary within the margin.
-    `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's, and
-    `usual_rate` the baseline's before the rollout.
+    `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's in the
+    minutes that are judged, `excess_bound_so_far` in all of the trial, and `usual_rate` the
+    baseline's rate before the rollout.
     A field is None where the kind of evidence has no such number.
     """
 
@@ -121,6 +122,7 @@ class Evidence:
     ratio_high: float | None = None
     phi: float = 1.0
     excess_bound: float | None = None
+    excess_bound_so_far: float | None = None
     excess_allowed: float | None = None
     proved: bool = False
     minutes_used: int = 0

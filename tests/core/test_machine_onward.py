@@ -70,7 +70,7 @@ def _bounded(bound: float, usual_rate: float) -> Any:
         ln_e=0,
         ln_e_most=0,
         threshold=3.2,
-        excess_bound=bound,
+        excess_bound_so_far=bound,
         usual_rate=usual_rate,
     )
     return replace(a_finding(Verdict.PASS), evidence=evidence)

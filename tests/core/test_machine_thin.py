@@ -48,7 +48,7 @@ EIGHT = {"canary": {"weight": 8}}
 
 def thin(bound: float = 0.1, ln_e: float = 0.0) -> Report:
     """Too few requests for a verdict; nothing else speaks against the canary."""
-    evidence = Evidence(Kind.SPLITS, ln_e, ln_e, 3.2, excess_bound=bound, requests_needed=69)
+    evidence = Evidence(Kind.SPLITS, ln_e, ln_e, 3.2, excess_bound_so_far=bound, requests_needed=69)
     return Report((replace(a_finding(Verdict.INCONCLUSIVE), because=FEW, evidence=evidence),))
 
 

@@ -87,7 +87,7 @@ def seen(rollout: Rollout, event: Looked) -> pace.Seen:
     """What the pace is reckoned from."""
     errors = _error_finding(event)
     evidence = errors.evidence if errors else None
-    bound = evidence.excess_bound if evidence else None
+    bound = evidence.excess_bound_so_far if evidence else None
     load = event.load.requests_per_second if event.load else 0.0
     return pace.Seen(
         share=rollout.observed.share(rollout.canary),
