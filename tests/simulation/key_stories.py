@@ -113,7 +113,10 @@ def _stopped_too_early(world: World, dice: Random) -> None:
 
 
 def _aborted_when_sent(world: World, dice: Random) -> None:
-    """What an aborted rotation has sent lands in the next one, which begins at once."""
+    """What an aborted rotation has sent lands in the next one, which begins at once.
+
+    What the next one sends lands late: it is long published then, if the other was taken for it.
+    """
     assert isinstance(world, KeyWorld), world
     key = dice.choice([RotationPhase.RENEWING_SPARE, RotationPhase.RENEWING_OLD])
     sent: list[str] = []
@@ -131,7 +134,7 @@ def _aborted_when_sent(world: World, dice: Random) -> None:
 
     world.saved.append(is_sent)
     before = [10.0] if key is RotationPhase.RENEWING_OLD else []
-    world.keys.landings = [*before, dice.uniform(15, 90)]
+    world.keys.landings = [*before, dice.uniform(15, 40), dice.uniform(110, 118)]
     insisting(world, world.rotate)
     world.pass_time(minutes=120)
     assert world.rotation.over, f"P7: it is {world.key_story[-1]}"

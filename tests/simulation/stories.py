@@ -63,6 +63,13 @@ def abort(world: World, dice: Random) -> None:
     world.at(dice.uniform(0, 25), lambda: told(world, stop))
 
 
+def abort_before_the_mark(world: World, dice: Random) -> None:
+    """An abort while the mark at the endpoint is still owed: nobody makes it afterwards."""
+    world.azure.marking = "late"
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    world.at(dice.uniform(1, 4), lambda: told(world, stop))
+
+
 def alert(world: World, dice: Random) -> None:
     def fire() -> None:
         told(world, world.alert())
@@ -312,6 +319,7 @@ STORIES: Mapping[str, Story] = {
     "bad": Story(turns_bad, rolled_back),
     "fails late": Story(fails_late, rolled_back),
     "abort": Story(abort, rolled_back),
+    "abort before the mark": Story(abort_before_the_mark, rolled_back),
     "alert": Story(alert, rolled_back),
     "alert again": Story(alert_again, rolled_back),
     "by hand": Story(by_hand, held_for_a_person, frozenset({"stale_seconds"}), minutes=120),
