@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from rollout.analysis.report import Metric, Severity
+from rollout.analysis.threshold import relative
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.patience import Then
@@ -112,6 +113,16 @@ def _look_at_guards(policy: Policy) -> Iterator[str]:
         yield "guards: none has severity fail; no measurement gives the traffic back"
 
 
+def _look_at_pace(policy: Policy) -> Iterator[str]:
+    errors = [guard for guard in policy.guards if guard.metric is Metric.ERROR_RATE]
+    if policy.pace == "adaptive" and not any(relative(guard) for guard in errors):
+        yield (
+            "pace: adaptive goes by what a guard knows that compares error_rate with the"
+            " baseline's, and there is none; each weight is waited for until on_inconclusive"
+            " decides"
+        )
+
+
 def _look_at_bake(policy: Policy) -> Iterator[str]:
     bakes = [entry.stage for entry in policy.stages if isinstance(entry.stage, Bake)]
     if not bakes or bakes[0].shortest_minutes == 0:
@@ -152,6 +163,7 @@ def _look_at_approvals(policy: Policy) -> Iterator[str]:
 _LOOKS: Sequence[Callable[[Policy], Iterator[str]]] = (
     _look_at_weights,
     _look_at_guards,
+    _look_at_pace,
     _look_at_bake,
     _look_at_retire,
     _look_at_time,

@@ -165,6 +165,40 @@ def test_what_it_waits_for_is_told_once_and_shown_as_long_as_it_waits() -> None:
     )
 
 
+def test_a_limit_on_the_error_rate_hides_no_bound_that_another_guard_knows() -> None:
+    policy = a_policy(*MANY_WEIGHTS, pace="adaptive")
+    look = passing(QUIET, bound=0.04)
+    evidence = Evidence(Kind.LIMIT, ln_e=0, ln_e_most=0, threshold=3.2)
+    limit = replace(a_finding(Verdict.PASS), evidence=evidence)
+    assert look.report is not None
+    both = look.model_copy(update={"report": Report((limit, *look.report.findings))})
+
+    assert stage_after(policy, both) == 2
+
+
+def test_where_nothing_was_measured_nobody_is_told_that_guards_pass() -> None:
+    head = a_head(a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive")))
+    look = passing(QUIET).model_copy(update={"report": Report()})
+
+    row, _, entry = record(head, decide(head, look, LATER), look, LATER)
+
+    assert entry is None
+    assert row.rollout is not None
+    assert view(row, row.rollout, LATER).waits_for == "for the verdict on canary 5 %"
+
+
+def test_what_the_pace_waited_for_is_told_no_more_when_a_freeze_is_all_that_is_left() -> None:
+    freeze = {"windows": [{"weekly": "mon 11:00 - mon 13:00"}]}
+    policy = a_policy(*WEIGHTS, pace="adaptive", freeze=freeze)
+    head = a_head(a_rollout(policy=policy))
+    waiting = decide(head, passing(QUIET, bound=1.0), LATER)
+    frozen = decide(waiting.head, passing(QUIET, bound=0.001), LATER)
+
+    assert rollout_of(waiting).paced is not None
+    assert rollout_of(frozen).paced is None
+    assert frozen.why.startswith("canary 5 % passed all its guards; frozen (")
+
+
 def test_an_adaptive_pace_waits_on_a_warning_of_any_guard_that_counts() -> None:
     rollout = a_rollout(policy=a_policy(*MANY_WEIGHTS, pace="adaptive"))
     look = passing(QUIET, bound=0.001)

@@ -597,6 +597,10 @@ UNWISE: Mapping[str, tuple[dict[str, str], str]] = {
         "guards: error_rate is only watched; failing answers give nothing back"),
     "nothing fails": ({"guards": "{metric: error_rate, at_most: 0.1, severity: hold}"},
         "guards: none has severity fail; no measurement gives the traffic back"),
+    "a pace with nothing to go by": ({"guards": "{metric: error_rate, at_most: 0.1}",
+                                      "more": "pace: adaptive"},
+        ("pace: adaptive goes by what a guard knows that compares error_rate with the"
+        " baseline's, and there is none; each weight is waited for until on_inconclusive decides")),
     "too late": ({"more": "on_deadline: {minutes: 35}"},
         ("on_deadline: the stages take at least 35 minutes, and the deadline is after 35;"
         " it comes before the end")),

@@ -113,8 +113,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "no data is a pass",
         f"{MACHINE}/onward.py",
-        "passes = report is not None and bool(report.counting) and not report.open",
-        "passes = report is None or all(one.verdict < 3 for one in report.open)",
+        "return report is not None and bool(report.counting) and not report.open",
+        "return report is None or all(one.verdict < 3 for one in report.open)",
     ),
     Planted(
         "silence is not noticed",

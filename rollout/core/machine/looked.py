@@ -12,7 +12,7 @@ from rollout.core.machine import back
 from rollout.core.machine.alerts import still_fires
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
 from rollout.core.machine.learnt import learnt
-from rollout.core.machine.onward import held_back, may_pass, onward, room_has_come
+from rollout.core.machine.onward import may_pass, onward, room_has_come, waits_for_pace
 from rollout.core.machine.others import (
     STALE,
     aborted,
@@ -220,8 +220,8 @@ def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decis
     if not may_pass(rollout, event):
         return None
     why = f"{rollout.here} passed all its guards"
-    if frost := frost_ahead(rollout, event, now):
-        return stay(head, rollout, f"{why}; {frost}")  # judged on, and again when it may go on
+    if frost := frost_ahead(rollout, event, now):  # judged on, and again when it may go on
+        return stay(head, rollout.model_copy(update={"paced": None}), f"{why}; {frost}")
     return onward(head, rollout, event, now, why)
 
 
@@ -244,21 +244,15 @@ def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Dec
 
 
 def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
-    paced = None if _still_open(event) else held_back(rollout, event)
+    paced = waits_for_pace(rollout, event)
     known = rollout.model_copy(update={"paced": paced}) if paced else rollout
     return stay(head, known, f"{rollout.here}: {_reasons(rollout, event)}")
 
 
 def _reasons(rollout: Rollout, event: Looked) -> str:
-    told = _still_open(event)
-    if told or not (event.report and event.report.counting):
-        return told or "nothing was measured"
-    paced = held_back(rollout, event)
-    return paced.why if paced else "nothing was measured"
-
-
-def _still_open(event: Looked) -> str:
-    return "; ".join(found.because for found in (event.report or Report()).open)
+    paced = waits_for_pace(rollout, event)
+    told = "; ".join(found.because for found in (event.report or Report()).open)
+    return paced.why if paced else told or "nothing was measured"
 
 
 def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence[Finding]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rollout.analysis import pace
 from rollout.analysis.capacity import Room, capacity
-from rollout.analysis.report import Finding, Metric
+from rollout.analysis.report import Evidence, Finding, Metric
 from rollout.analysis.threshold import WARNING
 from rollout.core.actions import ScaleDeployment
 from rollout.core.events import Looked
@@ -24,9 +24,17 @@ def onward(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str)
 
 def may_pass(rollout: Rollout, event: Looked) -> bool:
     """Whether every guard that counts passes, and the pace lets it have what is next."""
+    return _passes(event) and held_back(rollout, event) is None
+
+
+def waits_for_pace(rollout: Rollout, event: Looked) -> Paced | None:
+    """What the pace waits for though every guard that counts passes; None: it is not the pace."""
+    return held_back(rollout, event) if _passes(event) else None
+
+
+def _passes(event: Looked) -> bool:
     report = event.report
-    passes = report is not None and bool(report.counting) and not report.open
-    return passes and held_back(rollout, event) is None
+    return report is not None and bool(report.counting) and not report.open
 
 
 # -- pace -----------------------------------------------------------------------------------------
@@ -85,8 +93,7 @@ def _shares_ahead(rollout: Rollout) -> list[int]:
 
 def seen(rollout: Rollout, event: Looked) -> pace.Seen:
     """What the pace is reckoned from."""
-    errors = _error_finding(event)
-    evidence = errors.evidence if errors else None
+    evidence = _of_errors(event)
     bound = evidence.excess_bound_so_far if evidence else None
     load = event.load.requests_per_second if event.load else 0.0
     return pace.Seen(
@@ -106,9 +113,11 @@ def warned(event: Looked) -> list[Finding]:
     return [one for one in counting if one.evidence and one.evidence.ln_e >= WARNING]
 
 
-def _error_finding(event: Looked) -> Finding | None:
+def _of_errors(event: Looked) -> Evidence | None:
+    """The evidence on error rates that bounds them; a guard that compares nothing has none."""
     findings = event.report.findings if event.report else ()
-    return next((one for one in findings if one.guard.metric is Metric.ERROR_RATE), None)
+    errors = [one.evidence for one in findings if one.guard.metric is Metric.ERROR_RATE]
+    return next((one for one in errors if one and one.excess_bound_so_far is not None), None)
 
 
 # -- room -----------------------------------------------------------------------------------------
