@@ -1,18 +1,26 @@
 """What a look at the world means: an ordered list of concerns for each phase, first come wins."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from rollout.analysis.report import Finding, Report, Severity, Verdict
 from rollout.core.endpoint import Provisioning
 from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.alerts import still_fires
 from rollout.core.machine.decision import Decision, entered, hold, stay, with_rollout
+from rollout.core.machine.judged import (
+    evidence_came,
+    guards_failed,
+    passed,
+    silence,
+    too_early,
+    too_long,
+    undecided,
+)
 from rollout.core.machine.learnt import learnt
-from rollout.core.machine.onward import may_pass, onward, room_has_come, waits_for_pace
+from rollout.core.machine.onward import room_has_come
 from rollout.core.machine.others import (
     STALE,
     aborted,
@@ -23,26 +31,12 @@ from rollout.core.machine.others import (
     foreign_map,
     with_map,
 )
+from rollout.core.machine.overdue import deadline, held_too_long, nobody_answered
 from rollout.core.machine.retiring import retired
-from rollout.core.machine.silence import NUMBERS, other_source, silent, silent_minutes
-from rollout.core.machine.stages import (
-    ask_for,
-    ask_people,
-    carry_on,
-    enter_stage,
-    go_on,
-    next_stage,
-    question,
-)
-from rollout.core.machine.thaw import frost_ahead, thawed
-from rollout.core.machine.thin import (
-    for_want_of_traffic,
-    gathering,
-    time_allowed,
-    wants_traffic,
-)
-from rollout.core.patience import Then
-from rollout.core.policy import Approval, Bake, Canary, Mirror, Trial
+from rollout.core.machine.silence import NUMBERS, other_source, silent
+from rollout.core.machine.stages import ask_for, carry_on, enter_stage, go_on
+from rollout.core.machine.thaw import thawed
+from rollout.core.machine.thin import gathering
 from rollout.core.rollout import HoldCause, Phase, Rollout
 
 ASKS_MAX = 5
@@ -82,40 +76,7 @@ def _heard(event: Looked) -> datetime | None:
     return min(event.heard_until, event.readable_until)
 
 
-# -- what time brings -------------------------------------------------------------------------
-
-
-def _deadline(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
-    """It comes once: what a person lets go on after it is not stopped again."""
-    limit = rollout.policy.on_deadline
-    frozen = rollout.policy.freeze.elapsed(rollout.started_at, now)
-    passed = now >= rollout.started_at + frozen + limit.minutes * rollout.minute
-    if not passed or rollout.deadline_passed or rollout.proven:
-        return None
-    why = f"not decided within {limit.minutes} minutes"
-    late = rollout.model_copy(update={"deadline_passed": True})
-    if limit.then is not Then.ASK:
-        return _way_out(head, late, limit.then, HoldCause.DEADLINE, why, now)
-    if rollout.phase is Phase.APPROVING:
-        return stay(head, late, f"{why}; people are asked already")
-    asked = question(rollout, f"{why}: go on?", Approval(), now)
-    return ask_people(head, late, asked.model_copy(update={"resumes": True}), now, why)
-
-
-def _way_out(
-    head: Head, rollout: Rollout, then: Then, cause: HoldCause, why: str, now: datetime
-) -> Decision:
-    """Patience is over: do what the policy names."""
-    match then:
-        case Then.ROLL_BACK:
-            return back.roll_back(head, rollout, why, now)
-        case Then.HOLD:
-            return hold(head, rollout, cause, why, now)
-        case Then.ASK:
-            asked = question(rollout, f"{why}: go on?", Approval(), now)
-            return ask_people(head, rollout, asked, now, why)
-        case Then.ADVANCE:
-            return next_stage(head, rollout, now, f"{why}; the policy says to go on")
+# -- a canary that is not ready yet -----------------------------------------------------------
 
 
 def _never_ready(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -179,99 +140,6 @@ def _not_yet(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Deci
     return ask_for(head, rollout, rollout.wanted, now, f"{reason}; asked again")
 
 
-# -- what the judge says ----------------------------------------------------------------------
-
-
-def _guards_failed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    held = rollout.hold is not None and rollout.hold.cause is HoldCause.FAILED
-    failed = _of(event.report, Verdict.FAIL, Severity.FAIL)
-    if not failed or held:
-        return None
-    why = "; ".join(finding.because for finding in failed)
-    if rollout.policy.on_failure is Then.ROLL_BACK:
-        return back.roll_back(head, rollout, why, now)
-    return hold(head, rollout, HoldCause.FAILED, why, now)
-
-
-def _silence(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    """Nothing readable for three times the metrics' lag."""
-    if not silent(rollout, event, now):
-        return None
-    rule = rollout.policy.on_no_data
-    why = f"no {NUMBERS[rollout.source]} for {silent_minutes(rollout, event, now)} minutes"
-    way = (rule.hold_minutes * rollout.minute, rule.then)
-    return hold(head, rollout, HoldCause.NO_DATA, why, now, way)
-
-
-def _too_early(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
-    """The shortest time is over when the clock says so and the metrics have come that far."""
-    stage = _trial(rollout)
-    shortest = stage.shortest_minutes * rollout.minute
-    left = shortest - rollout.clock.elapsed(now)
-    if left > timedelta(0):
-        return stay(head, rollout, f"{_minutes(left, rollout)} minutes of {stage} left")
-    if shortest and not rollout.clock.has_measured(shortest):
-        return stay(head, rollout, f"{stage}: waiting for its last minutes' metrics")
-    return None
-
-
-def _passed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    """The numbers are in the entry's findings; the sentence stays short enough to be read."""
-    if not may_pass(rollout, event):
-        return None
-    why = f"{rollout.here} passed all its guards"
-    if frost := frost_ahead(rollout, event, now):  # judged on, and again when it may go on
-        return stay(head, rollout.model_copy(update={"paced": None}), f"{why}; {frost}")
-    return onward(head, rollout, event, now, why)
-
-
-def _too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    stage, report = _trial(rollout), event.report or Report()
-    minutes = time_allowed(rollout, stage)
-    if rollout.clock.elapsed(now) < minutes * rollout.minute:
-        return None
-    why = f"{stage} is undecided after {minutes} minutes: {_reasons(rollout, event)}"
-    unmeasured = any(one.verdict is Verdict.NOT_MEASURED for one in report.open)
-    if unmeasured or not report.counting:
-        way = rollout.policy.on_not_measured  # never forward: no data is never a pass
-        return _way_out(head, rollout, way, HoldCause.NOT_MEASURED, why, now)
-    if wants_traffic(report.open):
-        return for_want_of_traffic(head, rollout, event, now, why)
-    then = rollout.policy.on_inconclusive
-    if then is Then.ADVANCE and any(one.verdict is Verdict.FAIL for one in report.open):
-        then = Then.HOLD
-    return _way_out(head, rollout, then, HoldCause.INCONCLUSIVE, why, now)
-
-
-def _undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
-    paced = waits_for_pace(rollout, event)
-    known = rollout.model_copy(update={"paced": paced}) if paced else rollout
-    return stay(head, known, f"{rollout.here}: {_reasons(rollout, event)}")
-
-
-def _reasons(rollout: Rollout, event: Looked) -> str:
-    paced = waits_for_pace(rollout, event)
-    told = "; ".join(found.because for found in (event.report or Report()).open)
-    return paced.why if paced else told or "nothing was measured"
-
-
-def _of(report: Report | None, verdict: Verdict, severity: Severity) -> Sequence[Finding]:
-    findings = report.findings if report else ()
-    return [
-        found for found in findings if found.verdict is verdict and found.guard.severity is severity
-    ]
-
-
-def _trial(rollout: Rollout) -> Trial:
-    stage = rollout.here
-    assert isinstance(stage, Mirror | Canary | Bake), stage
-    return stage
-
-
-def _minutes(span: timedelta, rollout: Rollout) -> str:
-    return f"{span / rollout.minute:.0f}"
-
-
 # -- while nothing moves ----------------------------------------------------------------------
 
 
@@ -280,17 +148,6 @@ def _data_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) ->
     if held is None or held.cause is not HoldCause.NO_DATA or silent(rollout, event, now):
         return None
     return carry_on(head, rollout, now, f"{NUMBERS[rollout.source]} are back")
-
-
-_UNDECIDED = (HoldCause.INCONCLUSIVE, HoldCause.NOT_MEASURED)
-
-
-def _evidence_came(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
-    """What was undecided at the stage's longest time has been decided since."""
-    held = rollout.hold
-    if held is None or held.cause not in _UNDECIDED or not may_pass(rollout, event):
-        return None
-    return carry_on(head, rollout, now, "the evidence has come")
 
 
 def _map_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
@@ -305,26 +162,9 @@ def _map_is_back(head: Head, rollout: Rollout, event: Looked, now: datetime) -> 
     return carry_on(head, with_map(rollout, found), now, f"{found} is back")
 
 
-def _held_too_long(head: Head, rollout: Rollout, _event: Looked, now: datetime) -> Decision | None:
-    held = rollout.hold
-    if held is None or held.until is None or held.then is None or now < held.until:
-        return None
-    return _way_out(head, rollout, held.then, held.cause, f"{held.why}, and none came", now)
-
-
 def _still_held(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:
     why = rollout.hold.why if rollout.hold else "held"
     return stay(head, with_map(rollout, event.view.traffic), why)
-
-
-def _nobody_answered(
-    head: Head, rollout: Rollout, _event: Looked, now: datetime
-) -> Decision | None:
-    asked = rollout.asked
-    if asked is None or now < asked.deadline:
-        return None
-    why = f"nobody answered in time: {asked.question}"
-    return _way_out(head, rollout, asked.then, HoldCause.INCONCLUSIVE, why, now)
 
 
 def _still_asking(head: Head, rollout: Rollout, _event: Looked, _now: datetime) -> Decision | None:
@@ -349,24 +189,24 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
     Phase.PREPARING: (
         aborted,
         foreign_map,
-        _deadline,
+        deadline,
         _ready,
         _never_ready,
         _waiting_for_it,
     ),
-    Phase.SMOKING: (*_WRONG, _deadline, _smoke_runs),
-    Phase.SHIFTING: (*_WRONG, _guards_failed, _deadline, _arrived, _not_yet),
+    Phase.SMOKING: (*_WRONG, deadline, _smoke_runs),
+    Phase.SHIFTING: (*_WRONG, guards_failed, deadline, _arrived, _not_yet),
     Phase.MEASURING: (
         *_WRONG,
-        _guards_failed,
-        _deadline,
+        guards_failed,
+        deadline,
         other_source,
-        _silence,
+        silence,
         gathering,
-        _too_early,
-        _passed,
-        _too_long,
-        _undecided,
+        too_early,
+        passed,
+        too_long,
+        undecided,
     ),
     Phase.HOLDING: (
         aborted,
@@ -375,17 +215,17 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         foreign_map,
         canary_changed,
         still_fires,
-        _guards_failed,
-        _deadline,
+        guards_failed,
+        deadline,
         other_source,
         _data_is_back,
-        _evidence_came,
+        evidence_came,
         thawed,
         room_has_come,
-        _held_too_long,
+        held_too_long,
         _still_held,
     ),
-    Phase.APPROVING: (*_WRONG, _guards_failed, _nobody_answered, _deadline, _still_asking),
+    Phase.APPROVING: (*_WRONG, guards_failed, nobody_answered, deadline, _still_asking),
     Phase.RETIRING: (aborted, canary_gone, foreign_map, retired),
     Phase.ROLLING_BACK: (_way_back,),
     Phase.ROLLED_BACK: (_after,),
