@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
 
+from rollout.analysis.case import SHARE_CHANGES
 from rollout.analysis.dispersion import learn
 from rollout.analysis.excess import Margin, weigh
 from rollout.analysis.split import Split, total
@@ -44,10 +45,10 @@ def judge(trial: Trial) -> int | None:
 
 
 def share_changes(trial: Trial) -> list[int | None]:
-    """The minutes at which the judge starts fresh accounts: at the first three changes."""
+    """The minutes at which the judge starts fresh accounts: at the first changes of the share."""
     changes = [at for at in range(1, len(trial.shares)) if trial.shares[at] != trial.shares[at - 1]]
-    restarts = [at for at in changes if at < len(trial.minutes)][:3]
-    return [*restarts, *(None,) * (3 - len(restarts))]
+    restarts = [at for at in changes if at < len(trial.minutes)][:SHARE_CHANGES]
+    return [*restarts, *(None,) * (SHARE_CHANGES - len(restarts))]
 
 
 def _within(minute: int | None, trial: Trial) -> int | None:

@@ -10,6 +10,8 @@ from rollout.analysis.samples import BAD, Minute
 from rollout.analysis.threshold import threshold
 
 KUBERNETES_ERRORS = (502, 504)
+SHARE_CHANGES = 3
+"""So many changes of the share start the evidence afresh beside the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,6 @@ class Terms:
     evidence is asked for; `strict` asks for 100 : 1 always. `least_requests` is how many requests
     each arm must have answered before a relative guard can pass, `least_requests_absolute` the
     same for the canary and absolute guards. On a Kubernetes endpoint 502 and 504 are errors too.
-    `share_changes` says how many changes of the share start the evidence afresh beside the whole.
     """
 
     planned_minutes: float = 30
@@ -28,7 +29,6 @@ class Terms:
     strict: bool = False
     least_requests: int = 100
     least_requests_absolute: int = 50
-    share_changes: int = 3
     errors: Collection[int] = (408, 424)
     unavailable: Collection[int] = (429, 503)
     platform: Collection[int] = (500,)
@@ -71,10 +71,9 @@ class Case:
 
     @property
     def restarts(self) -> tuple[int | None, ...]:
-        """The minute numbers at which the share changed, as many as the terms name."""
+        """The minute numbers at which the share changed, as many as count."""
         changes = self.ground.share_changes
-        slots = self.terms.share_changes
-        return (*changes[:slots], *(None,) * (slots - len(changes)))
+        return (*changes[:SHARE_CHANGES], *(None,) * (SHARE_CHANGES - len(changes)))
 
     def threshold(self, phi: float) -> float:
         """The evidence that is enough for one guard alone."""

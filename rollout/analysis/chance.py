@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import NamedTuple
 
+from rollout.analysis.case import SHARE_CHANGES
 from rollout.analysis.excess import Counted, Margin, foreseen
 from rollout.analysis.threshold import threshold
 
 FEW = 20.0
 """Failures a minute up to which each number of them is looked at; beyond, their mean."""
-SHARE_CHANGES = 3
 NO_MARGIN = Margin()
 
 

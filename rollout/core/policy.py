@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal, Self
@@ -164,6 +165,11 @@ class Retire(Hooked):
 Stage = Smoke | Mirror | Canary | Approval | Bake | Retire
 Trial = Mirror | Canary | Bake
 """The stages with traffic of their own, a clock and a judge."""
+
+
+def planned_minutes(stages: Iterable[Stage]) -> int:
+    """How long a rollout lasts when all goes well: the shortest times of these stages together."""
+    return sum(one.shortest_minutes for one in stages if isinstance(one, Mirror | Canary | Bake))
 
 
 class StageEntry(OneOf):

@@ -9,7 +9,7 @@ from rollout.analysis.threshold import relative
 from rollout.core.endpoint import EndpointId
 from rollout.core.frozen import Frozen
 from rollout.core.patience import Then
-from rollout.core.policy import Approval, Bake, Canary, Mirror, Policy, Retire
+from rollout.core.policy import Approval, Bake, Canary, Policy, Retire, planned_minutes
 from rollout.core.policy_problems import check_policy, spoken
 from rollout.core.yaml_lines import Problem, Value, read_yaml
 from rollout.errors import PolicyError
@@ -141,10 +141,7 @@ def _look_at_retire(policy: Policy) -> Iterator[str]:
 
 
 def _look_at_time(policy: Policy) -> Iterator[str]:
-    stages = [entry.stage for entry in policy.stages]
-    least = sum(
-        stage.shortest_minutes for stage in stages if isinstance(stage, Mirror | Canary | Bake)
-    )
+    least = planned_minutes(entry.stage for entry in policy.stages)
     if least >= policy.on_deadline.minutes:
         yield (
             f"on_deadline: the stages take at least {least} minutes, and the deadline is after"

@@ -9,7 +9,7 @@ from rollout.analysis.report import Guard, Report
 from rollout.analysis.samples import Counts
 from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.slowness import mean_ms
-from rollout.core.policy import Bake, Canary, Kind, Mirror
+from rollout.core.policy import Kind, planned_minutes
 from rollout.core.rollout import Rollout
 from rollout.measuring.minutes import stage_begins
 from rollout.ports import Minutes
@@ -44,15 +44,11 @@ def _at_full_share(
 def _terms(rollout: Rollout, *, managed: bool) -> Terms:
     policy = rollout.policy
     terms = Terms(
-        planned_minutes=planned_minutes(rollout), kubernetes=not managed, strict=policy.strict
+        planned_minutes=planned_minutes(rollout.stages),
+        kubernetes=not managed,
+        strict=policy.strict,
     )
     return replace(terms, errors=policy.errors) if policy.errors else terms
-
-
-def planned_minutes(rollout: Rollout) -> int:
-    """How long the rollout lasts when all goes well, or has lasted already."""
-    trials = [stage for stage in rollout.stages if isinstance(stage, Mirror | Canary | Bake)]
-    return sum(stage.shortest_minutes for stage in trials)
 
 
 def load(rollout: Rollout, read: Minutes) -> Load | None:

@@ -17,7 +17,7 @@ from rollout.analysis.report import Metric, Severity
 from rollout.analysis.threshold import relative, stakes
 from rollout.analysis.words import figures, percent
 from rollout.core.frozen import Frozen
-from rollout.core.policy import Bake, Canary, Mirror, Policy
+from rollout.core.policy import Policy, planned_minutes
 from rollout.rehearsal.traffic import TrafficView
 
 EFFECTS = (1.5, 2, 3, 5, 10)
@@ -55,8 +55,7 @@ class SightView(Frozen):
 
 def asked_by(policy: Policy) -> tuple[Asked, ...]:
     """What the guards ask for that give the traffic back when the canary fails more often."""
-    trials = (one for one in policy.plan(first=False) if isinstance(one, Mirror | Canary | Bake))
-    planned = sum(one.shortest_minutes for one in trials)
+    planned = planned_minutes(policy.plan(first=False))
     return tuple(
         Asked(margin(guard), part, planned, policy.strict)
         for guard, part in zip(policy.guards, stakes(policy.guards), strict=True)
