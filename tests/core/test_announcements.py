@@ -78,6 +78,13 @@ def test_an_older_one_than_those_that_are_known_is_refused_with_the_remedy() -> 
     )
 
 
+def test_one_of_the_same_moment_as_the_oldest_may_have_been_forgotten() -> None:
+    head = after(*(announced(number) for number in range(1, HEARD_MAX + 2)))
+    order = an_order(id="github:other", happened_at=head.heard[0].at)
+
+    assert not told(head, started(id="github:other", order=order))[1].taken
+
+
 def test_a_newer_one_is_taken_however_many_are_known() -> None:
     head = after(*(announced(number) for number in range(1, HEARD_MAX + 2)))
 

@@ -349,6 +349,17 @@ def test_a_canary_that_never_answers_its_smoke_requests_is_rolled_back() -> None
     assert world.run(minutes=15).phase is Phase.ROLLED_BACK
 
 
+def test_of_a_canary_out_of_reach_no_further_request_is_waited_for() -> None:
+    world = World()
+    world.policies.smoke = b'{"body": {"n": 1}}\n' * 5
+    world.azure.deployments["green"].smoke_status = 503
+
+    world.start()
+    world.run(minutes=15)
+
+    assert any("1 of 1 smoke requests failed" in why for why in world.told), world.told
+
+
 def test_an_abort_ends_the_smoke_requests_of_a_canary_that_takes_its_time() -> None:
     world = World()
     world.policies.smoke = b'{"body": {"n": 1}}\n' * 5
