@@ -199,6 +199,19 @@ def test_what_the_pace_waited_for_is_told_no_more_when_a_freeze_is_all_that_is_l
     assert frozen.why.startswith("canary 5 % passed all its guards; frozen (")
 
 
+def test_what_the_pace_waited_for_in_one_stage_is_not_told_in_the_next() -> None:
+    waiting = decide(
+        a_head(a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive"))),
+        passing(QUIET, bound=1.0),
+        LATER,
+    )
+
+    onward = decide(waiting.head, passing(QUIET, bound=0.001), LATER)
+
+    assert (rollout_of(waiting).stage, rollout_of(onward).stage) == (0, 1)
+    assert rollout_of(onward).paced is None
+
+
 def test_an_adaptive_pace_waits_on_a_warning_of_any_guard_that_counts() -> None:
     rollout = a_rollout(policy=a_policy(*MANY_WEIGHTS, pace="adaptive"))
     look = passing(QUIET, bound=0.001)
