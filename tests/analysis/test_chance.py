@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.analysis.chance import Asked, Course, Rates, chance, reaches
+from rollout.analysis.chance import FEW, Asked, Course, Rates, _minutes, chance, reaches
 from rollout.analysis.dispersion import Past
 from rollout.analysis.excess import Margin, foreseen, weigh
 from rollout.analysis.split import Split
@@ -51,6 +51,21 @@ def test_what_is_foreseen_of_given_minutes_is_what_the_judge_makes_of_them() -> 
     trace = weigh([one] * 6 + [two] * 6, past, margin, (6, None, None))
     assert trace.phi[-1] == 1
     assert found == pytest.approx(trace.now)
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.3, 5.0, FEW, FEW + 1])
+def test_a_minute_of_few_failures_may_count_any_number_and_one_of_many_their_mean(
+    failing: float,
+) -> None:
+    rate = failing / 2000
+    may_count = [*_minutes(Course(1, 500, 1500), Rates(rate, rate))]
+
+    likely = sum(part for part, _ in may_count)
+    none = math.exp(-failing) if failing <= FEW else 0.0
+    assert likely == pytest.approx(1 - none)
+    for bad in (1, 3):
+        mean = sum(part * minute[bad] for part, minute in may_count)
+        assert mean == pytest.approx(failing * (0.25 if bad == 1 else 0.75))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from rollout.core.rollout import HoldCause, Phase, StageClock
 from rollout.views import view
 from tests.builders import (
     CANARY_5,
+    INCONCLUSIVE,
     MINUTE,
     PASS,
     a_deployment,
@@ -197,6 +198,18 @@ def test_what_the_pace_waited_for_is_told_no_more_when_a_freeze_is_all_that_is_l
     assert rollout_of(waiting).paced is not None
     assert rollout_of(frozen).paced is None
     assert frozen.why.startswith("canary 5 % passed all its guards; frozen (")
+
+
+def test_what_the_pace_waited_for_is_not_told_while_a_guard_is_open() -> None:
+    head = a_head(a_rollout(policy=a_policy(*WEIGHTS, pace="adaptive")))
+    paced = decide(head, passing(QUIET, bound=1.0), LATER).head
+    look = passing(QUIET).model_copy(update={"report": INCONCLUSIVE})
+
+    after = decide(paced, look, LATER).head
+
+    assert after.rollout is not None
+    assert after.rollout.paced is not None
+    assert view(after, after.rollout, LATER).waits_for == "for the verdict on canary 5 %"
 
 
 def test_what_the_pace_waited_for_in_one_stage_is_not_told_in_the_next() -> None:

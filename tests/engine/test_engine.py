@@ -340,6 +340,21 @@ def test_an_undo_does_not_wait_for_azure_to_answer() -> None:
     assert world.phase is Phase.ROLLING_BACK
 
 
+def test_what_was_announced_and_is_asked_for_again_is_a_persons_own() -> None:
+    world = World()
+    world.start(happened_at=NOON)
+    world.tell(AbortRequested(id="stop", who="anna", why=""))
+    world.run(minutes=30)
+    heard = world.head.heard
+
+    again = world.engine.retry(CHURN, "once more", "anna", "")
+
+    assert again.taken
+    assert len(heard) == 1
+    assert world.rollout.order.happened_at is None
+    assert world.head.heard == heard
+
+
 def test_a_canary_that_never_answers_its_smoke_requests_is_rolled_back() -> None:
     world = World()
     world.azure.deployments["green"].smoke_status = 503

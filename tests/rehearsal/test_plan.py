@@ -65,6 +65,23 @@ def test_what_is_seen_grows_with_the_effect() -> None:
     assert (seen[-1].detection, seen[-1].minute, seen[-1].canary_requests) == (1, 3, 360)
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"strict": True},
+        {"guards": [{**ERRORS, "worse_by_ratio": 2}]},
+        {"guards": [ERRORS, {"metric": "latency_p95", "worse_by_ratio": 1.1}]},
+    ],
+    ids=["strict", "a wider margin", "a guard that shares the risk"],
+)
+def test_what_a_policy_asks_for_before_a_guard_fails_makes_it_less_likely(
+    rules: dict[str, Any],
+) -> None:
+    usual, asking = planned(CANARY_5, CANARY_25), planned(CANARY_5, CANARY_25, **rules)
+
+    assert asking.sees[2].detection < usual.sees[2].detection
+
+
 def test_what_cannot_be_more_than_every_request_is_left_out() -> None:
     seen = planned(CANARY_25, error_rate=0.3).sees
 
