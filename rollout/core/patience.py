@@ -60,7 +60,7 @@ class OnDeadline(Frozen):
 
 
 class Budget(Frozen):
-    """How many failed requests a bad canary may cost before it is noticed (`pace: adaptive`; `notch`)."""
+    """How many failed requests a bad canary may cost unnoticed (`pace: adaptive`; `notch`)."""
 
     failures: Annotated[float, Field(gt=0, le=1e6)] = 40.0
     part_of_minute: Annotated[float, Field(ge=0, le=1, description="of one minute's requests")] = (

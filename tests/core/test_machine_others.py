@@ -2,7 +2,7 @@
 
 import pytest
 
-from rollout.core.actions import Action
+from rollout.core.actions import Action, SetTraffic
 from rollout.core.endpoint import DeploymentView, Provisioning
 from rollout.core.events import EndpointGone, ForeignChangeFound, ResumeRequested
 from rollout.core.machine.decide import decide
@@ -14,12 +14,14 @@ from tests.builders import (
     BAKE,
     BLUE,
     CANARY_5,
+    CANARY_25,
     DELETE,
     GREEN,
     MINUTE,
     PASS,
     SECOND,
     SMOKE,
+    StageText,
     a_deployment,
     a_head,
     a_hold,
@@ -367,6 +369,29 @@ def test_a_canary_changed_while_anothers_map_stands_leaves_that_map_alone() -> N
 
     assert told(decision)[:2] == (Phase.HOLDING, ())
     assert still.head.rollout == decision.head.rollout
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [
+        (CANARY_5, set_traffic(split(5), BLUE)),
+        ({"mirror": {"percent": 20}}, set_traffic(BLUE.mirrored_to("green", 20), BLUE)),
+    ],
+)
+def test_a_canary_changed_in_a_pause_gets_no_more_until_a_person_lets_it(
+    first: StageText, asked: SetTraffic
+) -> None:
+    policy = a_policy(first, CANARY_25)
+    rollout = a_rollout(Phase.HOLDING, policy=policy, before=BLUE, wanted=BLUE, observed=BLUE)
+
+    changed = decide(a_head(rollout), looked(a_view(BLUE, green=CHANGED)), LATER)
+    still = decide(changed.head, looked(a_view(BLUE, green=CHANGED)), LATER + MINUTE)
+    resumed = decide(still.head, RESUME, LATER + MINUTE)
+
+    assert told(changed)[:2] == (Phase.HOLDING, ())
+    assert "Still held: paused" in changed.why
+    assert told(still)[:2] == (Phase.HOLDING, ())
+    assert told(resumed)[:2] == (Phase.SHIFTING, (asked,))
 
 
 def test_traffic_given_back_by_hand_is_not_taken_from_the_baseline_again() -> None:

@@ -8,7 +8,7 @@ from rollout.core.events import Looked
 from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, stay, with_rollout
-from rollout.core.machine.stages import enter_stage, go_on, goal
+from rollout.core.machine.stages import enter_stage, go_on, goal, is_up
 from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout, StageClock
 from rollout.core.traffic import Traffic
 
@@ -133,21 +133,22 @@ _FOR_A_PERSON = frozenset(HoldCause) - {
 def _back_to_first(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     """Held as before, but at the first stage: a person who goes on starts it from there.
 
-    The share goes down to that stage's at once, unless the map that stands is someone else's.
+    The share goes down to that stage's at once, unless the map that stands is someone else's; up it
+    goes when the person lets it.
     """
     held = rollout.hold
     assert held is not None, rollout.phase
-    ours = rollout.observed == rollout.wanted
     begun = enter_stage(head, rollout, 0, now, why)
     first = begun.head.rollout
     assert first is not None, why
     kept = held.model_copy(update={"why": why, "during": Phase.SHIFTING})
     since = {"phase": Phase.HOLDING, "phase_since": rollout.phase_since, "hold": kept}
     stays = first.model_copy(update={**since, "clock": StageClock()})
-    if not ours:
-        stays = stays.model_copy(update={"wanted": rollout.wanted, "before": rollout.before})
-    actions = tuple(one for one in begun.actions if ours and isinstance(one, SetTraffic))
-    return Decision(with_rollout(begun.head, stays), why, actions)
+    asked = [one for one in begun.actions if isinstance(one, SetTraffic)]
+    if rollout.observed != rollout.wanted or any(is_up(rollout, one.traffic) for one in asked):
+        kept_map = {"wanted": rollout.wanted, "before": rollout.before}
+        return Decision(with_rollout(begun.head, stays.model_copy(update=kept_map)), why)
+    return Decision(with_rollout(begun.head, stays), why, tuple(asked))
 
 
 def baseline_changed(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:

@@ -92,7 +92,7 @@ def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     there = rollout.observed == wish and not _may_still_land(rollout, wish)
     step = wish if there else rollout.observed.on_the_way_to(wish, rollout.canary)
     frost = rollout.frost(now)
-    if frost and not there and _is_up(rollout, step):
+    if frost and not there and is_up(rollout, step):
         return _until_thaw(head, rollout, frost, now, why)
     hook = hooks.next_question(rollout)
     if hook:
@@ -104,7 +104,7 @@ def go_on(head: Head, rollout: Rollout, now: datetime, why: str) -> Decision:
     return ask_for(head, begun, step, now, why)
 
 
-def _is_up(rollout: Rollout, step: Traffic) -> bool:
+def is_up(rollout: Rollout, step: Traffic) -> bool:
     """Whether more requests would reach the canary, or copies of them."""
     canary, now = rollout.canary, rollout.observed
     more = step.share(canary) > now.share(canary)
