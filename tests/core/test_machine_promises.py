@@ -374,9 +374,10 @@ def check_evidence(world: World, event: Event, decision: Decision) -> None:
     shortest = stage.shortest_minutes * rollout.minute
     assert world.measured_before + (world.now - world.measuring_since) >= shortest
     if shortest:
-        assert event.readable_until is not None
-        assert event.readable_until >= world.measuring_since
-        seen = event.readable_until - world.measuring_since
+        readable = event.readable_until or rollout.readable_until  # the watermark last seen
+        assert readable is not None
+        assert readable >= world.measuring_since
+        seen = readable - world.measuring_since
         assert world.measured_before + seen >= shortest
 
 
