@@ -19,7 +19,9 @@ PHI_MAX = 15.0
 PHI_NOTICED = 1.35
 VARIANCE_LEAST = 0.15
 REMEMBERED = 256
-"""Minutes, and histories, whose terms are kept: guards share them, and looks."""
+"""Minutes whose terms are kept: the rates of one look share them."""
+HISTORIES = 32
+"""Histories whose lessons are kept: the guards and the looks of a rollout share them."""
 FIT = geometric(0.05, 200, 41)
 _FIT_BITS = tuple(math.log2(g) for g in FIT)
 _EXCESS = tuple(g - 1 for g in FIT)
@@ -49,7 +51,7 @@ def learn(history: Sequence[tuple[int, int]]) -> Past:
     return _learnt(tuple(history))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=HISTORIES)
 def _learnt(history: tuple[tuple[int, int], ...]) -> Past:
     kept = _without_outages(history)
     there = [one for one in kept if one]

@@ -21,7 +21,7 @@ def worth(errors: Sequence[float], clusters: float) -> float:
     variance = fmean(squares) if squares else 0.0
     if not variance:
         return 0.0
-    tails = fmean(one * one for one in squares) / variance**2
+    tails = fmean([one * one for one in squares]) / variance**2
     return min(clusters, 2 * len(squares) / (max(tails, TAILS_LEAST) - 1))
 
 

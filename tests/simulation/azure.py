@@ -25,8 +25,8 @@ from rollout.ports import (
 from tests.fakes import FakeClock
 from tests.simulation.chances import Chances
 
-REMEMBERED = 20_000
-"""Minutes of a storm: more than it has."""
+REMEMBERED = 256
+"""Minutes whose counts are kept: the latest are read again and again."""
 
 
 @dataclass
