@@ -343,6 +343,31 @@ def test_room_that_comes_is_not_taken_while_the_pace_holds_it_back() -> None:
     assert "the budget of failed requests allows 1 %, and 10 % is next" in decision.why
 
 
+def test_room_that_comes_is_not_taken_while_a_guard_is_open() -> None:
+    hold, clock = a_hold(HoldCause.CAPACITY), StageClock(ran=8 * MINUTE)
+    rollout = a_rollout(Phase.HOLDING, hold=hold, clock=clock)
+    report = Report((a_finding(Verdict.INCONCLUSIVE),))
+    look = passing(BUSY, green=a_deployment(instances=3)).model_copy(update={"report": report})
+
+    decision = decide(a_head(rollout), look, LATER)
+
+    assert decision.actions == ()
+    assert rollout_of(decision).phase is Phase.MEASURING
+
+
+def test_who_goes_on_undecided_needs_room_all_the_same() -> None:
+    policy = a_policy(*WEIGHTS, pace="adaptive", on_inconclusive="advance")
+    after_an_hour = NOON + 61 * MINUTE
+    look = passing(BUSY, bound=1.0).model_copy(update={"heard_until": after_an_hour})
+
+    decision = decide(a_head(a_rollout(policy=policy)), look, after_an_hour)
+
+    hold = rollout_of(decision).hold
+    assert decision.actions == ()
+    assert hold is not None
+    assert hold.cause is HoldCause.CAPACITY
+
+
 def test_the_policy_may_have_the_canary_scaled() -> None:
     rollout = a_rollout(policy=a_policy(CANARY_5, {"canary": {"weight": 60}}, capacity="scale"))
 

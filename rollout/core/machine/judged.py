@@ -9,7 +9,7 @@ from rollout.core.head import Head
 from rollout.core.machine import back
 from rollout.core.machine.decision import Decision, hold, stay
 from rollout.core.machine.onward import may_pass, onward, waits_for_pace
-from rollout.core.machine.overdue import way_out
+from rollout.core.machine.overdue import Way, way_out
 from rollout.core.machine.silence import NUMBERS, silent, silent_minutes
 from rollout.core.machine.stages import carry_on
 from rollout.core.machine.thaw import frost_ahead
@@ -72,14 +72,15 @@ def too_long(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Deci
     why = f"{stage} is undecided after {minutes} minutes: {_reasons(rollout, event)}"
     unmeasured = any(one.verdict is Verdict.NOT_MEASURED for one in report.open)
     if unmeasured or not report.counting:
-        way = rollout.policy.on_not_measured  # never forward: no data is never a pass
-        return way_out(head, rollout, way, HoldCause.NOT_MEASURED, why, now)
+        never_forward = rollout.policy.on_not_measured  # no data is never a pass
+        way = Way(never_forward, HoldCause.NOT_MEASURED, why)
+        return way_out(head, rollout, event, way, now)
     if wants_traffic(report.open):
         return for_want_of_traffic(head, rollout, event, now, why)
     then = rollout.policy.on_inconclusive
     if then is Then.ADVANCE and any(one.verdict is Verdict.FAIL for one in report.open):
         then = Then.HOLD
-    return way_out(head, rollout, then, HoldCause.INCONCLUSIVE, why, now)
+    return way_out(head, rollout, event, Way(then, HoldCause.INCONCLUSIVE, why), now)
 
 
 def undecided(head: Head, rollout: Rollout, event: Looked, _now: datetime) -> Decision | None:

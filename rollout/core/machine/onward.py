@@ -22,6 +22,12 @@ def onward(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str)
     return lacking or enter_stage(head, rollout, index, now, _and_no_further(rollout, event, why))
 
 
+def as_written(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str) -> Decision:
+    """The next stage, whatever the pace says; but not without room for its share."""
+    index = rollout.stage + 1
+    return _lacking(head, rollout, event, index, now) or enter_stage(head, rollout, index, now, why)
+
+
 def may_pass(rollout: Rollout, event: Looked) -> bool:
     """Whether every guard that counts passes, and the pace lets it have what is next."""
     return _passes(event) and held_back(rollout, event) is None
@@ -192,4 +198,6 @@ def room_has_come(head: Head, rollout: Rollout, event: Looked, now: datetime) ->
     found = room(rollout, event, index)
     if found is None or not found.enough:
         return None
+    if not may_pass(rollout, event):  # its guards are asked again; what waited for them waits
+        return carry_on(head, rollout, now, found.sentence)
     return enter_stage(head, rollout, index, now, found.sentence)
