@@ -22,11 +22,13 @@ class Terms:
     evidence is asked for; `strict` asks for 100 : 1 always. `least_requests` is how many requests
     each arm must have answered before a relative guard can pass, `least_requests_absolute` the
     same for the canary and absolute guards. On a Kubernetes endpoint 502 and 504 are errors too.
+    With `paced` it is told how bad the canary can be by the whole trial, though a part is judged.
     """
 
     planned_minutes: float = 30
     kubernetes: bool = False
     strict: bool = False
+    paced: bool = False
     least_requests: int = 100
     least_requests_absolute: int = 50
     errors: Collection[int] = (408, 424)

@@ -7,7 +7,7 @@ from rollout.analysis.case import Case
 from rollout.analysis.dispersion import Past
 from rollout.analysis.excess import Margin, Reached, reached
 from rollout.analysis.ground import Rates
-from rollout.analysis.report import Arm, Evidence, Finding, Guard, Kind, Verdict
+from rollout.analysis.report import Arm, Evidence, Finding, Guard, Kind, Metric, Verdict
 from rollout.analysis.split import Split
 from rollout.analysis.threshold import WARNING
 from rollout.analysis.words import against, rates, shown, times, wanting
@@ -43,7 +43,7 @@ def _enough(case: Case, past: Past) -> float:
 
 def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
     past, both = rates_of.past, rates_of.both
-    bound, so_far = (1.0, 1.0) if case.brief else (rates_of.excess_bound, _so_far(case))
+    bound = 1.0 if case.brief else rates_of.excess_bound
     usual = _usual(past, both)
     allowed = _allowed(case.guard, usual)
     low, high = (0.0, None) if case.brief else rates_of.ratio_interval
@@ -57,7 +57,7 @@ def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
         ratio_high=high,
         phi=rates_of.phi,
         excess_bound=bound,
-        excess_bound_so_far=so_far,
+        excess_bound_so_far=_so_far(case),
         excess_allowed=allowed,
         proved=bound <= allowed,
         minutes_used=len(rates_of.paired),
@@ -67,8 +67,10 @@ def _evidence(case: Case, found: Reached, rates_of: Rates) -> Evidence:
     )
 
 
-def _so_far(case: Case) -> float:
+def _so_far(case: Case) -> float | None:
     """The bound over the whole trial, of which only a part may be judged."""
+    if case.brief or not case.terms.paced or case.guard.metric is not Metric.ERROR_RATE:
+        return None
     return case.ground.whole.rates(case.terms.statuses(case.guard.metric)).excess_bound
 
 

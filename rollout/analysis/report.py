@@ -108,8 +108,8 @@ class Evidence:
 
     Evidence is told as its natural logarithm: exp(`ln_e`) : 1 against a canary within the margin.
     `excess_bound` is the anytime 95 % upper bound of the canary's rate minus the baseline's in the
-    minutes that are judged, `excess_bound_so_far` in all of the trial, and `usual_rate` the
-    baseline's rate before the rollout.
+    minutes that are judged, `excess_bound_so_far` in all of the trial (where a pace asks), and
+    `usual_rate` the baseline's rate before the rollout.
     A field is None where the kind of evidence has no such number.
     """
 

@@ -9,6 +9,7 @@ from rollout.analysis.report import Guard, Report
 from rollout.analysis.samples import Counts
 from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.slowness import mean_ms
+from rollout.core.patience import TooLittle
 from rollout.core.policy import Kind, planned_minutes
 from rollout.core.rollout import Rollout
 from rollout.measuring.minutes import stage_begins
@@ -47,6 +48,7 @@ def _terms(rollout: Rollout, *, managed: bool) -> Terms:
         planned_minutes=planned_minutes(rollout.stages),
         kubernetes=not managed,
         strict=policy.strict,
+        paced=policy.pace == "adaptive" or policy.too_little.then is TooLittle.NOTCH,
     )
     return replace(terms, errors=policy.errors) if policy.errors else terms
 

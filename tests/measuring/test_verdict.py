@@ -1,4 +1,4 @@
-"""What a custom guard passes on: the minutes of the present stage, and no others."""
+"""By which minutes a guard is judged: the present stage's pass it, and all may fail it."""
 
 import pytest
 
@@ -49,3 +49,19 @@ def test_minutes_of_before_the_stage_can_fail_a_guard_and_never_pass_it(
     report = judged(rollout, Samples(), samples, managed=True)
 
     assert report.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "asked"),
+    [({}, False), ({"pace": "adaptive"}, True), ({"on_too_little": {"then": "notch"}}, True)],
+)
+def test_who_is_paced_is_told_how_bad_the_canary_may_be_by_the_whole_trial(
+    policy: dict[str, object], asked: bool
+) -> None:
+    answers = Counts({200: 1000})
+    rollout = a_rollout(policy=a_policy(**policy))
+
+    report = judged(rollout, minutes(answers, answers), {}, managed=True)
+
+    told = {one.evidence.excess_bound_so_far for one in report.findings if one.evidence}
+    assert any(told) is asked

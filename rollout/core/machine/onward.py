@@ -100,7 +100,7 @@ def _shares_ahead(rollout: Rollout) -> list[int]:
 def seen(rollout: Rollout, event: Looked) -> pace.Seen:
     """What the pace is reckoned from."""
     evidence = _of_errors(event)
-    bound = evidence.excess_bound_so_far if evidence else None
+    bound = _bound(evidence) if evidence else None
     load = event.load.requests_per_second if event.load else 0.0
     return pace.Seen(
         share=rollout.observed.share(rollout.canary),
@@ -123,7 +123,13 @@ def _of_errors(event: Looked) -> Evidence | None:
     """The evidence on error rates that bounds them; a guard that compares nothing has none."""
     findings = event.report.findings if event.report else ()
     errors = [one.evidence for one in findings if one.guard.metric is Metric.ERROR_RATE]
-    return next((one for one in errors if one and one.excess_bound_so_far is not None), None)
+    return next((one for one in errors if one and _bound(one) is not None), None)
+
+
+def _bound(evidence: Evidence) -> float | None:
+    """By the whole trial, where that was asked for."""
+    so_far = evidence.excess_bound_so_far
+    return evidence.excess_bound if so_far is None else so_far
 
 
 # -- room -----------------------------------------------------------------------------------------
