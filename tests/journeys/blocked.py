@@ -250,7 +250,8 @@ def places(folder: Path) -> Iterator[Sequence[Place]]:
             running_emulator(*flags, "--switch", "operation_seconds=0.1")
         )
         site = stack.enter_context(a_site())
-        board = {"url": f"{site.url}/hook", "secret": "sixteen or more of the hook"}
+        word = "sixteen or more of the hook"
+        board = {"url": f"{site.url}/hook", "secret": word}
         policies = folder / "policies"
         write_policies(policies, numbers=_POLICY.format(port=guard.getsockname()[1]))
         controller = Controller(
