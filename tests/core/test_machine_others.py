@@ -1,5 +1,7 @@
 """What others change on the endpoint: noticed at the next look, named, and handled as written."""
 
+from typing import Any
+
 import pytest
 
 from rollout.core.actions import Action, SetTraffic
@@ -336,6 +338,32 @@ def test_a_canary_changed_while_a_map_is_on_its_way_has_the_first_map_asked_for(
     assert told(decision)[:2] == (Phase.SHIFTING, (set_traffic(BLUE, BLUE),))
     assert rollout_of(decision).before == split(5)
     assert seen.head.phase is Phase.SHIFTING
+
+
+@pytest.mark.parametrize(("minutes", "phase"), [(8, Phase.SHIFTING), (11, Phase.HOLDING)])
+def test_a_map_of_before_that_lands_late_is_followed_at_once(minutes: int, phase: Phase) -> None:
+    """It gives the canary more than is wanted now; whoever sets it by hand later is believed."""
+    asked: dict[str, Any] = {"before": split(5), "wanted": BLUE, "observed": BLUE, "asked_at": NOON}
+    rollout = a_rollout(Phase.SMOKING, policy=a_policy(stages=[SMOKE, CANARY_5]), **asked)
+
+    decision = decide(a_head(rollout), looked(a_view(split(5))), NOON + minutes * MINUTE)
+
+    again = (set_traffic(BLUE, split(5)),) if phase is Phase.SHIFTING else ()
+    assert told(decision)[:2] == (phase, again)
+
+
+def test_the_map_that_a_step_up_replaced_is_a_change_by_someone_else() -> None:
+    asked: dict[str, Any] = {
+        "before": BLUE,
+        "wanted": split(5),
+        "observed": split(5),
+        "asked_at": NOON,
+    }
+    rollout = a_rollout(Phase.MEASURING, **asked)
+
+    decision = decide(a_head(rollout), looked(a_view(BLUE)), NOON + 5 * MINUTE)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
 
 
 def test_a_canary_changed_in_a_pause_stays_held_and_starts_again_when_it_goes_on() -> None:

@@ -107,6 +107,13 @@ def _goes_or_lands(world: World) -> None:
         world.azure.deployments.pop("green", None)
 
 
+def _lets_go(world: World, time: int = 1) -> None:
+    """Whoever is told that the way back is still tried asks again, a little later."""
+    told(world, ReleaseRequested(id=f"let go {time}", who="anna"))
+    if world.phase is Phase.ROLLING_BACK:
+        world.at(3, partial(_lets_go, world, time + 1))
+
+
 DEEDS: Mapping[str, Deed] = {
     "Looked": _goes_or_lands,
     "StartRequested": _newer,
@@ -124,7 +131,7 @@ DEEDS: Mapping[str, Deed] = {
     "ApprovalGiven": _asks(ApprovalGiven),
     "ApprovalRefused": _asks(ApprovalRefused),
     "UndoRequested": _undoes,
-    "ReleaseRequested": _asks(ReleaseRequested),
+    "ReleaseRequested": _lets_go,
 }
 
 
@@ -170,7 +177,7 @@ def _stuck(world: World) -> None:
 
 def _released(world: World) -> None:
     _stuck(world)
-    world.at(12, lambda: told(world, ReleaseRequested(id="let go", who="anna")))
+    world.at(12, lambda: _lets_go(world))
 
 
 WAYS: Mapping[Phase, Deed] = {

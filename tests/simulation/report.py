@@ -23,6 +23,9 @@ What these storms found, and what became of it:
 - A canary was changed under its name while a map was on its way: the trial began anew, and the map
   landed afterwards as if somebody else had set it. Now the first map is asked for until it stays
   (`test_a_canary_changed_while_a_map_is_on_its_way_has_the_first_map_asked_for`).
+- The map of before landed minutes after such a canary was back at its first stage, and was taken
+  for somebody else's: the canary kept its share until a person came. Now the first map is asked for
+  again (`test_a_map_of_before_that_lands_late_is_followed_at_once`).
 - The table let a newer deployment take over while the old baseline is retired. No event reaches
   that, since what is proven is not superseded; the table does not say so any more.
 - A regeneration that an aborted rotation had sent, or that had been sent twice, landed in the next

@@ -51,7 +51,7 @@ def _by(one: Tried) -> str:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.mutations", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=500, help="storms for each at most")
+    parser.add_argument("--seeds", type=int, default=1000, help="storms for each at most")
     parser.add_argument("--only", default="", help="those whose name has these words")
     parser.add_argument("--page", type=Path, nargs="?", const=PAGE, help="write the table")
     return parser.parse_args()

@@ -62,7 +62,19 @@ def foreign_map(head: Head, rollout: Rollout, event: Looked, now: datetime) -> D
         return None
     if held and found == rollout.observed:  # our own write was withdrawn before it was sent
         return None
+    if _landed_late(rollout, found, now):
+        why = f"{found} landed after {rollout.wanted} was asked for; asked again"
+        return go_on(head, with_map(rollout, found), now, why)
     return foreign_change(head, rollout, found, now)
+
+
+def _landed_late(rollout: Rollout, found: Traffic, now: datetime) -> bool:
+    """Our own write of before, from which the wanted map has gone down: it may land for minutes."""
+    late = back.WATCH_MINUTES * rollout.minute
+    if rollout.hold or rollout.asked_at is None or now - rollout.asked_at > late:
+        return False
+    down = found.share(rollout.canary) > rollout.wanted.share(rollout.canary)
+    return found == rollout.before and down
 
 
 def _still_settling(rollout: Rollout, now: datetime) -> bool:
