@@ -145,7 +145,7 @@ def _aborted_when_sent(world: World, dice: Random) -> None:
 def _under_way_twice(world: World, dice: Random) -> None:
     """One lands later than the policy says: by then it was sent again, and that lands as well."""
     assert isinstance(world, KeyWorld), world
-    twice = [dice.uniform(122, 135), dice.uniform(60, 100)]
+    twice = [dice.uniform(122, 135), dice.uniform(90, 105)]
     first = dice.random() < 0.5
     world.keys.landings = [*([] if first else [10.0]), *twice]
     rotated(world, 1)

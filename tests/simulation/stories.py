@@ -14,7 +14,8 @@ from rollout.core.events import (
     PauseRequested,
     ResumeRequested,
 )
-from rollout.core.head import HEARD_MAX
+from rollout.core.head import HEARD_MAX, Head, HistoryEntry
+from rollout.core.policy import Bake, Canary
 from rollout.core.rollout import HoldCause, Order, Phase
 from rollout.core.traffic import Traffic
 from rollout.errors import Refused, RolloutError, Unknown
@@ -78,8 +79,26 @@ def alert(world: World, dice: Random) -> None:
 
 
 def by_hand(world: World, dice: Random) -> None:
-    """Also in the bake, after which no write would find it."""
     _by_hand_within(world, dice, 45)
+
+
+def by_hand_at_the_end(world: World, dice: Random) -> None:
+    """In the bake, after which no write would find it."""
+    world.azure.faults.stale_seconds = 0
+    _while_measuring(world, Bake, lambda: world.at(dice.uniform(1, 5), lambda: _sets(world)))
+
+
+def _while_measuring(world: World, stage: type[Bake | Canary], do: Callable[[], object]) -> None:
+    """Once, when a stage of that kind begins to be measured."""
+    done: list[object] = []
+
+    def now_is_the_moment(_before: Head, after: Head, _entry: HistoryEntry | None) -> None:
+        found = after.rollout
+        if found and found.phase is Phase.MEASURING and isinstance(found.here, stage) and not done:
+            done.append(found.here)
+            do()
+
+    world.saved.append(now_is_the_moment)
 
 
 def _by_hand_within(world: World, dice: Random, minutes: float) -> None:
@@ -115,9 +134,17 @@ def canary_changes(world: World, dice: Random) -> None:
 
 
 def pauses(world: World, dice: Random) -> None:
-    at = dice.uniform(1, 25)
-    world.at(at, lambda: told(world, PauseRequested(id="pause", who="ben")))
-    world.at(at + 12, lambda: told(world, ResumeRequested(id="resume", who="ben")))
+    _paused_at(world, dice.uniform(1, 25))
+
+
+def pauses_while_measuring(world: World, dice: Random) -> None:
+    """The stage's time stands still, however long the pause is."""
+    _while_measuring(world, Canary, lambda: _paused_at(world, dice.uniform(0.5, 3)))
+
+
+def _paused_at(world: World, minutes: float) -> None:
+    world.at(minutes, lambda: told(world, PauseRequested(id="pause", who="ben")))
+    world.at(minutes + 12, lambda: told(world, ResumeRequested(id="resume", who="ben")))
 
 
 def refused_for_a_while(world: World, dice: Random) -> None:
@@ -323,11 +350,15 @@ STORIES: Mapping[str, Story] = {
     "alert": Story(alert, rolled_back),
     "alert again": Story(alert_again, rolled_back),
     "by hand": Story(by_hand, held_for_a_person, frozenset({"stale_seconds"}), minutes=120),
+    "by hand, at the end": Story(
+        by_hand_at_the_end, held_for_a_person, frozenset({"stale_seconds"}), minutes=120
+    ),
     "by hand, abort": Story(by_hand_then_abort, rolled_back, frozenset({"stale_seconds"})),
     "silence": Story(falls_silent, silent_is_back),
     "canary vanishes": Story(canary_vanishes, rolled_back),
     "canary changes": Story(canary_changes, begun_again),
     "paused": Story(pauses, promoted),
+    "paused while measuring": Story(pauses_while_measuring, promoted),
     "refused": Story(refused_for_a_while, rolled_back),
     "lands late": Story(lands_late, rolled_back),
     "again": Story(again_after_an_abort, promoted),
