@@ -41,6 +41,15 @@ def _wrong(_: Executor, __: Scenarios, outcomes: Sequence[Outcome]) -> Sequence[
     return [f"{outcomes[0].rule}: not what it was"]
 
 
+def test_the_other_worlds_that_the_page_tells_of_can_be_played() -> None:
+    others = sorted(DEFAULT.with_name("worlds").glob("*.json"))
+
+    found = {path.stem: load(path).worlds for path in others}
+
+    assert sorted(found) == ["late-metrics", "small-clusters", "two-endpoints"]
+    assert all(found.values())
+
+
 def test_a_scenario_of_ones_own_is_played(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
