@@ -15,7 +15,7 @@ demo: .venv/emulator.done .venv-scoring/done  ## a good canary is promoted, a ba
 	$(BIN)/python -m demo
 
 test: setup check  ## everything, real parts included, five hundred storms among it
-	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(K),-k "$(K)")
+	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(K),-k "$(K)")
 
 check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast tests
 	$(BIN)/ruff check .
