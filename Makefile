@@ -1,10 +1,11 @@
 # Two commands are the whole set-up: `make demo` and `make test`. The rest is for daily work.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim mutations season blocked fuzz fix setup run docs clean python-is-there node-is-there compiler-is-there
+.PHONY: help demo test check sim mutations season blocked fuzz fix setup environments run docs clean python-is-there node-is-there compiler-is-there
 
 PYTHON ?= $(shell sh tools/find-python.sh)
 FUNCTIONS_PYTHON ?= $(shell sh tools/find-functions-python.sh)
 BIN := .venv/bin
+FAST := tests/core tests/house
 NOT_SCANNED := ':!tests/payloads' ':!tests/histories' ':!*/package-lock.json' ':!*.svg' ':!*.png'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -15,7 +16,8 @@ demo: .venv/emulator.done .venv-scoring/done  ## a good canary is promoted, a ba
 	$(BIN)/python -m demo
 
 test: setup check  ## everything, real parts included, five hundred storms among it
-	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(K),-k "$(K)")
+	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 \
+		$(addprefix --ignore ,$(FAST)) $(if $(K),-k "$(K)")
 
 check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast tests
 	$(BIN)/ruff check .
@@ -25,7 +27,7 @@ check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast te
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rollout emulator function_app.py
 	git ls-files -z -- . $(NOT_SCANNED) | xargs -0 $(BIN)/detect-secrets-hook --no-verify
 	$(BIN)/python -m tools.advisories
-	$(BIN)/pytest -n 2 tests/core tests/house $(if $(K),-k "$(K)")
+	$(BIN)/pytest -n 2 $(FAST) $(if $(K),-k "$(K)")
 
 sim: .venv/dev.done  ## storms: make sim SEEDS=10000
 	$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --page docs/reference/storms.md
@@ -47,7 +49,10 @@ fix: .venv/dev.done  ## mend what tools can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: .venv/dev.done .venv-scoring/done .venv-sdk/done .venv-functions/done tools/azurite/node_modules/done  ## all environments, nothing run
+setup:  ## all environments, nothing run
+	@$(MAKE) --no-print-directory -j 3 environments
+
+environments: .venv/dev.done .venv-scoring/done .venv-sdk/done .venv-functions/done tools/azurite/node_modules/done
 
 run: .venv/emulator.done  ## the emulator alone
 	$(BIN)/python -m emulator --scoring-python .venv-scoring/bin/python $(ARGS)
@@ -74,7 +79,7 @@ compiler-is-there:
 	@touch $@
 
 .venv/dev.done: pyproject.toml | compiler-is-there .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[emulator,azure,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[emulator,azure,dev]'
 	@touch $@ .venv/emulator.done
 
 .venv-scoring/done: requirements-scoring.txt | python-is-there
@@ -84,7 +89,7 @@ compiler-is-there:
 
 .venv-sdk/done: requirements-sdk.txt | python-is-there
 	$(PYTHON) -m venv .venv-sdk
-	.venv-sdk/bin/python -m pip install --quiet --requirement requirements-sdk.txt
+	.venv-sdk/bin/python -m pip install --quiet --no-compile --requirement requirements-sdk.txt
 	@touch $@
 
 # Azure's own runtime claims Python 3.13 alone; it works on older ones too.

@@ -51,7 +51,7 @@ def test_random_deaths_do_not_stop_a_good_canary(a_stage: StageMaker, seed: int)
     with stage.visited() as users:
         watching = stage.controller.cli_beside("start", stage.name, "green", "--wait")
         stage.eventually(lambda: stage.view)
-        fate = Fate(stage, seed, deaths=12, apart=(0.3, 3))
+        fate = Fate(stage, seed, deaths=6, apart=(0.3, 3))
         fate.until(stage.outcome, seconds=150)
         told, _ = watching.communicate(timeout=30)
 
