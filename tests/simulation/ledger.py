@@ -11,7 +11,7 @@ from tests.simulation.census import Census, Move
 from tests.simulation.many import Result, storms
 from tests.simulation.storm import Ended, storm_of
 
-BATCH = 100
+BATCH = 500
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("rollout", "tests/simulation")
 
