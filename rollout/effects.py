@@ -1,7 +1,7 @@
 """One action, one call on one port; what the world answers at once comes back as an event."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
@@ -15,7 +15,6 @@ from rollout.core.actions import (
     ScaleDeployment,
     SetTraffic,
 )
-from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     ActionRefused,
     Event,
@@ -26,21 +25,22 @@ from rollout.core.events import (
 )
 from rollout.core.head import Debt
 from rollout.core.rollout import HookWord, Rollout
-from rollout.core.smoke import SmokeRequest, read_smoke
+from rollout.core.smoke import FAILURES_LONG, PIECE, Smoked, SmokeRequest, gone_on, read_smoke
 from rollout.core.way_back import AbortedAtAzure
 from rollout.errors import Malformed, PolicyError, Refused, Unavailable, Unknown
 from rollout.notice_ports import HookPlaces
-from rollout.ports import Accepted, Endpoints, OtherMap, PolicyFiles, Scoring, Withdrawn
+from rollout.ports import (
+    Accepted,
+    Clock,
+    Endpoints,
+    OtherMap,
+    PolicyFiles,
+    Scoring,
+    Withdrawn,
+)
 
 SMOKE_TRIES_MAX = 5
 """So often a canary that is busy or out of reach is tried again; then that is its answer."""
-
-FAILURES_MAX = 10
-FAILURES_LONG = timedelta(seconds=60)
-"""So many failed smoke requests, or such that took so long together, are proof enough.
-
-The rest is not sent: one request may take three minutes, and a function has five in all.
-"""
 
 SMOKE_SLOW = timedelta(seconds=1)
 """After an answer that took longer it is asked whether anybody still wants to know."""
@@ -49,11 +49,11 @@ StillWanted = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class _Smoke:
-    endpoint: EndpointId
-    deployment: str
-    path: str
-    requests: Sequence[SmokeRequest]
+class Partly:
+    """Not done yet: how far it came, and, where the world said "later", what it said."""
+
+    smoked: Smoked | None
+    later: Unavailable | None = None
 
 
 class Effects:
@@ -65,6 +65,7 @@ class Effects:
         scoring: Scoring,
         policies: PolicyFiles,
         owner: str,
+        clock: Clock,
         hooks: HookPlaces | None = None,
     ) -> None:
         """Without `hooks` no hook can be asked: each counts as one that does not answer."""
@@ -72,10 +73,11 @@ class Effects:
         self._scoring = scoring
         self._policies = policies
         self._owner = owner
+        self._clock = clock
         self._hooks = hooks
 
-    def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | None:
-        """Do one owed action; raises Unavailable where it is to be tried again."""
+    def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | Partly | None:
+        """Do an owed action, or a piece of it; raises Unavailable where it is to be tried again."""
         answer_id = f"{debt.id}:answer"
         try:
             return self._call(debt, answer_id, still_wanted)
@@ -92,15 +94,12 @@ class Effects:
         """Restore the recorded map, and leave the mark there; raises what Azure says against it."""
         self._endpoints.give_back(rollout.endpoint, rollout.recorded, mark)
 
-    def _call(self, debt: Debt, answer_id: str, still_wanted: StillWanted) -> Event | None:
+    def _call(self, debt: Debt, answer_id: str, still_wanted: StillWanted) -> Event | Partly | None:
         match debt.action:
             case SetTraffic() as wish:
                 return self._set_traffic(wish, answer_id, still_wanted)
-            case RunSmoke(endpoint=endpoint, deployment=deployment, requests=path):
-                requests = read_smoke(self._policies.attachment(path), path)
-                smoke = _Smoke(endpoint, deployment, path, requests)
-                last_try = debt.attempts >= SMOKE_TRIES_MAX
-                return self._smoke(smoke, answer_id, still_wanted, last_try=last_try)
+            case RunSmoke() as wish:
+                return self._smoke(wish, debt, answer_id, still_wanted)
             case AskHook() as question:
                 return self._ask(question, debt, answer_id)
             case ClaimEndpoint(endpoint=endpoint):
@@ -146,34 +145,41 @@ class Effects:
                 return None
 
     def _smoke(
-        self, smoke: _Smoke, answer_id: str, still_wanted: StillWanted, *, last_try: bool
-    ) -> SmokeFinished | None:
-        """None where it was withdrawn while the canary took its time."""
-        passed, failures, failing = 0, list[str](), timedelta(0)
-        for number, request in enumerate(smoke.requests, 1):
+        self, wish: RunSmoke, debt: Debt, answer_id: str, still_wanted: StillWanted
+    ) -> SmokeFinished | Partly | None:
+        """A piece of them, from where the one before ended; None where it was withdrawn.
+
+        However long an answer takes, no more than that one is waited for when the time is over.
+        """
+        requests = read_smoke(self._policies.attachment(wish.requests), wish.requests)
+        smoked, ends = gone_on(debt.smoked, requests), self._clock.now() + PIECE
+        while not smoked.over:
+            request = requests[smoked.sent]
             try:
-                objection, took = self._objection(smoke, request)
+                objection, took = self._objection(wish, request)
             except Unavailable as busy:
-                if not last_try:
-                    raise
+                if debt.attempts < SMOKE_TRIES_MAX:
+                    return Partly(smoked, busy)
                 objection, took = str(busy), FAILURES_LONG
-            if objection is None:
-                passed += 1
-            else:
-                failures.append(f"request {number} of {smoke.path}: {objection}")
-                failing += took
-            if len(failures) == FAILURES_MAX or failing >= FAILURES_LONG:
+            place = f"request {smoked.sent + 1} of {wish.requests}"
+            smoked = smoked.answered(request, objection and f"{place}: {objection}", took)
+            if smoked.over:
                 break
             if took > SMOKE_SLOW and not still_wanted():
                 return None
-        return SmokeFinished(id=answer_id, passed=passed, failures=tuple(failures))
+            if self._clock.now() >= ends:
+                return Partly(smoked)
+        unsent = smoked.total - smoked.sent
+        return SmokeFinished(
+            id=answer_id, passed=smoked.passed, failures=smoked.failures, unsent=unsent
+        )
 
-    def _objection(self, smoke: _Smoke, request: SmokeRequest) -> tuple[str | None, timedelta]:
+    def _objection(self, wish: RunSmoke, request: SmokeRequest) -> tuple[str | None, timedelta]:
         """What is wrong with the answer, and how long it took."""
         body = json.dumps(request.body).encode()
-        answer = self._scoring.score(smoke.endpoint, smoke.deployment, body)
+        answer = self._scoring.score(wish.endpoint, wish.deployment, body)
         if answer.status in {429, 503} and request.status != answer.status:
-            raise Unavailable(f"{smoke.deployment} is busy ({answer.status})")
+            raise Unavailable(f"{wish.deployment} is busy ({answer.status})")
         took_ms = answer.took / timedelta(milliseconds=1)
         told = request.objection(answer.status, took_ms, answer.body)
         told = f"{told} ({answer.reason})" if told and answer.reason else told

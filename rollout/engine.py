@@ -24,7 +24,7 @@ from rollout.core.machine.repeats import answered, is_for_good
 from rollout.core.record import due, record, without
 from rollout.core.rollout import Order
 from rollout.core.rotation.beside import waits_for_key
-from rollout.effects import Effects
+from rollout.effects import Effects, Partly
 from rollout.errors import Conflict, Refused, Unavailable, Unknown
 from rollout.keys.lane import KeyLane
 from rollout.looks import Looks
@@ -233,7 +233,9 @@ class Engine:
                 self._let_key_go_first(endpoint, debt)
                 answer = self._effects.perform(debt, still_wanted)
             except Unavailable as later:
-                self._postpone(endpoint, debt, later, asked_at)
+                answer = Partly(debt.smoked, later)
+            if isinstance(answer, Partly):
+                self._leave_owed(endpoint, debt, answer, asked_at)
                 return
             if isinstance(answer, TrafficAccepted):
                 answer = answer.model_copy(update={"asked_at": asked_at})
@@ -254,20 +256,17 @@ class Engine:
     def _strike_off(self, endpoint: EndpointId, debt: Debt) -> None:
         self._change(endpoint, debt, lambda head: without(head, debt))
 
-    def _postpone(
-        self, endpoint: EndpointId, debt: Debt, later: Unavailable, asked_at: datetime
+    def _leave_owed(
+        self, endpoint: EndpointId, debt: Debt, done: Partly, asked_at: datetime
     ) -> None:
-        """It stays owed, with its next time in the row."""
-        log.warning("%s: %s waits: %s", endpoint, debt.action, later)
-        again = self._clock.now() + delay(debt, later)
-        waiting = debt.model_copy(
-            update={
-                "not_before": again,
-                "attempts": debt.attempts + 1,
-                "last_error": str(later),
-                "asked_at": asked_at,
-            }
-        )
+        """It stays owed, with how far it came and its next time in the row."""
+        again, later = self._clock.now(), done.later
+        known: dict[str, Any] = {"smoked": done.smoked, "asked_at": asked_at, "last_error": None}
+        if later:
+            log.warning("%s: %s waits: %s", endpoint, debt.action, later)
+            again += delay(debt, later)
+            known |= {"last_error": str(later), "attempts": debt.attempts + 1}
+        waiting = debt.model_copy(update={**known, "not_before": again})
 
         def postponed(head: Head) -> Head:
             owed = tuple(waiting if one == debt else one for one in head.owed)

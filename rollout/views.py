@@ -115,7 +115,7 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         minute_seconds=rollout.minute.total_seconds(),
         readable_until=rollout.readable_until,
         findings=report.findings,
-        waits_for=(_put_off(head, rollout) if current else "") or _waits_for(rollout),
+        waits_for=(_of_owed(head, rollout) if current else "") or _waits_for(rollout),
         **_patience(rollout),
         **_freeze(rollout, now),
         hook=_hook(rollout),
@@ -259,6 +259,14 @@ def _verdict_awaited(rollout: Rollout) -> str:
     if rollout.paced and passes:
         return f"in {rollout.here}, whose guards pass: {rollout.paced.why}"
     return f"for the verdict on {rollout.here}{_given(rollout)}"
+
+
+def _of_owed(head: Head, rollout: Rollout) -> str:
+    """What the row knows of the action that is waited for; else empty."""
+    smoked = next((debt.smoked for debt in head.owed if debt.smoked), None)
+    if rollout.phase is Phase.SMOKING and smoked:
+        return f"{_waits_for(rollout)}: {smoked}"
+    return _put_off(head, rollout)
 
 
 def _put_off(head: Head, rollout: Rollout) -> str:

@@ -12,7 +12,7 @@ from rollout.core.events import Event
 from rollout.core.head import Debt, Head, HistoryEntry, Wake
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Order, Outcome, Rollout
-from rollout.effects import Effects, StillWanted
+from rollout.effects import Effects, Partly, StillWanted
 from rollout.engine import Engine
 from rollout.errors import RolloutError
 from rollout.ports import Clock, Held, Queue, Store, Telemetry
@@ -77,7 +77,7 @@ class WatchedEffects(Effects):
 
     telemetry: Telemetry = signals.Silent()
 
-    def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | None:
+    def perform(self, debt: Debt, still_wanted: StillWanted) -> Event | Partly | None:
         with self.telemetry.span(f"effect.{debt.action.type}"):
             return super().perform(debt, still_wanted)
 

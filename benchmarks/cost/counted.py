@@ -98,7 +98,8 @@ class CountedWorld(World):
         read = ("endpoints", "metrics", "samples", "policies")
         sources = Sources(**{name: counted[name] for name in read}, clock=self.clock)
         looks = Looks(sources, (CHURN.in_workspace,), "cost")
-        effects = Effects(counted["endpoints"], counted["scoring"], counted["policies"], "cost")
+        azure = (counted["endpoints"], counted["scoring"])
+        effects = Effects(*azure, counted["policies"], "cost", self.clock)
         return _CountedEngine(self, counted, looks, effects)
 
     def _all_is_done(self) -> bool:

@@ -92,6 +92,7 @@ class SmokeFinished(Event):
     type: Literal["smoke_finished"] = "smoke_finished"
     passed: int
     failures: tuple[str, ...] = ()
+    unsent: int = Field(0, description="not sent any more: what failed was proof enough")
 
 
 class HookAnswered(Event):

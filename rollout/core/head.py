@@ -13,6 +13,7 @@ from rollout.core.frozen import Frozen
 from rollout.core.notify import Notice
 from rollout.core.rollout import OVER, Order, Phase, Rollout
 from rollout.core.rotation.state import Rotation, RotationPhase
+from rollout.core.smoke import Smoked
 from rollout.core.source import Source
 
 SCHEMA_VERSION = 1
@@ -34,6 +35,7 @@ class Debt(Frozen):
     attempts: int = 0
     last_error: str | None = None
     asked_at: datetime | None = Field(None, description="when it was first tried")
+    smoked: Smoked | None = Field(None, description="how far its smoke requests came")
 
 
 class Checkpoint(Frozen):

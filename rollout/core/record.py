@@ -32,8 +32,11 @@ from rollout.core.topics import to_tell
 
 _GRACE = timedelta(seconds=5)
 _GRACE_OF_HOOK = timedelta(seconds=TIMEOUT_SECONDS_MAX + 5)
-_GRACE_OF_SMOKE = timedelta(minutes=2)
-"""So long the worker that decided has for itself; then any look may perform what is owed."""
+_GRACE_OF_SMOKE = timedelta(minutes=4)
+"""So long the worker that decided has for itself; then any look may perform what is owed.
+
+That of smoke is a piece of it, and one answer that takes as long as Azure lets it.
+"""
 
 FINDING_TEXT_MAX = 600
 FINDING_TEXT_MIN = 100

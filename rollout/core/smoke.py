@@ -1,6 +1,9 @@
-"""Smoke requests as a person wrote them, one JSON object a line, and what answers must be like."""
+"""Smoke requests as a person wrote them, what answers must be like, and how far they came."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -13,6 +16,18 @@ from rollout.errors import PolicyError
 
 REQUESTS_MAX = 500
 SHOWN_MAX = 100
+
+PIECE = timedelta(seconds=30)
+"""So long one look sends smoke requests; the next one goes on with them.
+
+The one that is under way then is waited for, up to three minutes: a function has five in all.
+"""
+
+FAILURES_MAX = 10
+FAILURES_LONG = timedelta(seconds=60)
+"""So many that failed, or such that took so long together, are proof enough: no more are sent."""
+
+FAILURE_TEXT_MAX = 300
 
 
 class SmokeRequest(Frozen):
@@ -46,6 +61,51 @@ class SmokeRequest(Frozen):
             if not same(found, value):
                 return f"{_short(found)} at {path}, not {_short(value)}"
         return None
+
+
+class Smoked(Frozen):
+    """How far the smoke requests came, and what was found: kept in the row between two looks."""
+
+    total: int
+    sent: int = Field(0, description="so many were answered, the first of the file")
+    mark: str = Field("", description="of those, by which others in their place are known")
+    failures: tuple[str, ...] = ()
+    failing: timedelta = Field(timedelta(0), description="how long those that failed took")
+
+    @property
+    def passed(self) -> int:
+        return self.sent - len(self.failures)
+
+    @property
+    def over(self) -> bool:
+        """Whether all were answered, or so many failed that no more need be sent."""
+        failed = len(self.failures) >= FAILURES_MAX or self.failing >= FAILURES_LONG
+        return failed or self.sent == self.total
+
+    def answered(self, request: SmokeRequest, objection: str | None, took: timedelta) -> "Smoked":
+        """With the answer to the next request; `objection` is why it is not as expected."""
+        fresh = {"sent": self.sent + 1, "mark": _marked(self.mark, request)}
+        if objection is None:
+            return self.model_copy(update=fresh)
+        failures = (*self.failures, objection[:FAILURE_TEXT_MAX])
+        failed = {"failures": failures, "failing": self.failing + took}
+        return self.model_copy(update={**fresh, **failed})
+
+    def __str__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"{self.passed} of {self.total} passed{failed}"
+
+
+def gone_on(known: Smoked | None, requests: Sequence[SmokeRequest]) -> Smoked:
+    """What is known of these requests; of others than were sent nothing is."""
+    anew = Smoked(total=len(requests))
+    if known is None or reduce(_marked, requests[: known.sent], "") != known.mark:
+        return anew
+    return known.model_copy(update={"total": len(requests)})
+
+
+def _marked(mark: str, request: SmokeRequest) -> str:
+    return hashlib.sha256(f"{mark}\n{request.model_dump_json()}".encode()).hexdigest()[:16]
 
 
 def _short(value: Any) -> str:  # noqa: ANN401 - any JSON

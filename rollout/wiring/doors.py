@@ -40,7 +40,8 @@ def engine() -> Engine:
     )
     looks = Looks(seen, known.workspaces, known.installation, known.targets.missing)
     scoring = watched(HttpScoring(arm()), "scoring", told)
-    effects = WatchedEffects(seen.endpoints, scoring, policies(), known.installation, places())
+    named = known.installation
+    effects = WatchedEffects(seen.endpoints, scoring, policies(), named, clock(), places())
     kept = cast("Store", WatchedStore(store(), told))
     lent = watched(queue(), "queue", told)
     made = WatchedEngine(kept, lent, clock(), looks, effects, lane(), post=post())

@@ -157,6 +157,14 @@ def test_failed_smoke_requests_give_the_traffic_back() -> None:
     )
 
 
+def test_smoke_requests_that_were_not_sent_any_more_are_counted() -> None:
+    head = a_head(a_rollout(Phase.SMOKING, policy=smoking()))
+
+    decision = decide(head, SmokeFinished(id="s", passed=1, failures=("a",), unsent=38), NOON)
+
+    assert decision.why == "roll back: 1 of 2 smoke requests failed: a; 38 more were not sent"
+
+
 def test_failed_smoke_requests_wait_for_a_person_where_the_policy_says_so() -> None:
     head = a_head(a_rollout(Phase.SMOKING, policy=smoking(on_failure="hold")))
 

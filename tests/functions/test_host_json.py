@@ -5,12 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 from rollout.adapters.azure.pipeline import CONNECT_SECONDS
+from rollout.adapters.azure.scoring import ANSWER_MAX
 from rollout.api.rollouts import PREFIX
+from rollout.core.record import _GRACE_OF_SMOKE
+from rollout.core.smoke import PIECE
 from tests.functions.deployment import ROOT
 from tests.functions.doors import DRIVEN
 
 HOST: dict[str, Any] = json.loads((ROOT / "host.json").read_text())
 BUS: dict[str, Any] = HOST["extensions"]["serviceBus"]
+
+HTTP_MAX = timedelta(seconds=230)
+"""So long Azure's load balancer waits for the answer of an HTTP function."""
 
 LOCK = timedelta(minutes=1)
 """A message's lock on the queue, which the platform renews while the function runs."""
@@ -44,6 +50,14 @@ def test_a_function_may_run_longer_than_azure_may_take_to_answer_and_not_much_lo
 
     assert timedelta(seconds=10 * CONNECT_SECONDS) < longest <= timedelta(minutes=10)
     assert longest > LOCK
+
+
+def test_a_piece_of_smoke_ends_before_the_function_does_and_before_another_takes_it_up() -> None:
+    """The last request of a piece may take as long as Azure lets any."""
+    longest = PIECE + ANSWER_MAX
+
+    assert longest < HTTP_MAX  # whoever resumes waits for the first piece
+    assert longest < _GRACE_OF_SMOKE < duration(HOST["functionTimeout"])
 
 
 def test_a_session_that_has_nothing_more_makes_room_within_seconds() -> None:

@@ -94,6 +94,9 @@ class SimulatedAzure:
     create_fails: bool = False
     owner: str | None = None
     answers_at: datetime | None = None  # until then no smoke request comes through
+    answers_take: timedelta = timedelta(0)  # so long each answer is waited for
+    scored: list[bytes] = field(default_factory=list)  # requests that were answered
+    answered: list[Callable[[], None]] = field(default_factory=list)
     marking: str = "taken"  # what becomes of our mark: it may be "late", or "refused"
     way_back: WayBack | None = None
     aborted: AbortedAtAzure | None = None
@@ -301,8 +304,13 @@ class SimulatedAzure:
             raise Unavailable("connection refused", timedelta(minutes=1))
         if self.gone or deployment not in self.deployments:
             raise Unknown(f"404 {deployment}")
+        self.clock.advance(self.answers_take)
+        self.scored.append(body)
+        for tell in self.answered:
+            tell()
         one = self.deployments[deployment]
-        return Answer(one.smoke_status, b"{}", timedelta(milliseconds=one.latency_ms))
+        took = self.answers_take + timedelta(milliseconds=one.latency_ms)
+        return Answer(one.smoke_status, b"{}", took)
 
     # -- Metrics -------------------------------------------------------------------------------
 

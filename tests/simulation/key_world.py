@@ -132,7 +132,8 @@ class KeyWorld(World):
             scoring=self.scoring,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test", self.missing)
-        effects = Effects(mortal["azure"], mortal["azure"], self.policies, "test")
+        azure = mortal["azure"]
+        effects = Effects(azure, azure, self.policies, "test", self.clock)
         post = Post(mortal["store"], self.clock, self, Desk(lambda: SALT, None))
         return Engine(mortal["store"], queue, self.clock, looks, effects, lane, post=post)
 

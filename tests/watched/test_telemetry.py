@@ -51,7 +51,7 @@ class Told(World):
             clock=self.clock,
         )
         looks = Looks(sources, (CHURN.in_workspace,), "test")
-        effects = WatchedEffects(azure, azure, self.policies, "test")
+        effects = WatchedEffects(azure, azure, self.policies, "test", self.clock)
         store: Any = WatchedStore(self.store, told)
         engine = WatchedEngine(
             store, watched(self.queue, "queue", told), self.clock, looks, effects

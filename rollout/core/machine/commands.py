@@ -194,7 +194,8 @@ def smoked(head: Head, rollout: Rollout, event: SmokeFinished, now: datetime) ->
         return next_stage(head, rollout, now, why)
     some = "; ".join(event.failures[:FAILURES_TOLD])
     total = event.passed + len(event.failures)
-    why = f"{len(event.failures)} of {total} smoke requests failed: {some}"
+    unsent = f"; {event.unsent} more were not sent" if event.unsent else ""
+    why = f"{len(event.failures)} of {total} smoke requests failed: {some}{unsent}"
     if rollout.policy.on_failure is Then.ROLL_BACK:
         return back.roll_back(head, rollout, why, now)
     return hold(head, rollout, HoldCause.FAILED, why, now)
