@@ -10,6 +10,7 @@ from tests.simulation.hook_stories import HOOK_STORIES
 from tests.simulation.key_stories import ALSO, KEY_FAULTS, KEY_STORIES, key_fault
 from tests.simulation.oaths import Oaths
 from tests.simulation.promises import Promises
+from tests.simulation.smoke_stories import SMOKE_STORIES
 from tests.simulation.stories import STORIES, Story, insisting
 from tests.simulation.world import CHURN, World
 
@@ -56,7 +57,7 @@ FAULTS: Mapping[str, Callable[[World], None]] = {
 _RARE = frozenset({"line_deaths"})
 """What is slow to watch for strikes in fewer storms."""
 
-PLOTS: Mapping[str, Story] = {**STORIES, **HOOK_STORIES, **KEY_STORIES}
+PLOTS: Mapping[str, Story] = {**STORIES, **SMOKE_STORIES, **HOOK_STORIES, **KEY_STORIES}
 """What is not a cell of the table."""
 
 COUNTED = frozenset({*FAULTS, "silent", "refused", "late_landing"})
