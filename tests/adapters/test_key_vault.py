@@ -25,7 +25,7 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
 
 @pytest.fixture
 def secrets(vault: Vault) -> Iterator[KeyVaultSecrets]:
-    adapter = KeyVaultSecrets(vault.url, TokenOfNobody(), transport=vault.transport, retry_total=0)
+    adapter = KeyVaultSecrets(vault.url, TokenOfNobody(), transport=vault.transport)
     yield adapter
     adapter.close()
 
@@ -79,3 +79,18 @@ def test_a_refusal_has_its_reaction_and_shows_no_secret(
     assert TOKEN not in "".join(traceback.format_exception(error.value))
     if isinstance(error.value, Unavailable):
         assert error.value.after == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(("headers", "writes", "reads"), [({}, 1, 3), ({"Retry-After": "1"}, 1, 1)])
+def test_a_write_is_sent_once_and_no_named_time_is_slept_away(
+    vault: Vault, secrets: KeyVaultSecrets, headers: dict[str, str], writes: int, reads: int
+) -> None:
+    vault.refuse = (503, "Busy", headers)
+
+    with pytest.raises(Unavailable):
+        secrets.publish("churn-key", KEY, EXPIRES, {})
+    written = vault.refused
+    with pytest.raises(Unavailable):
+        secrets.current("churn-key")
+
+    assert (written, vault.refused - written) == (writes, reads)

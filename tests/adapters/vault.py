@@ -70,6 +70,7 @@ class Vault:
     refuse: tuple[int, str, dict[str, str]] | None = None
     challenged: int = 0
     asked: list[str] = field(default_factory=list)
+    refused: int = 0
 
     @property
     def url(self) -> str:
@@ -137,6 +138,7 @@ def a_vault(folder: Path) -> Iterator[Vault]:
                 )
                 status, body = 401, {"error": {"code": "Unauthorized", "message": "no token"}}
             elif vault.refuse:
+                vault.refused += 1
                 status, code, headers = vault.refuse
                 body = {"error": {"code": code, "message": f"no: {raw.decode()}"}}
             else:

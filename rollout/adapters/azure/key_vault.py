@@ -15,6 +15,7 @@ from azure.core.exceptions import (
 from pydantic import SecretStr
 
 from rollout.adapters.azure.answers import retry_after
+from rollout.adapters.azure.pipeline import reads_only
 from rollout.errors import Refused, Unavailable
 from rollout.key_ports import SecretVersion
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 CONTENT_TYPE = "text/plain"
-_OPTIONS = {"retry_total": 2, "connection_timeout": 5, "read_timeout": 30}
+_OPTIONS = {"connection_timeout": 5, "read_timeout": 30}
 _LATER = frozenset({408, 409, 429})
 _T = TypeVar("_T")
 
@@ -30,13 +31,14 @@ _T = TypeVar("_T")
 class KeyVaultSecrets:
     """The port Secrets; the client is imported and opened at the first call.
 
-    `options` go to Microsoft's client as they are.
+    A write is sent once: a secret that is written twice has two versions. `options` go to
+    Microsoft's client as they are.
     """
 
     def __init__(self, url: str, credential: TokenCredential, **options: Any) -> None:  # noqa: ANN401
         self._url = url.rstrip("/")
         self._credential = credential
-        self._options = {**_OPTIONS, **options}
+        self._options = {**_OPTIONS, "retry_policy": reads_only(), **options}
         self._lock = Lock()
         self._client: SecretClient | None = None
 

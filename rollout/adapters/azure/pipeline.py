@@ -32,6 +32,7 @@ RETRIES = 2
 
 _NAME = re.compile(r"[^/\\\x00-\x1f]+")
 _DOTS = frozenset({".", ".."})
+_READS = frozenset({"GET"})
 
 
 class ArmClient:
@@ -105,7 +106,6 @@ class ArmClient:
             return self._opened().send_request(
                 request,
                 enforce_https=not self.on_this_machine,
-                retry_on_methods=frozenset({"GET"}),
                 timeout=self._timeout.total_seconds(),
             )
         except ClientAuthenticationError as error:
@@ -129,7 +129,7 @@ class ArmClient:
                 RequestIdPolicy(),
                 HeadersPolicy({"Accept": "application/json"}),
                 UserAgentPolicy("rollout", user_agent_use_env=False),
-                _ReadsOnly(retry_total=RETRIES, retry_backoff_factor=0.2, retry_backoff_max=1),
+                reads_only(),
                 BearerTokenCredentialPolicy(self._credential, f"{self._audience}/.default"),
                 HttpLoggingPolicy(),
             ],
@@ -144,14 +144,25 @@ class ArmClient:
 class _ReadsOnly(RetryPolicy[HttpRequest, HttpResponse]):
     """An answer that names its time is not waited for here: the engine waits by messages."""
 
+    def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
+        return {**super().configure_retries(options), "methods": _READS}
+
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         answer = response.http_response
         return (
-            answer.request.method == "GET"
+            answer.request.method in _READS
             and answer.status_code in {500, 502, 503, 504}
             and "Retry-After" not in answer.headers
             and bool(settings["total"])
         )
+
+
+def reads_only() -> RetryPolicy[HttpRequest, HttpResponse]:
+    """Reads are asked again at once where the connection or the server fails, writes never.
+
+    One for each pipeline: a policy knows what comes after it.
+    """
+    return _ReadsOnly(retry_total=RETRIES, retry_backoff_factor=0.2, retry_backoff_max=1)
 
 
 def is_safe(url: str) -> bool:
