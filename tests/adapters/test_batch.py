@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.core.credentials import AccessToken
 
-from rollout.adapters.azure.batch import AUDIENCE, MetricsBatch
+from rollout.adapters.azure.batch import AUDIENCE, URL, MetricsBatch, audience_of
 from rollout.adapters.azure.monitor import SERIES_MAX, MonitorMetrics
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.analysis.samples import Counts, Latency
@@ -120,6 +120,18 @@ def test_a_location_that_is_no_name_is_asked_nothing(azure: Recorded, arm: ArmCl
 
     with pytest.raises(Refused, match="no region"):
         MetricsBatch(arm).send(CHURN, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "audience"),
+    [
+        (URL, AUDIENCE),
+        ("https://{region}.metrics.monitor.azure.us/", "https://metrics.monitor.azure.us"),
+        ("https://metrics.private.example", AUDIENCE),
+    ],
+)
+def test_another_cloud_has_an_audience_of_its_own(url: str, audience: str) -> None:
+    assert audience_of(url) == audience
 
 
 def test_the_token_is_for_the_metrics_service() -> None:

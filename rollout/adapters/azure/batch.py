@@ -20,6 +20,7 @@ ACTION = "Microsoft.Insights/metrics/read"
 
 _ENDPOINTS_VERSION = "2023-04-01"
 _ENDPOINTS_ACTION = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/read"
+_OWN = "{region}."
 _REGION = re.compile(r"[a-z0-9]{2,40}")
 
 
@@ -28,6 +29,11 @@ class _Located(Foreign):
 
 
 _LOCATED = TypeAdapter(_Located)
+
+
+def audience_of(url: str) -> str:
+    """Whom the token is for: the service that a cloud's regions have in common."""
+    return url.replace(_OWN, "").rstrip("/") if _OWN in url else AUDIENCE
 
 
 class MetricsBatch:
@@ -58,7 +64,7 @@ class MetricsBatch:
         with self._lock:
             if region not in self._clients:
                 url = self._url.replace("{region}", region)
-                audience = None if self._arm.on_this_machine else AUDIENCE
+                audience = None if self._arm.on_this_machine else audience_of(self._url)
                 self._clients[region] = ArmClient(url, self._arm.credential, audience=audience)
             return self._clients[region]
 
