@@ -35,6 +35,11 @@ class Switches:
     retry_after_seconds: int = _switch(
         "seconds, -1 = no header", "Retry-After of operations and refusals (§1.3, §1.6)", default=1
     )
+    patch_merges: bool = _switch(
+        "flag",
+        "a PATCH leaves the shares it does not name; off: its maps replace the old ones (§1.4)",
+        default=False,
+    )
     busy_refuses: bool = _switch(
         "flag", "409 while an operation runs on that endpoint (§1.5)", default=True
     )

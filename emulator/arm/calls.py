@@ -22,7 +22,7 @@ class Call:
 
     @property
     def api_version(self) -> str:
-        return self.query.get("api-version", "2023-04-01")
+        return self.query.get("api-version", "")
 
     @property
     def workspace_id(self) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from emulator.arm import documents, durations, names, provisioning
+from emulator.arm import documents, durations, names, provisioning, tracked
 from emulator.arm.calls import Call, Reply
 from emulator.arm.control import Control
 from emulator.arm.endpoints import page
@@ -33,12 +33,13 @@ def put(control: Control, call: Call) -> Reply:
     """Create, or update in place: new instances replace the old when they are healthy."""
     endpoint, wanted = control.endpoint(call), call.document()
     control.refuse_if_busy(endpoint)
+    tracked.location(wanted)
     existing = endpoint.deployments.get(call.ids["deployment"].lower())
     properties = _properties(wanted, existing)
     asked = Wanted(
         properties,
         _sku(wanted.get("sku"), existing),
-        mapping(wanted.get("tags"), "tags"),
+        tracked.tags(wanted),
         _limits(properties),
     )
     deployment = existing or _new(control, call, endpoint, asked)
@@ -55,7 +56,7 @@ def patch(control: Control, call: Call) -> Reply:
     endpoint, deployment = control.deployment(call)
     control.refuse_if_busy(endpoint)
     wanted = call.document()
-    tags = mapping(wanted.get("tags", deployment.tags), "tags")
+    tags = tracked.tags(wanted, deployment.tags)
     sku = _sku(wanted.get("sku"), deployment)
     verb = "Updating" if sku == deployment.sku else "Scaling"
     deployment.state = verb
@@ -112,7 +113,7 @@ def skus(control: Control, call: Call) -> Reply:
 def _properties(wanted: dict[str, Any], existing: Deployment | None) -> dict[str, Any]:
     """The document to show. An instance type cannot change: another one is ignored (§1.4)."""
     given = mapping(wanted.get("properties"), "properties")
-    compute = _COMPUTE_TYPES.get(str(given.get("endpointComputeType", "Managed")).lower())
+    compute = _COMPUTE_TYPES.get(str(given.get("endpointComputeType")).lower())
     if compute is None:
         raise bad_request("endpointComputeType must be Managed, Kubernetes or AzureMLCompute.")
     given = {name: value for name, value in given.items() if name != "provisioningState"}

@@ -14,7 +14,6 @@ _PROBE = {
     "initialDelay": "PT10S",
 }
 _DEPLOYMENT_DEFAULTS: dict[str, Any] = {
-    "endpointComputeType": "Managed",
     "instanceType": "Standard_F4s_v2",
     "appInsightsEnabled": False,
     "egressPublicNetworkAccess": "Enabled",

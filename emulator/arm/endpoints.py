@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from emulator.arm import documents, durations, names, traffic
+from emulator.arm import documents, durations, names, tracked, traffic
 from emulator.arm.calls import Call, Reply
 from emulator.arm.control import Control
 from emulator.arm.lenient import mapping, whole
@@ -18,6 +19,15 @@ _AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
 _PATCHES_TRAFFIC = "2022-02-01-preview"
 _READ_ONLY = {"traffic", "mirrorTraffic", "scoringUri", "swaggerUri", "provisioningState", "keys"}
 _ORDERS = {"createdatdesc": True, "createdatasc": False, "updatedatdesc": True}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a write asks for, checked; no traffic stays as it is."""
+
+    tags: dict[str, str]
+    identity: dict[str, Any] | None
+    traffic: Traffic | None
 
 
 def list_all(control: Control, call: Call) -> Reply:
@@ -41,13 +51,15 @@ def put(control: Control, call: Call) -> Reply:
     endpoint = control.endpoints.get(call.endpoint_id.lower())
     if endpoint is not None:
         control.refuse_if_busy(endpoint)
-    mapping(wanted.get("tags"), "tags")  # refused now rather than when the operation ends
+    tracked.location(wanted)
+    tags = tracked.tags(wanted)
     asked = _checked(traffic.parse(properties), endpoint, properties)
     settings = _settings(properties, endpoint)
     verb = "Updating" if endpoint else "Creating"
-    endpoint = endpoint or _new(control, call, workspace, wanted, properties, settings)
+    endpoint = endpoint or _new(control, call, workspace, wanted, settings)
     endpoint.state = verb
-    work = _replace(control, call, endpoint, wanted, settings, asked)
+    wish = _Wish(tags, wanted.get("identity"), asked)
+    work = _replace(control, call, endpoint, settings, wish)
     operation = control.begin(call, endpoint, verb, work)
     return control.created(call, operation, _document(control, call, endpoint))
 
@@ -57,13 +69,15 @@ def patch(control: Control, call: Call) -> Reply:
     endpoint, wanted = control.endpoint(call), call.document()
     control.refuse_if_busy(endpoint)
     asked, given = None, mapping(wanted.get("properties"), "properties")
+    tags = tracked.tags(wanted, endpoint.tags)
     if given and call.api_version != _PATCHES_TRAFFIC:
         _log.warning("PATCH of %s: api-version %s ignores properties", call.path, call.api_version)
     elif given:
-        kept = {"traffic": endpoint.traffic.live, "mirrorTraffic": endpoint.traffic.mirror}
-        asked = _checked(traffic.parse({**kept, **given}), endpoint, endpoint.settings)
+        amended = traffic.amended(endpoint.traffic, given, merges=control.board.set.patch_merges)
+        asked = _checked(amended, endpoint, endpoint.settings)
     endpoint.state = "Updating"
-    work = _amend(control, call, endpoint, wanted, asked)
+    wish = _Wish(tags, wanted.get("identity", endpoint.identity), asked)
+    work = _amend(control, call, endpoint, wish)
     return control.accepted(call, control.begin(call, endpoint, "Updating", work))
 
 
@@ -131,13 +145,10 @@ def _new(
     call: Call,
     workspace: Workspace,
     wanted: dict[str, Any],
-    properties: dict[str, Any],
     settings: dict[str, Any],
 ) -> Endpoint:
     name = names.checked(call.ids["endpoint"], "Endpoint")
-    location = str(wanted.get("location") or "")
-    if not location:
-        raise bad_request("location is required.")
+    location = tracked.location(wanted)
     _refuse_taken(control, location, name)
     endpoint = Endpoint(
         id=f"{workspace.id}/onlineEndpoints/{name}",
@@ -145,11 +156,11 @@ def _new(
         workspace=workspace,
         settings=settings,
         location=location,
-        tags=mapping(wanted.get("tags"), "tags"),
+        tags=tracked.tags(wanted),
         identity=wanted.get("identity"),
         created_at=durations.iso(control.now()),
     )
-    keys = mapping(properties.get("keys"), "keys")
+    keys = mapping(mapping(wanted.get("properties"), "properties").get("keys"), "keys")
     fresh = Keys()
     endpoint.keys = Keys(
         keys.get("primaryKey") or fresh.primary, keys.get("secondaryKey") or fresh.secondary
@@ -167,30 +178,16 @@ def _refuse_taken(control: Control, location: str, name: str) -> None:
 
 
 async def _replace(
-    control: Control,
-    call: Call,
-    endpoint: Endpoint,
-    wanted: dict[str, Any],
-    settings: dict[str, Any],
-    asked: Traffic,
+    control: Control, call: Call, endpoint: Endpoint, settings: dict[str, Any], wish: _Wish
 ) -> None:
-    await _finish(control, call, endpoint, asked)
+    await _amend(control, call, endpoint, wish)
     endpoint.settings = settings
-    endpoint.tags = mapping(wanted.get("tags"), "tags")
-    endpoint.identity = wanted.get("identity")
     endpoint.ready = True
 
 
-async def _amend(
-    control: Control,
-    call: Call,
-    endpoint: Endpoint,
-    wanted: dict[str, Any],
-    asked: Traffic | None,
-) -> None:
-    await _finish(control, call, endpoint, asked)
-    endpoint.tags = mapping(wanted.get("tags", endpoint.tags), "tags")
-    endpoint.identity = wanted.get("identity", endpoint.identity)
+async def _amend(control: Control, call: Call, endpoint: Endpoint, wish: _Wish) -> None:
+    await _finish(control, call, endpoint, wish.traffic)
+    endpoint.tags, endpoint.identity = wish.tags, wish.identity
 
 
 async def _finish(control: Control, call: Call, endpoint: Endpoint, asked: Traffic | None) -> None:
@@ -210,7 +207,11 @@ async def _finish(control: Control, call: Call, endpoint: Endpoint, asked: Traff
 
 
 async def _remove(control: Control, call: Call, endpoint: Endpoint) -> None:
-    await control.take_time(call)
+    try:
+        await control.take_time(call)
+    except Refusal:
+        endpoint.state = "Failed"
+        raise
     for deployment in endpoint.deployments.values():
         await deployment.fleet.stop()
     control.endpoints.pop(endpoint.id.lower(), None)

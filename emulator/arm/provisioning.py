@@ -65,7 +65,11 @@ async def scale(
 
 async def remove(control: Control, call: Call, endpoint: Endpoint, deployment: Deployment) -> None:
     name = deployment.name.lower()
-    await control.take_time(call)
+    try:
+        await control.take_time(call)
+    except Refusal:
+        deployment.state = "Failed"
+        raise
     endpoint.traffic = endpoint.traffic.without(name)
     endpoint.deployments.pop(name, None)
     await deployment.fleet.stop()

@@ -36,6 +36,28 @@ def parse(properties: Mapping[str, object]) -> Traffic:
     )
 
 
+def amended(before: Traffic, properties: Mapping[str, object], *, merges: bool) -> Traffic:
+    """The maps after a PATCH: one that is left out stays, one that is given replaces the old one.
+
+    With `merges` a deployment that it does not name keeps its share.
+    """
+    return Traffic(
+        _amended(before.live, properties, "traffic", merges=merges),
+        _amended(before.mirror, properties, "mirrorTraffic", merges=merges),
+    )
+
+
+def _amended(
+    before: Mapping[str, int], properties: Mapping[str, object], what: str, *, merges: bool
+) -> Mapping[str, int]:
+    if what not in properties:
+        return before
+    given = _shares(properties[what], what)
+    for name in given if merges else ():
+        before = _leave_out(before, name.lower())
+    return {**before, **given} if merges else given
+
+
 def check(traffic: Traffic, deployments: Collection[str], *, kubernetes: bool) -> Traffic:
     """`traffic` if an endpoint with these (lower-cased) deployments can have it."""
     _check_known(traffic, deployments)

@@ -11,11 +11,12 @@ import pytest
 
 from rollout.adapters.azure.answers import retry_after
 from rollout.adapters.azure.arm import PREVIEW, STABLE, ArmEndpoints, WriteVerb
+from rollout.adapters.azure.documents import ABORTED_TAG, TAGS_MAX, WAY_BACK_TAG
 from rollout.adapters.azure.pipeline import ArmClient
 from rollout.core.creation import Creation
 from rollout.core.endpoint import EndpointId, Provisioning
 from rollout.core.traffic import Traffic
-from rollout.core.way_back import AbortedAtAzure
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Accepted, OperationStatus, OtherMap, Withdrawn
 from tests.adapters.recorded import (
@@ -236,6 +237,16 @@ def test_the_preview_patch_names_who_loses_their_share(azure: Recorded, arm: Arm
     tags = an_endpoint()["tags"]
     written = {"location": "eastus", "tags": tags, "properties": maps}
     assert azure.sent("PATCH")[0].json == written
+
+
+def test_the_preview_patch_clears_a_mirror_by_name(azure: Recorded, arm: ArmClient) -> None:
+    shown(azure, an_endpoint(traffic={"Blue": 100}, mirrorTraffic={"green": 20}))
+    azure.give("PATCH", ENDPOINT_PATH, Reply(202, None, {"Location": azure.url + OPERATION}))
+
+    ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW).set_traffic(CHURN, SHIFTED, None, never_asked)
+
+    maps = {"traffic": {"blue": 95, "green": 5}, "mirrorTraffic": {"green": 0}}
+    assert azure.sent("PATCH")[0].json["properties"] == maps
 
 
 @pytest.mark.parametrize(
@@ -651,6 +662,37 @@ def test_what_is_given_back_and_marked_already_is_not_written_again(
 
     assert endpoints.give_back(CHURN, Traffic.all_to("blue"), mark) == Accepted(None)
     assert azure.sent("PUT") == []
+
+
+FULL = {f"tag-{number}": "x" for number in range(TAGS_MAX)}
+LEFT = WayBack(rollout_id="churn-1", canary="green", traffic=MIRRORED)
+MARK = AbortedAtAzure(rollout_id="churn-1", who="anna")
+
+
+@pytest.mark.parametrize(
+    ("tags", "on_the_way", "given_back"),
+    [
+        (dict(list(FULL.items())[:48]), {WAY_BACK_TAG}, {WAY_BACK_TAG, ABORTED_TAG}),
+        (dict(list(FULL.items())[:49]), {WAY_BACK_TAG}, {ABORTED_TAG}),
+        (FULL, set(), set()),
+    ],
+)
+def test_no_tag_is_written_that_azure_would_refuse_the_traffic_for(
+    azure: Recorded,
+    endpoints: ArmEndpoints,
+    tags: dict[str, str],
+    on_the_way: set[str],
+    given_back: set[str],
+) -> None:
+    azure.give("PUT", ENDPOINT_PATH, Reply(200, an_endpoint()))
+    shown(azure, an_endpoint() | {"tags": tags})
+    shown(azure, an_endpoint() | {"tags": {**tags, **dict.fromkeys(on_the_way, LEFT.tag)}})
+
+    endpoints.set_traffic(CHURN, SHIFTED, MIRRORED, yes, LEFT)
+    endpoints.give_back(CHURN, MIRRORED, MARK)
+
+    written = [one.json["tags"].keys() for one in azure.sent("PUT")]
+    assert written == [tags.keys() | on_the_way, tags.keys() | given_back]
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, Refused), (404, Unknown), (502, Unavailable)])

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rollout.core.creation import CreateWish
 from rollout.core.deployment_file import render
 from rollout.core.endpoint import EndpointId, Provisioning, WorkspaceId
 from rollout.core.traffic import Traffic
+from rollout.core.way_back import AbortedAtAzure, WayBack
 from rollout.errors import Refused, Unavailable, Unknown
 from rollout.ports import Accepted, OperationStatus, OtherMap
 from tests.emulator.running import EmulatorHandle, eventually, running_emulator
@@ -185,6 +187,38 @@ def test_a_mirror_is_set_and_cleared(
     for before, after in ((ALL_BLUE, MIRRORED), (MIRRORED, ALL_BLUE)):
         ArmEndpoints(arm, verb).set_traffic(digits, after, before, lambda: True)
         team.until(lambda wanted=after: team.shows(digits, wanted))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("merges", [False, True])
+def test_the_preview_patch_goes_there_and_back_however_the_maps_are_taken(
+    team: Team, arm: ArmClient, digits: EndpointId, merges: bool
+) -> None:
+    patching = ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW)
+    with team.switched(patch_merges=merges):
+        for before, after in pairwise((ALL_BLUE, MIRRORED, ALL_BLUE, SPLIT, ALL_BLUE)):
+            patching.set_traffic(digits, after, before, lambda: True)
+            team.until(lambda wanted=after: team.shows(digits, wanted))  # type: ignore[misc]
+
+
+def test_a_full_set_of_tags_keeps_no_traffic_where_it_is(team: Team) -> None:
+    tags = {f"tag-{number}": "x" for number in range(49)}
+    body = {"location": team.emulator.location, "properties": {"authMode": "Key"}, "tags": tags}
+    team.emulator.done(team.emulator.arm("PUT", "/onlineEndpoints/tagged", body))
+    tagged = team.workspace.endpoint("tagged")
+    for deployment in (BLUE, GREEN):
+        team.deploy(tagged, deployment)
+    team.shift(tagged, ALL_BLUE)
+    way_back = WayBack(rollout_id="churn-1", canary=GREEN, traffic=ALL_BLUE)
+
+    team.endpoints.set_traffic(tagged, SPLIT, ALL_BLUE, lambda: True, way_back)
+    team.until(lambda: team.shows(tagged, SPLIT))
+    left = team.endpoints.read(tagged).way_back
+    team.endpoints.give_back(tagged, ALL_BLUE, AbortedAtAzure(rollout_id="churn-1", who="anna"))
+    team.until(lambda: team.shows(tagged, ALL_BLUE))
+
+    seen = team.endpoints.read(tagged)
+    assert left == way_back
+    assert (seen.way_back, seen.aborted and seen.aborted.who) == (None, "anna")
 
 
 def test_a_busy_endpoint_says_later_to_both_ways(team: Team, digits: EndpointId) -> None:

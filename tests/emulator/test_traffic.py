@@ -56,6 +56,25 @@ def test_a_map_that_breaks_a_rule_is_refused(live: object, mirror: object, why: 
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(
+    ("given", "merges", "live", "mirror"),
+    [
+        ({}, False, {"blue": 90, "green": 10}, {"red": 5}),
+        ({"traffic": {"BLUE": 100}}, False, {"BLUE": 100}, {"red": 5}),
+        ({"traffic": {"BLUE": 100}}, True, {"green": 10, "BLUE": 100}, {"red": 5}),
+        ({"traffic": {"blue": 100, "green": 0}}, True, {"blue": 100, "green": 0}, {"red": 5}),
+        ({"mirrorTraffic": {}}, False, {"blue": 90, "green": 10}, {}),
+        ({"mirrorTraffic": {}}, True, {"blue": 90, "green": 10}, {"red": 5}),
+    ],
+)
+def test_a_patch_replaces_a_map_or_leaves_the_shares_it_does_not_name(
+    given: dict[str, object], merges: bool, live: dict[str, int], mirror: dict[str, int]
+) -> None:
+    before = Traffic({"blue": 90, "green": 10}, {"red": 5})
+
+    assert traffic.amended(before, given, merges=merges) == Traffic(live, mirror)
+
+
 def test_kubernetes_endpoints_mirror_nothing() -> None:
     with pytest.raises(Refusal, match="Kubernetes"):
         checked({"blue": 100}, {"green": 10}, kubernetes=True)

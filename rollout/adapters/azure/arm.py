@@ -1,6 +1,6 @@
 """Online endpoints by the REST protocol of Azure Resource Manager."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import NoReturn
 
@@ -248,15 +248,20 @@ def _busy(endpoint: EndpointId, state: Provisioning) -> NoReturn:
 
 def _patch(document: Document, traffic: Traffic) -> JsonValue:
     """Both maps; who loses their share is named with 0, whether maps are replaced or merged."""
-    gone = dict.fromkeys(part(part(document, "properties"), "traffic"), 0)
+    shown = part(document, "properties")
     return {
         "location": document.get("location"),
         "tags": part(document, "tags"),
         "properties": {
-            "traffic": {**gone, **traffic.live},
-            "mirrorTraffic": dict(traffic.mirror),
+            "traffic": _instead_of(part(shown, "traffic"), traffic.live),
+            "mirrorTraffic": _instead_of(part(shown, "mirrorTraffic"), traffic.mirror),
         },
     }
+
+
+def _instead_of(shown: Document, wanted: Mapping[str, int]) -> JsonValue:
+    named = {name.lower() for name in wanted}
+    return {**{name: 0 for name in shown if name.lower() not in named}, **wanted}
 
 
 def _in_body(response: HttpResponse) -> str | None:

@@ -17,6 +17,8 @@ from rollout.errors import Refused, Unknown
 OWNER_TAG = "rollout-owner"
 WAY_BACK_TAG = "rollout-way-back"
 ABORTED_TAG = "rollout-aborted"
+TAGS_MAX = 50
+"""So many tags a resource has at most: Azure refuses the whole write for one too many."""
 
 Document = dict[str, JsonValue]
 DOCUMENT = TypeAdapter(Document)
@@ -103,15 +105,24 @@ class EndpointDocument(Foreign):
         return {**self._without(OWNER_TAG), OWNER_TAG: owner}
 
     def leading_back(self, way_back: WayBack) -> Mapping[str, str]:
-        """The tags with that way back; what an earlier rollout left there is gone."""
+        """The tags with that way back, if there is room; an earlier rollout's are gone."""
         told = {WAY_BACK_TAG: way_back.tag} if way_back.tag else {}
-        return {**self._without(WAY_BACK_TAG, ABORTED_TAG), **told}
+        return _if_room(self._without(WAY_BACK_TAG, ABORTED_TAG), told)
 
     def aborted_by(self, mark: AbortedAtAzure) -> Mapping[str, str]:
-        return {**self._without(ABORTED_TAG), ABORTED_TAG: mark.tag}
+        """The tags with that mark, if need be in the place of the way back that was taken."""
+        others = self._without(ABORTED_TAG)
+        if len(others) >= TAGS_MAX:
+            others = self._without(ABORTED_TAG, WAY_BACK_TAG)
+        return _if_room(others, {ABORTED_TAG: mark.tag})
 
     def _without(self, *names: str) -> Mapping[str, str]:
         return {tag: value for tag, value in self.tags.items() if tag.lower() not in names}
+
+
+def _if_room(tags: Mapping[str, str], told: Mapping[str, str]) -> Mapping[str, str]:
+    """No tag is worth that the traffic stays where it is."""
+    return {**tags, **told} if len(tags) < TAGS_MAX else tags
 
 
 class Sku(Foreign):
