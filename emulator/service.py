@@ -82,7 +82,7 @@ def application(options: Options, control: Control, gateway: Gateway) -> web.App
     arm = ArmDoor(control, journal, _random(options, 2))
     scoring.add_to(app, control, gateway)
     own.add_to(app, options.board, journal, gateway)
-    monitor.add_to(app, control, gateway.ledger, journal)
+    monitor.add_to(app, arm, gateway.ledger, journal)
     app.router.add_route("*", "/{path:.*}", arm.answer)
     return app
 

@@ -14,6 +14,7 @@ from emulator.arm.control import Control
 from emulator.arm.journal import Journal
 from emulator.arm.refusals import Refusal, error_document
 from emulator.arm.routes import ROUTES, Route
+from emulator.switches import Switches
 
 _log = logging.getLogger(__name__)
 _REFUSED_READS = frozenset(
@@ -26,7 +27,7 @@ class ArmDoor:
     """Turns requests into calls, and replies and refusals into responses."""
 
     def __init__(self, control: Control, journal: Journal, dice: Random) -> None:
-        self._control = control
+        self.control = control
         self._journal = journal
         self._dice = dice
 
@@ -42,7 +43,8 @@ class ArmDoor:
             body=await request.read(),
         )
         try:
-            self._admit(request.headers, route)
+            self.admit(request)
+            _refuse_by_switch(self.control.board.set, route)
             reply = self._reply(route, call)
         except Refusal as refusal:
             reply = self._refused(refusal)
@@ -50,31 +52,27 @@ class ArmDoor:
             _log.exception("%s %s", call.method, call.path)
             reply = self._refused(Refusal(500, "InternalServerError", "The emulator failed."))
         self._note(route, call, reply.status)
-        await self._journal.keep_back(call.path, self._control.board.set.arm_answer_seconds)
+        await self._journal.keep_back(call.path, self.control.board.set.arm_answer_seconds)
         return response(reply)
 
-    def _admit(self, headers: Mapping[str, str], route: Route | None) -> None:
-        """What can go wrong before anybody has looked at the call."""
-        require_bearer(headers)
-        switches = self._control.board.set
+    def admit(self, request: web.Request) -> None:
+        """Raise what goes wrong before anybody has looked at what is asked, of any provider."""
+        require_bearer(request.headers)
+        require_version(request.query)
+        switches = self.control.board.set
         if switches.arm_down:
             raise Refusal(503, "ServiceUnavailable", "The service is unavailable.")
         if self._dice.random() < switches.throttle_rate:
-            headers = self._control.retry_after()
+            headers = self.control.retry_after()
             raise Refusal(429, "TooManyRequests", "Too many requests; wait.", headers)
-        if switches.refuse_writes and route is not None and route.writes:
-            code = "AuthorizationFailed" if switches.refuse_writes == 403 else "BadArgument"
-            raise Refusal(switches.refuse_writes, code, "The write was refused.")
-        if switches.refuse_reads and route is not None and route.kind in _REFUSED_READS:
-            raise Refusal(switches.refuse_reads, "AuthorizationFailed", "The read was refused.")
 
     def _reply(self, route: Route | None, call: Call) -> Reply:
         if route is None:
             raise Refusal(404, "ResourceNotFound", f"{call.method} {call.path} is not played.")
-        return route.handler(self._control, call)
+        return route.handler(self.control, call)
 
     def _refused(self, refusal: Refusal) -> Reply:
-        now = datetime.fromtimestamp(self._control.now(), UTC)
+        now = datetime.fromtimestamp(self.control.now(), UTC)
         body = error_document(refusal, str(uuid.uuid4()), now)
         return Reply(refusal.status, body, refusal.headers)
 
@@ -89,7 +87,7 @@ class ArmDoor:
             "api_version": call.api_version,
             "status": status,
         }
-        self._journal.note_write(self._control.now(), entry, _properties(call))
+        self._journal.note_write(self.control.now(), entry, _properties(call))
 
 
 def require_bearer(headers: Mapping[str, str]) -> None:
@@ -103,10 +101,30 @@ def require_bearer(headers: Mapping[str, str]) -> None:
         )
 
 
+def require_version(query: Mapping[str, str]) -> None:
+    """Any version will do, but there must be one."""
+    if not query.get("api-version"):
+        raise Refusal(
+            400,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        )
+
+
 def response(reply: Reply) -> web.Response:
     if reply.body is None:
         return web.Response(status=reply.status, headers=reply.headers)
     return web.json_response(reply.body, status=reply.status, headers=reply.headers)
+
+
+def _refuse_by_switch(switches: Switches, route: Route | None) -> None:
+    if route is None:
+        return
+    if switches.refuse_writes and route.writes:
+        code = "AuthorizationFailed" if switches.refuse_writes == 403 else "BadArgument"
+        raise Refusal(switches.refuse_writes, code, "The write was refused.")
+    if switches.refuse_reads and route.kind in _REFUSED_READS:
+        raise Refusal(switches.refuse_reads, "AuthorizationFailed", "The read was refused.")
 
 
 def _routed(method: str, path: str) -> tuple[Route | None, dict[str, str]]:

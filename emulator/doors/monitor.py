@@ -12,25 +12,32 @@ from emulator.arm.control import Control
 from emulator.arm.journal import Journal
 from emulator.arm.lenient import read_object
 from emulator.arm.refusals import Refusal, error_document
-from emulator.doors.arm import require_bearer
+from emulator.doors.arm import ArmDoor, require_bearer, require_version
 from emulator.monitor import logs, metrics, questions
 from emulator.monitor.ledger import Ledger
 from emulator.monitor.metrics import Question, Visibility
 
 _RESOURCES_MAX = 50
+_OF_ONE = frozenset({"timespan", "$filter"})
+_OF_MANY = frozenset({"starttime", "endtime", "filter"})
 _Handler = Callable[[web.Request], Awaitable[Any]]
 _Door = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def add_to(app: web.Application, control: Control, ledger: Ledger, journal: Journal) -> None:
+def add_to(app: web.Application, arm: ArmDoor, ledger: Ledger, journal: Journal) -> None:
+    control = arm.control
+
     async def one(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        arm.admit(request)  # metrics of one resource are a read of Resource Manager (§1.6)
         _refuse_when(control.board.set.metrics_down)
-        return _metrics(request, request.match_info["resource"], control, ledger)
+        query = _query(request, _OF_MANY)
+        return _metrics(query, request.match_info["resource"], control, ledger)
 
     async def batch(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
+        require_version(request.query)
         _refuse_when(control.board.set.metrics_down)
         resources = read_object(await request.read()).get("resourceids")
-        return {"values": _many(request, resources, control, ledger)}
+        return {"values": _many(_query(request, _OF_ONE), resources, control, ledger)}
 
     async def logs_of_all(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
         return _logs(await request.read(), "", control, ledger)
@@ -69,10 +76,15 @@ def _refuse_when(down: bool) -> None:
         raise Refusal(503, "ServiceUnavailable", "The service is unavailable.")
 
 
+def _query(request: web.Request, others: frozenset[str]) -> dict[str, str]:
+    """Without `$`; what the other API calls so is read past, as Azure does (§3.4)."""
+    named = {name.lower(): value for name, value in request.query.items()}
+    return {name.lstrip("$"): value for name, value in named.items() if name not in others}
+
+
 def _metrics(
-    request: web.Request, resource: str, control: Control, ledger: Ledger
+    query: dict[str, str], resource: str, control: Control, ledger: Ledger
 ) -> dict[str, Any]:
-    query = {name.lower().lstrip("$"): value for name, value in request.query.items()}
     now, switches = control.now(), control.board.set
     question = questions.read("/" + resource.strip("/"), query, ledger.grain, now)
     visible = Visibility(now, switches.metrics_lag_seconds, control.board.window())
@@ -80,13 +92,13 @@ def _metrics(
 
 
 def _many(
-    request: web.Request, resources: object, control: Control, ledger: Ledger
+    query: dict[str, str], resources: object, control: Control, ledger: Ledger
 ) -> list[dict[str, Any]]:
     if not isinstance(resources, list) or not 1 <= len(resources) <= _RESOURCES_MAX:
         raise Refusal(400, "BadRequest", f"resourceids must be 1 to {_RESOURCES_MAX} ids.")
     return [
         {
-            "starttime": (found := _metrics(request, str(one), control, ledger))["timespan"].split(
+            "starttime": (found := _metrics(query, str(one), control, ledger))["timespan"].split(
                 "/"
             )[0],
             "endtime": found["timespan"].split("/")[1],

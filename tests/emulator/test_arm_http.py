@@ -60,6 +60,26 @@ def test_without_a_token_there_is_a_401(emulator: EmulatorHandle) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "{WS}"),
+        ("PUT", "{WS}/onlineEndpoints/versionless"),
+        ("GET", "{WS}/onlineEndpoints/any-one/providers/Microsoft.Insights/metrics"),
+        ("POST", "/subscriptions/s/metrics:getBatch"),
+    ],
+)
+def test_without_an_api_version_there_is_a_400(
+    emulator: EmulatorHandle, method: str, path: str
+) -> None:
+    url = emulator.url + path.replace("{WS}", emulator.workspace_id)
+
+    answer = requests.request(method, url, headers={"Authorization": "Bearer me"}, timeout=10)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "MissingApiVersionParameter"
+
+
+@pytest.mark.parametrize(
     ("path", "status", "code"),
     [
         ("/onlineEndpoints/nobody", 404, "ResourceNotFound"),
@@ -93,6 +113,49 @@ def test_a_wrong_endpoint_is_refused(
 
     assert answer.status_code == 400
     assert why in answer.json()["error"]["message"]
+
+
+TAGS = {f"tag-{number}": "x" for number in range(51)}
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        (TAGS, "50 tags at most"),
+        ({"way": "x" * 257}, "256"),
+        ({"n" * 513: "x"}, "512"),
+        (["team"], "object"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_tags_have_the_limits_of_resource_manager(
+    emulator: EmulatorHandle, name: str, method: str, tags: object, why: str
+) -> None:
+    emulator.endpoint(name)
+    body = {"location": "x", "tags": tags, "properties": {"authMode": "Key"}}
+
+    answer = emulator.arm(method, f"/onlineEndpoints/{name}", body)
+
+    assert answer.status_code == 400
+    assert why in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code"),
+    [
+        ("", {"properties": {"authMode": "Key"}}, "LocationRequired"),
+        ("/deployments/blue", {"properties": {}}, "LocationRequired"),
+        ("/deployments/blue", {"location": "x", "properties": {}}, "BadArgument"),
+    ],
+)
+def test_what_a_put_must_name_is_required_of_what_is_there_too(
+    emulator: EmulatorHandle, name: str, path: str, body: object, code: str
+) -> None:
+    emulator.endpoint(name)
+
+    answer = emulator.arm("PUT", f"/onlineEndpoints/{name}{path}", body)
+
+    assert (answer.status_code, answer.json()["error"]["details"][0]["code"]) == (400, code)
 
 
 def test_a_put_without_maps_erases_them(
@@ -313,6 +376,58 @@ def test_switches_refuse_throttle_lose_and_fail(lone: EmulatorHandle) -> None:
     assert (refused.status_code, read.status_code) == (403, 200)
     assert lost.status_code == 404
     assert failed["error"]["code"] == "InternalServerError"
+
+
+def test_metrics_of_one_resource_are_a_read_of_resource_manager(lone: EmulatorHandle) -> None:
+    lone.endpoint("counted")
+    one = "/onlineEndpoints/counted/providers/Microsoft.Insights/metrics"
+    many = f"{lone.url}/subscriptions/{lone.subscription}/metrics:getBatch"
+    body = {"resourceids": [f"{lone.workspace_id}/onlineEndpoints/counted"]}
+
+    def statuses() -> tuple[int, int]:
+        return lone.arm("GET", one).status_code, lone.arm("POST", many, body).status_code
+
+    usual = statuses()
+    lone.switch(throttle_rate=1)
+    throttled = statuses()
+    lone.switch(throttle_rate=0, arm_down=True)
+    down = statuses()
+
+    assert (usual, throttled, down) == ((200, 200), (429, 200), (503, 200))
+
+
+def test_each_metrics_api_reads_past_the_words_of_the_other(lone: EmulatorHandle) -> None:
+    lone.endpoint("worded")
+    path = "/onlineEndpoints/worded/providers/Microsoft.Insights/metrics"
+    batch = f"{lone.url}/subscriptions/{lone.subscription}/metrics:getBatch"
+    body = {"resourceids": [f"{lone.workspace_id}/onlineEndpoints/worded"]}
+    wrong, span = "colour eq 'red'", "yesterday/today"
+
+    def statuses(query: str) -> tuple[int, int]:
+        one = lone.arm("GET", f"{path}?{query}&api-version=2019-07-01")
+        many = lone.arm("POST", f"{batch}?{query}&api-version=2024-02-01", body)
+        return one.status_code, many.status_code
+
+    assert statuses(f"$filter={wrong}") == (400, 200)
+    assert statuses(f"filter={wrong}") == (200, 400)
+    assert statuses(f"timespan={span}") == (400, 200)
+    assert statuses("starttime=yesterday") == (200, 400)
+
+
+def test_a_deletion_that_fails_leaves_a_resource_that_can_be_written_again(
+    lone: EmulatorHandle, tmp_path: Path
+) -> None:
+    lone.endpoint("stays")
+    lone.deploy("stays", "blue", a_script(tmp_path, "blue"))
+    paths = "/onlineEndpoints/stays/deployments/blue", "/onlineEndpoints/stays"
+
+    lone.switch(failing_operations=True)
+    ended = [lone.done(lone.arm("DELETE", path))["status"] for path in paths]
+    lone.switch(failing_operations=False)
+
+    shown = [lone.arm("GET", path).json()["properties"]["provisioningState"] for path in paths]
+    assert (ended, shown) == (["Failed", "Failed"], ["Failed", "Failed"])
+    assert lone.endpoint("stays", {"blue": 100})["status"] == "Succeeded"
 
 
 def test_what_a_switch_forbids_is_no_permission(lone: EmulatorHandle) -> None:
