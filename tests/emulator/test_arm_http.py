@@ -1,6 +1,7 @@
 """The control plane over HTTP: long-running operations, refusals, and unpleasant habits."""
 
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,28 @@ def test_a_failing_init_is_a_failed_deployment_with_a_traceback(
     assert "RuntimeError: no model" in logs["content"]
 
 
+def test_a_slow_init_is_a_failed_deployment(lone: EmulatorHandle, tmp_path: Path) -> None:
+    lone.endpoint("slow-init")
+    lone.switch(provision_seconds_max=0.2)
+    slow = "import time\ndef init(): time.sleep(30)\ndef run(raw): return raw\n"
+
+    status = lone.deploy("slow-init", "slow", a_script(tmp_path, "slow", slow))
+
+    assert status["status"] == "Failed"
+    assert "was not healthy after 0.2 s" in status["error"]["message"]
+
+
+def test_a_deployment_takes_longer_by_the_switch(lone: EmulatorHandle, tmp_path: Path) -> None:
+    lone.endpoint("longer")
+    lone.switch(deployment_seconds=1.5)
+
+    status = lone.deploy("longer", "blue", a_script(tmp_path, "blue"))
+
+    began, ended = (datetime.fromisoformat(status[name]) for name in ("startTime", "endTime"))
+    assert status["status"] == "Succeeded"
+    assert ended - began >= timedelta(seconds=1.5)
+
+
 def test_a_failed_update_leaves_the_old_instances_serving(
     emulator: EmulatorHandle, name: str, tmp_path: Path
 ) -> None:
@@ -330,10 +353,11 @@ def test_busy_endpoints_refuse_until_the_switch_says_otherwise(lone: EmulatorHan
 
     first = lone.arm("PUT", "/onlineEndpoints/busy", body)
     second = lone.arm("PUT", "/onlineEndpoints/busy", body)
-    lone.switch(busy_refuses=False)
+    lone.switch(busy_refuses=False, retry_after_seconds=-1)
     third = lone.arm("PUT", "/onlineEndpoints/busy", body)
 
     assert (first.status_code, second.status_code, third.status_code) == (201, 409, 201)
+    assert [one.headers.get("Retry-After") for one in (first, second, third)] == ["1", "1", None]
     assert second.json()["error"]["code"] == "Conflict"
     assert "Updating" in second.json()["error"]["message"]
 

@@ -38,11 +38,11 @@ def minutes(
     now = datetime.now(UTC)
     ends = (now - timedelta(minutes=5), now + timedelta(minutes=1))
     span = "/".join(f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in ends)
-    query = {"timespan": span, "metricnames": name, "$filter": filter_, "interval": "PT1M"}
+    asked = {"timespan": span, "metricnames": name, "$filter": filter_, "interval": "PT1M"}
     answer = requests.get(
         f"{emulator.url}{emulator.workspace_id}/onlineEndpoints/{endpoint}"
         "/providers/microsoft.Insights/metrics",
-        params=query,
+        params={"api-version": "2019-07-01", **asked},
         headers={"Authorization": "Bearer x"},
         timeout=10,
     ).json()
@@ -199,6 +199,43 @@ def test_a_hanging_mirror_slows_nobody(lone: EmulatorHandle, tmp_path: Path) -> 
     assert found == {200}
     assert time.monotonic() - started < 5
     assert tally["dropped_full"] + tally["sent"] > 10
+
+
+def test_copies_too_large_to_wait_are_dropped(lone: EmulatorHandle, tmp_path: Path) -> None:
+    lone.endpoint("large")
+    for name in BOTH:
+        lone.deploy("large", name, a_script(tmp_path, name))
+    lone.endpoint("large", {"blue": 100}, {"green": 50})
+    lone.switch(mirror_bytes_max=1)
+    headers = bearer(lone, "large")
+
+    found = {lone.score("large", {"n": 1}, headers).status_code for _ in range(20)}
+
+    (tally,) = lone.own("mirror").values()
+    assert found == {200}
+    assert (tally["sent"], tally["dropped_full"] > 0) == (0, True)
+
+
+@pytest.mark.parametrize("lone", [("--grain-seconds", "1")], indirect=True)
+def test_a_minute_is_shown_after_its_lag_and_never_in_a_gap(
+    lone: EmulatorHandle, tmp_path: Path
+) -> None:
+    lone.endpoint("late")
+    lone.deploy("late", "blue", a_script(tmp_path, "blue"))
+    lone.endpoint("late", {"blue": 100})
+    lone.score("late", {})
+    everything = "2020-01-01T00:00Z/2100-01-01T00:00Z"
+
+    def shown() -> float:
+        return minutes(lone, "late", "deployment eq 'blue'").get(("blue",), 0.0)
+
+    assert shown() == 1
+    lone.switch(metrics_lag_seconds=600)
+    assert shown() == 0
+    lone.switch(metrics_lag_seconds=1)
+    assert eventually(lambda: shown() == 1)
+    lone.switch(metrics_gap=everything)
+    assert shown() == 0
 
 
 def test_an_update_in_place_loses_no_request(lone: EmulatorHandle, tmp_path: Path) -> None:
