@@ -75,7 +75,7 @@ resource deploymentWritten 'Microsoft.EventGrid/systemTopics/eventSubscriptions@
     eventDeliverySchema: 'EventGridSchema'
     filter: {
       includedEventTypes: ['Microsoft.Resources.ResourceWriteSuccess']
-      subjectBeginsWith: workspace.id
+      subjectBeginsWith: '${workspace.id}/onlineEndpoints/'
       isSubjectCaseSensitive: false
       advancedFilters: [
         {

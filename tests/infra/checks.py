@@ -309,6 +309,8 @@ def events(template: Template) -> Iterator[str]:
         ]
         if operations != [_DEPLOYMENT_WRITE]:
             yield f"{one}: every write in the resource group would wake the controller"
+        if _at(one.properties, "filter.subjectBeginsWith") != _OF_THE_WORKSPACE:
+            yield f"{one}: workspaces whose names only begin alike would be heard"
 
 
 def roles(template: Template) -> Iterator[str]:
@@ -347,6 +349,7 @@ CHECKS: Mapping[str, Callable[[Template], Iterator[str]]] = {
 
 _QUEUE = "Microsoft.ServiceBus/namespaces/queues"
 _DEPLOYMENT_WRITE = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments/write"
+_OF_THE_WORKSPACE = "${workspace.id}/onlineEndpoints/"
 _SUBSCRIPTION = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
 _HEARD = frozenset(event_grid.KNOWN)
 _TOPICS = frozenset(

@@ -75,6 +75,7 @@ BREAKS: tuple[tuple[str, str, str, str, str], ...] = (
     ("events", "modules/events.bicep", "    deadLetterWithResourceIdentity: deadLetters\n", "", "would be lost"),
     ("events", "modules/events.bicep", "ModelRegistered'", "RunCompleted'", "RunCompleted"),
     ("events", "modules/events.bicep", "deployments/write", "write", "every write"),
+    ("events", "modules/events.bicep", "'${workspace.id}/onlineEndpoints/'", "workspace.id", "only begin alike"),
     ("events", "modules/expiries.bicep", "'Microsoft.KeyVault.SecretNearExpiry', ", "", "SecretNearExpiry is not"),
     ("events", "modules/expiries.bicep", "SecretExpired", "SecretNewVersionCreated", "SecretExpired is not"),
     ("events", "modules/expiries.bicep", "KeyVault.vaults'", "KeyVault.secrets'", "no kind of topic"),
