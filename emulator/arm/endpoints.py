@@ -132,6 +132,8 @@ def _settings(properties: dict[str, Any], endpoint: Endpoint | None) -> dict[str
     mode = _AUTH_MODES.get(str(properties.get("authMode", "")).lower())
     if mode is None:
         raise bad_request(f"authMode must be one of {', '.join(_AUTH_MODES.values())}.")
+    if mode == "AADToken" and properties.get("compute"):
+        raise bad_request("authMode AADToken is not supported for Kubernetes endpoints.")
     before = endpoint.settings["properties"] if endpoint else {}
     own = mapping(properties.get("properties"), "properties.properties")
     own = {name: value for name, value in own.items() if name != "AzureAsyncOperationUri"}

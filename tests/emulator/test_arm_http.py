@@ -105,6 +105,8 @@ def test_what_is_not_there_is_a_404(
         ("new-one", {"location": "x", "properties": {"authMode": "Magic"}}, "authMode"),
         ("new-one", {"location": "x", "properties": {"authMode": "Key", "traffic": {"a": 100}}},
          "do not exist"),
+        ("new-one", {"location": "x", "properties": {"authMode": "aadToken", "compute": "k8s"}},
+         "Kubernetes"),
     ],
 )  # fmt: skip
 def test_a_wrong_endpoint_is_refused(
