@@ -222,6 +222,19 @@ def test_two_installations_do_not_share_an_account(account: Account, connection:
     assert TableStore(Account.in_azurite(connection, "test")).live(1) == []
 
 
+def test_two_accounts_of_one_process_are_each_opened_by_their_own_credential(
+    account: Account, storage: Azurite
+) -> None:
+    other = Account.in_azurite(storage.new_account(), "test")
+    held = account.container(POLICIES)
+    held.upload_blob("churn.yaml", b"schema: 1")
+
+    other.container(POLICIES)
+
+    assert [blob.name for blob in held.list_blobs()] == ["churn.yaml"]
+    other.close()
+
+
 def test_an_account_of_a_newer_version_is_left_alone(account: Account, connection: str) -> None:
     owner = account.table(HINTS).get_entity("owner", "owner")
     account.table(HINTS).update_entity({**owner, "layout": 2})

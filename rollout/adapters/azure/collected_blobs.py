@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from azure.core.credentials import TokenCredential
-from azure.storage.blob import ContainerClient, LinearRetry
+from azure.storage.blob import ContainerClient
 
+from rollout.adapters.azure.storage.account import blob_retries
 from rollout.adapters.azure.storage.answers import Asked, explaining
 from rollout.adapters.collected import ENDING, File
 from rollout.errors import Unknown
 
 ROLE = "Storage Blob Data Reader"
 
-_RETRIES = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
-_ONE_TRY: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15, "retry_policy": _RETRIES}
+_ONE_TRY: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 
 
 class CollectedBlobs:
@@ -28,7 +28,9 @@ class CollectedBlobs:
         """`https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH`, opened by that identity."""
         scheme, _, rest = url.partition("://")
         host, container, path = (*rest.split("/", 2), "", "")[:3]
-        opened = ContainerClient(f"{scheme}://{host}", container, credential, **_ONE_TRY)
+        opened = ContainerClient(
+            f"{scheme}://{host}", container, credential, retry_policy=blob_retries(), **_ONE_TRY
+        )
         return cls(opened, path)
 
     def files(self, below: str) -> Sequence[File]:

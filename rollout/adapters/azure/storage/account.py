@@ -31,7 +31,6 @@ LAYOUT = 1
 _OWNER = {"PartitionKey": "owner", "RowKey": "owner"}
 _ONE_TRY: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 _TABLE_RETRIES = {"retry_total": 2, "retry_backoff_factor": 0.3}
-_BLOB_RETRIES = LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
 
 
 class Account:
@@ -63,7 +62,7 @@ class Account:
             installation,
             _tables(TableServiceClient, f"https://{name}.table.{suffix}", options),
             BlobServiceClient(
-                f"https://{name}.blob.{suffix}", retry_policy=_BLOB_RETRIES, **options
+                f"https://{name}.blob.{suffix}", retry_policy=blob_retries(), **options
             ),
         )
 
@@ -75,7 +74,7 @@ class Account:
             installation,
             _tables(TableServiceClient.from_connection_string, connection, dict(_ONE_TRY)),
             BlobServiceClient.from_connection_string(
-                connection, retry_policy=_BLOB_RETRIES, **_ONE_TRY
+                connection, retry_policy=blob_retries(), **_ONE_TRY
             ),
         )
         account._to_be_made = {*TABLES, *CONTAINERS}
@@ -146,6 +145,11 @@ class Account:
         with explaining(self.asked(name)), suppress(ResourceExistsError):
             create()
         self._to_be_made.discard(name)
+
+
+def blob_retries() -> LinearRetry:
+    """One for each client: a policy knows what comes after it, the credential among it."""
+    return LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
 
 
 def _tables(make: Any, place: str, options: dict[str, Any]) -> TableServiceClient:  # noqa: ANN401
