@@ -240,7 +240,8 @@ def test_the_preview_patch_names_who_loses_their_share(azure: Recorded, arm: Arm
 
 
 def test_the_preview_patch_clears_a_mirror_by_name(azure: Recorded, arm: ArmClient) -> None:
-    shown(azure, an_endpoint(traffic={"Blue": 100}, mirrorTraffic={"green": 20}))
+    mirror = {"green": 20, "red": 0}
+    shown(azure, an_endpoint(traffic={"Blue": 100, "teal": 0}, mirrorTraffic=mirror))
     azure.give("PATCH", ENDPOINT_PATH, Reply(202, None, {"Location": azure.url + OPERATION}))
 
     ArmEndpoints(arm, WriteVerb.PATCH_PREVIEW).set_traffic(CHURN, SHIFTED, None, never_asked)

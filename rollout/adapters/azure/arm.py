@@ -261,7 +261,8 @@ def _patch(document: Document, traffic: Traffic) -> JsonValue:
 
 def _instead_of(shown: Document, wanted: Mapping[str, int]) -> JsonValue:
     named = {name.lower() for name in wanted}
-    return {**{name: 0 for name in shown if name.lower() not in named}, **wanted}
+    gone = {name: 0 for name, share in shown.items() if share and name.lower() not in named}
+    return {**gone, **wanted}
 
 
 def _in_body(response: HttpResponse) -> str | None:
