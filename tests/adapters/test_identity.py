@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import AzureError
 from pydantic import SecretStr
 
+from rollout.adapters.azure import identity
 from rollout.adapters.azure.access import ArmAccess
 from rollout.adapters.azure.arm import ArmEndpoints
 from rollout.adapters.azure.identity import EmulatorCredential, developer, managed
@@ -37,6 +40,23 @@ def test_every_identity_gives_tokens() -> None:
     everybody = managed(), managed("00000000-0000-0000-0000-000000000001"), developer()
 
     assert all(callable(credential.get_token) for credential in everybody)
+
+
+def test_an_identity_service_that_hangs_is_not_waited_for_until_the_function_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert identity.PATIENCE["read_timeout"] * (1 + identity.PATIENCE["retry_total"]) <= 30
+    monkeypatch.setitem(identity.PATIENCE, "read_timeout", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/msi/token"
+        monkeypatch.setenv("IDENTITY_ENDPOINT", url)
+        monkeypatch.setenv("IDENTITY_HEADER", "x")
+        begun = time.monotonic()
+
+        with pytest.raises(AzureError):
+            managed().get_token("https://management.azure.com/.default")
+
+    assert time.monotonic() - begun < 5
 
 
 def test_the_emulators_token_is_no_secret() -> None:

@@ -10,6 +10,9 @@ from rollout.settings import Identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
+"""The SDK's own is five minutes for each try: a function is killed by then, and all beside it."""
+
 
 def credential_of(identity: Identity, client_id: str | None = None) -> TokenCredential:
     """The one way to sign in that the settings name."""
@@ -25,7 +28,7 @@ def managed(client_id: str | None = None) -> TokenCredential:
     """The app's managed identity; `client_id` names a user-assigned one."""
     from azure.identity import ManagedIdentityCredential  # noqa: PLC0415 - costs half a start
 
-    return ManagedIdentityCredential(client_id=client_id)
+    return ManagedIdentityCredential(client_id=client_id, **PATIENCE)
 
 
 def developer() -> TokenCredential:
