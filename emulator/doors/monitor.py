@@ -36,7 +36,8 @@ def add_to(app: web.Application, arm: ArmDoor, ledger: Ledger, journal: Journal)
     async def batch(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
         require_version(request.query)
         _refuse_when(control.board.set.metrics_down)
-        resources = read_object(await request.read()).get("resourceids")
+        given = read_object(await request.read()).get("resourceids")
+        resources = _checked(given, request.match_info["subscription"])
         return {"values": _many(_query(request, _OF_ONE), resources, control, ledger)}
 
     async def logs_of_all(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
@@ -91,11 +92,20 @@ def _metrics(
     return _envelope(question, metrics.answer(question, ledger, visible), control.location)
 
 
-def _many(
-    query: dict[str, str], resources: object, control: Control, ledger: Ledger
-) -> list[dict[str, Any]]:
+def _checked(resources: object, subscription: str) -> list[object]:
+    """At most fifty, and all of the subscription that the path names (§3.4)."""
     if not isinstance(resources, list) or not 1 <= len(resources) <= _RESOURCES_MAX:
         raise Refusal(400, "BadRequest", f"resourceids must be 1 to {_RESOURCES_MAX} ids.")
+    own = f"/subscriptions/{subscription}/".lower()
+    strange = [one for one in resources if not str(one).lower().startswith(own)]
+    if strange:
+        raise Refusal(400, "BadRequest", f"{strange[0]} is not of subscription {subscription}.")
+    return resources
+
+
+def _many(
+    query: dict[str, str], resources: list[object], control: Control, ledger: Ledger
+) -> list[dict[str, Any]]:
     return [
         {
             "starttime": (found := _metrics(query, str(one), control, ledger))["timespan"].split(

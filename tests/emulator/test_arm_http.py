@@ -422,6 +422,21 @@ def test_metrics_of_one_resource_are_a_read_of_resource_manager(lone: EmulatorHa
     assert (usual, throttled, down) == ((200, 200), (429, 200), (503, 200))
 
 
+@pytest.mark.parametrize(
+    "resources", [None, [], ["{WS}/onlineEndpoints/any-one"] * 51, ["/subscriptions/other/x"]]
+)
+def test_a_batch_asks_for_few_resources_of_its_own_subscription(
+    emulator: EmulatorHandle, resources: list[str] | None
+) -> None:
+    url = f"{emulator.url}/subscriptions/{emulator.subscription}/metrics:getBatch"
+    ids = resources and [one.replace("{WS}", emulator.workspace_id) for one in resources]
+
+    answer = emulator.arm("POST", url, {"resourceids": ids})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "BadRequest"
+
+
 def test_each_metrics_api_reads_past_the_words_of_the_other(lone: EmulatorHandle) -> None:
     lone.endpoint("worded")
     path = "/onlineEndpoints/worded/providers/Microsoft.Insights/metrics"
