@@ -4,12 +4,15 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from threading import Timer
+from threading import Thread, Timer
+from time import monotonic
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from rollout.errors import Refused, Unavailable
@@ -75,8 +78,9 @@ class Outgoing:
         """
         parts = self._checked(url)
         place = f"{method} {parts.scheme}://{parts.netloc}{parts.path}"
+        end = monotonic() + self._seconds
         connection = self._connection(parts, self._resolved(parts))
-        limit = _Limit(connection, self._seconds)
+        limit = _Limit(connection, max(0.0, end - monotonic()))
         try:
             connection.connect()
             connection.request(method, _target(parts), body, dict(headers))
@@ -108,7 +112,9 @@ class Outgoing:
         """An address of the host; one that is not public spoils them all."""
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = _looked_up(host, port, self._seconds)
+        except TimeoutError as error:
+            raise Unavailable(f"{host}: no such host (not within {self._seconds:g} s)") from error
         except (OSError, UnicodeError) as error:
             raise Unavailable(f"{host}: no such host ({type(error).__name__})") from error
         addresses = [str(one[4][0]) for one in found]
@@ -156,6 +162,20 @@ def _meant(address: Address) -> Sequence[Address]:
     if address in _TRANSLATED:
         inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return (address, *(one for one in inner if one))
+
+
+def _looked_up(host: str, port: int, seconds: float) -> Sequence[Any]:
+    """A look-up has no time-out of its own: one that hangs is left behind."""
+    found: Future[Sequence[Any]] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except BaseException as error:  # noqa: BLE001 - raised where it was asked
+            found.set_exception(error)
+
+    Thread(target=run, name=f"look-up of {host}", daemon=True).start()
+    return found.result(seconds)
 
 
 def _target(parts: SplitResult) -> str:

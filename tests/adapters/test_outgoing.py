@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from cryptography import x509
@@ -166,6 +167,25 @@ def test_an_answer_that_breaks_off_is_none() -> None:
 
     with _raw(half) as url, pytest.raises(Unavailable, match="no answer"):
         Outgoing(private=True).send("GET", f"{url}/x")
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        ended.wait(5)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    begun = monotonic()
+
+    with pytest.raises(Unavailable, match=r"slow\.example: no such host \(not within 0\.4 s\)"):
+        Outgoing(timeout=QUICK).send("GET", "https://slow.example/x")
+
+    ended.set()
+    assert monotonic() - begun < 2
 
 
 def test_an_answer_drop_by_drop_ends_when_the_time_is_over() -> None:
