@@ -22,18 +22,18 @@ class Switches:
     """Every switch with its default; the field's metadata holds unit and meaning."""
 
     operation_seconds: float = _switch(
-        "seconds", "an endpoint operation lasts this long (§1.3: about 15 s on Azure)", default=0.5
+        "seconds", "an endpoint operation lasts this long (about 15 s on Azure)", default=0.5
     )
     deployment_seconds: float = _switch(
         "seconds",
-        "a deployment operation lasts this much longer than its start (§1.3)",
+        "a deployment operation lasts this much longer than its start",
         default=0.0,
     )
     slow_patch_seconds: float = _switch(
-        "seconds", "a PATCH lasts this much longer (§1.3: 6 min 41 s were recorded)", default=0.0
+        "seconds", "a PATCH lasts this much longer (6 min 41 s were recorded)", default=0.0
     )
     retry_after_seconds: int = _switch(
-        "seconds, -1 = no header", "Retry-After of operations and refusals (§1.3, §1.6)", default=1
+        "seconds, -1 = no header", "Retry-After of operations and refusals", default=1
     )
     patch_merges: bool = _switch(
         "flag",
@@ -41,89 +41,87 @@ class Switches:
         default=False,
     )
     busy_refuses: bool = _switch(
-        "flag", "409 while an operation runs on that endpoint (§1.5)", default=True
+        "flag", "409 while an operation runs on that endpoint", default=True
     )
     stale_read_seconds: float = _switch(
-        "seconds", "GET shows the old traffic this long after success (§1.7)", default=0.0
+        "seconds", "GET shows the old traffic this long after success", default=0.0
     )
     lost_operation_status: bool = _switch(
-        "flag", "every poll of an operation answers 404 OperationNotFound (§1.3)", default=False
+        "flag", "every poll of an operation answers 404 OperationNotFound", default=False
     )
     regenerate_status_lost: bool = _switch(
-        "flag", "polls of regenerateKeys answer 404 OperationNotFound (§1.3)", default=True
+        "flag", "polls of regenerateKeys answer 404 OperationNotFound", default=True
     )
     key_change_seconds: float = _switch(
         "seconds",
-        "a regenerated key changes this long after its operation has ended (§1.3)",
+        "a regenerated key changes this long after its operation has ended",
         default=0.0,
     )
     key_change_lost: bool = _switch(
-        "flag", "regenerateKeys is accepted, and no key changes (§1.3)", default=False
+        "flag", "regenerateKeys is accepted, and no key changes", default=False
     )
     new_key_refused_seconds: float = _switch(
-        "seconds", "a new key is answered 401 this long after listKeys shows it (§2.2)", default=0.0
+        "seconds", "a new key is answered 401 this long after listKeys shows it", default=0.0
     )
     old_key_accepted_seconds: float = _switch(
-        "seconds", "the key before it still opens the endpoint this long (§2.2)", default=0.0
+        "seconds", "the key before it still opens the endpoint this long", default=0.0
     )
     failing_operations: bool = _switch(
-        "flag", "operations end Failed with InternalServerError (§1.5)", default=False
+        "flag", "operations end Failed with InternalServerError", default=False
     )
     refuse_writes: int = _switch(
-        "0, 400 or 403", "PUT, PATCH, DELETE and key writes are refused with it (§1.5)", default=0
+        "0, 400 or 403", "PUT, PATCH, DELETE and key writes are refused with it", default=0
     )
     refuse_reads: int = _switch(
-        "0 or 403", "reads of endpoints and deployments are refused with it (§1.5)", default=0
+        "0 or 403", "reads of endpoints and deployments are refused with it", default=0
     )
     throttle_rate: float = _switch(
-        "fraction", "share of ARM calls answered 429 with Retry-After (§1.6)", default=0.0
+        "fraction", "share of ARM calls answered 429 with Retry-After", default=0.0
     )
-    arm_down: bool = _switch("flag", "ARM answers 503 to everything (§1.5)", default=False)
-    metrics_down: bool = _switch("flag", "both metrics APIs answer 503 (§3.4)", default=False)
+    arm_down: bool = _switch("flag", "ARM answers 503 to everything", default=False)
+    metrics_down: bool = _switch("flag", "both metrics APIs answer 503", default=False)
     arm_answer_seconds: float = _switch(
-        "seconds", "ARM does what it is asked, and answers this much later (§1.3)", default=0.0
+        "seconds", "ARM does what it is asked, and answers this much later", default=0.0
     )
     metrics_answer_seconds: float = _switch(
         "seconds",
-        "the metrics APIs and the log query answer this much later (§3.4)",
+        "the metrics APIs and the log query answer this much later",
         default=0.0,
     )
-    logs_down: bool = _switch("flag", "the log query API answers 503 (§3.5)", default=False)
+    logs_down: bool = _switch("flag", "the log query API answers 503", default=False)
     metrics_lag_seconds: float = _switch(
         "seconds",
-        "a minute is visible this long after its end; 0 = while it grows (§3.2)",
+        "a minute is visible this long after its end; 0 = while it grows",
         default=0.0,
     )
     logs_lag_seconds: float = _switch(
-        "seconds", "a log row is visible this long after its request (§3.2)", default=0.0
+        "seconds", "a log row is visible this long after its request", default=0.0
     )
     metrics_gap: str = _switch(
-        "from/until, ISO 8601", "minutes that begin in it have no points (§3.4)", default=""
+        "from/until, ISO 8601", "minutes that begin in it have no points", default=""
     )
     mirror_in_metrics: bool = _switch(
-        "flag", "a copy is counted in metrics under its target (§3.2)", default=True
+        "flag", "a copy is counted in metrics under its target", default=True
     )
     mirror_in_logs: bool = _switch(
-        "flag", "a copy has a row in the traffic log under its target (§3.3)", default=True
+        "flag", "a copy has a row in the traffic log under its target", default=True
     )
     mirror_same_request_id: bool = _switch(
-        "flag", "a copy keeps the ids of its request; off: it gets its own (§2.1)", default=True
+        "flag", "a copy keeps the ids of its request; off: it gets its own", default=True
     )
-    mirror_queue_max: int = _switch(
-        "copies", "more waiting copies are dropped (§2.1)", default=1000
-    )
+    mirror_queue_max: int = _switch("copies", "more waiting copies are dropped", default=1000)
     mirror_bytes_max: int = _switch(
-        "bytes", "more waiting bytes of copies are dropped (§2.1)", default=64 * 1024 * 1024
+        "bytes", "more waiting bytes of copies are dropped", default=64 * 1024 * 1024
     )
-    token_seconds: int = _switch("seconds", "lifetime of an aml_token (§2.2)", default=86_340)
+    token_seconds: int = _switch("seconds", "lifetime of an aml_token", default=86_340)
     processes_max: int = _switch(
         "processes",
-        "instances really started for one deployment, whatever sku.capacity (§2.4)",
+        "instances really started for one deployment, whatever sku.capacity",
         default=4,
     )
     provision_seconds_max: float = _switch(
         "seconds",
-        "an instance not healthy by then makes its deployment Failed (§2.3)",
+        "an instance not healthy by then makes its deployment Failed",
         default=60.0,
     )
 

@@ -58,7 +58,7 @@ class Control:
         return str(log)
 
     def refuse_if_busy(self, endpoint: Endpoint) -> None:
-        """409 while an operation runs on the endpoint or one of its deployments (§1.5)."""
+        """409 while an operation runs on the endpoint or one of its deployments."""
         running = self.operations.running_on(endpoint.id.lower())
         if running is None or not self.board.set.busy_refuses:
             return
@@ -93,7 +93,7 @@ class Control:
             raise Refusal(500, "InternalServerError", "The operation failed.")
 
     def created(self, call: Call, operation: Operation, document: dict[str, Any]) -> Reply:
-        """201 with the poll URL in the header and in the body (§1.3)."""
+        """201 with the poll URL in the header and in the body."""
         poll = self.operations.url(call.base, _STATUS, operation, call.api_version)
         own = document["properties"].setdefault("properties", {})
         document["properties"]["properties"] = {**own, "AzureAsyncOperationUri": poll}
@@ -101,7 +101,7 @@ class Control:
         return Reply(201, document, headers | self._async_headers())
 
     def accepted(self, call: Call, operation: Operation, body: Any = None) -> Reply:  # noqa: ANN401
-        """202 with Location, and with Azure-AsyncOperation for DELETE (§1.3)."""
+        """202 with Location, and with Azure-AsyncOperation for DELETE."""
         where = self.operations.url(call.base, _RESULTS, operation, call.api_version)
         headers = {"Location": where} | self._async_headers()
         if call.method == "DELETE":

@@ -52,7 +52,7 @@ def put(control: Control, call: Call) -> Reply:
 
 
 def patch(control: Control, call: Call) -> Reply:
-    """Tags and sku.capacity, nothing else (azure-ml.md §1.4)."""
+    """Tags and sku.capacity, nothing else."""
     endpoint, deployment = control.deployment(call)
     control.refuse_if_busy(endpoint)
     wanted = call.document()
@@ -65,7 +65,7 @@ def patch(control: Control, call: Call) -> Reply:
 
 
 def delete(control: Control, call: Call) -> Reply:
-    """Refused while the deployment has live traffic (azure-ml.md §2.1)."""
+    """Refused while the deployment has live traffic."""
     try:
         endpoint, deployment = control.deployment(call)
     except Refusal:
@@ -111,7 +111,7 @@ def skus(control: Control, call: Call) -> Reply:
 
 
 def _properties(wanted: dict[str, Any], existing: Deployment | None) -> dict[str, Any]:
-    """The document to show. An instance type cannot change: another one is ignored (§1.4)."""
+    """The document to show. An instance type cannot change: another one is ignored."""
     given = mapping(wanted.get("properties"), "properties")
     compute = _COMPUTE_TYPES.get(str(given.get("endpointComputeType")).lower())
     if compute is None:

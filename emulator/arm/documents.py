@@ -35,7 +35,7 @@ _FILLED_IN: dict[str, dict[str, Any]] = {
 
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
-    """A deployment's properties with what the service fills in (azure-ml.md §1.3)."""
+    """A deployment's properties with what the service fills in."""
     given = {name: value for name, value in properties.items() if value is not None}
     filled = {name: {**rest, **mapping(given.get(name), name)} for name, rest in _FILLED_IN.items()}
     return {**_DEPLOYMENT_DEFAULTS, **given, **filled}

@@ -45,7 +45,7 @@ def get(control: Control, call: Call) -> Reply:
 
 
 def put(control: Control, call: Call) -> Reply:
-    """Create, or replace: a map the body leaves out becomes empty (azure-ml.md §2.1)."""
+    """Create, or replace: a map the body leaves out becomes empty."""
     workspace, wanted = control.workspace(call), call.document()
     properties = mapping(wanted.get("properties"), "properties")
     endpoint = control.endpoints.get(call.endpoint_id.lower())
@@ -65,7 +65,7 @@ def put(control: Control, call: Call) -> Reply:
 
 
 def patch(control: Control, call: Call) -> Reply:
-    """Tags and identity; traffic only under 2022-02-01-preview (azure-ml.md §1.4)."""
+    """Tags and identity; traffic only under 2022-02-01-preview."""
     endpoint, wanted = control.endpoint(call), call.document()
     control.refuse_if_busy(endpoint)
     asked, given = None, mapping(wanted.get("properties"), "properties")

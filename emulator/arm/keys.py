@@ -28,7 +28,7 @@ def list_keys(control: Control, call: Call) -> Reply:
 
 
 def regenerate(control: Control, call: Call) -> Reply:
-    """202 with body null and a Location that may never know of it (azure-ml.md §1.3)."""
+    """202 with body null and a Location that may never know of it."""
     endpoint, wanted = control.endpoint(call), call.document()
     control.refuse_if_busy(endpoint)
     which = _ATTRIBUTES.get(str(wanted.get("keyType", "")).lower())

@@ -35,7 +35,7 @@ def make(
 
 
 def _model(reference: object, assets: Mapping[str, Asset], models: Path) -> Path | None:
-    """A folder `models/{name}/{version}` with the model's file or folder in it (§6.1)."""
+    """A folder `models/{name}/{version}` with the model's file or folder in it."""
     if not reference:
         return None
     source = _file(assets, reference, "model", "modelUri")

@@ -37,7 +37,7 @@ class Operation:
         return "Failed" if self.error else "Succeeded"
 
     def document(self) -> dict[str, Any]:
-        """The status document of azure-ml.md §1.3."""
+        """The status document, as polls of an operation get it."""
         begin = {"status": self.status, "startTime": durations.iso(self.started_at)}
         end = {} if self.ended_at is None else {"endTime": durations.iso(self.ended_at)}
         if self.error:

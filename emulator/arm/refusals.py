@@ -27,7 +27,7 @@ def bad_request(message: str) -> Refusal:
 
 
 def error_document(refusal: Refusal, request_id: str, now: datetime) -> dict[str, Any]:
-    """The error body of azure-ml.md §1.5."""
+    """The error body, as Resource Manager writes it."""
     info = (
         ("ComponentName", "managementfrontend"),
         ("Correlation", {"operation": request_id, "request": request_id}),

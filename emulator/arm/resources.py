@@ -94,7 +94,7 @@ class Endpoint:
         return str(self.settings["authMode"]).lower()
 
     def shown_traffic(self, now: float) -> Traffic:
-        """What a GET says, which may be old (azure-ml.md §1.7)."""
+        """What a GET says, which may be old."""
         if self.stale is not None and now < self.stale[1]:
             return self.stale[0]
         return self.traffic

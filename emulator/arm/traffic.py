@@ -1,4 +1,4 @@
-"""The rules a traffic map keeps (azure-ml.md §2.1)."""
+"""The rules a traffic map keeps."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

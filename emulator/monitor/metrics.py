@@ -177,7 +177,7 @@ def _timeseries(
 
 
 def _point(at: float, value: float | None) -> dict[str, Any]:
-    """A minute without data is a point without a value (azure-ml.md §3.4)."""
+    """A minute without data is a point without a value."""
     stamp = {"timeStamp": durations.iso(at)}
     return stamp if value is None else {**stamp, "average": value}
 

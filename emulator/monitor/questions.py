@@ -66,7 +66,7 @@ def _interval(text: str, grain: float) -> float:
 
 
 def _check_aggregation(text: str) -> None:
-    """These metrics have an average only (azure-ml.md §3.1)."""
+    """These metrics have an average only."""
     if {part.strip().lower() for part in text.split(",")} != {"average"}:
         raise _wrong(f"aggregation {text} is not supported; use Average")
 

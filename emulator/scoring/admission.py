@@ -10,7 +10,7 @@ class TooManyPending(Exception):
 
 
 class Admission:
-    """`slots` requests run, as many again wait, the rest is refused (azure-ml.md §2.3)."""
+    """`slots` requests run, as many again wait, the rest is refused."""
 
     def __init__(self, slots: int) -> None:
         self.slots = slots

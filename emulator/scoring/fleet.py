@@ -94,7 +94,7 @@ class Fleet:
         self._admission = Admission(max(1, limits.concurrent * len(self._instances)))
 
     async def answer(self, inbound: Inbound) -> Outcome:
-        """What the caller gets: the model's answer or the front end's (azure-ml.md §2.5)."""
+        """What the caller gets: the model's answer or the front end's."""
         try:
             async with asyncio.timeout(self._limits.timeout_seconds), self._admission.slot():
                 return await self._ask(inbound)

@@ -78,7 +78,7 @@ class Gateway:
         return self.router.choose(weights) if weights else ""
 
     def _copy_target(self, endpoint: Endpoint, headers: Mapping[str, str]) -> str:
-        """The coin is thrown first; addressed requests are never copied (azure-ml.md §2.1)."""
+        """The coin is thrown first; addressed requests are never copied."""
         copies = endpoint.traffic.copies()
         if not copies or OVERRIDE in headers:
             return ""
@@ -151,7 +151,7 @@ class Gateway:
     def _record(
         self, endpoint: Endpoint, answer: Answer, *, metrics: bool = True, logs: bool = True
     ) -> None:
-        if not endpoint.kubernetes:  # no platform metrics for them (azure-ml.md §3.2)
+        if not endpoint.kubernetes:  # no platform metrics for them
             self.ledger.record(answer, metrics=metrics, logs=logs)
 
 
@@ -166,7 +166,7 @@ def _nowhere(name: str) -> str:
 
 
 def _named(inbound: Inbound, request_id: str) -> Inbound:
-    """With the front end's own id, whatever the caller called it (azure-ml.md §2.5)."""
+    """With the front end's own id, whatever the caller called it."""
     kept = {n: v for n, v in inbound.headers.items() if n.lower() != _REQUEST_ID}
     return replace(inbound, headers={**kept, _REQUEST_ID: request_id})
 

@@ -77,7 +77,7 @@ def _checked(document: dict[str, Any], wish: CreateWish) -> dict[str, Any]:
 
 
 class _Yaml:
-    """One key of the YAML at a time, as azure-ml.md §5.2 lists them."""
+    """One key of the YAML at a time, those that the CLI of Azure ML knows."""
 
     def __init__(self, wish: CreateWish, workspace: WorkspaceId) -> None:
         self._wish = wish
