@@ -50,7 +50,7 @@ class Guard:
 
     A rate is a number from 0 to 1, a latency is in milliseconds. `worse_by_ratio` 1.25 allows a
     quarter more than the baseline, `worse_by_points` 0.01 one percentage point more; with both,
-    the canary may be worse by either.
+    it allows as much as both together.
 
     A custom guard has a name and one question instead of a metric: `kql`, `prometheus` or `http`.
     """

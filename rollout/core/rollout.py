@@ -204,7 +204,9 @@ class Order(Frozen):
     deployment: str
     policy: str | None = Field(None, description="a policy's name; none: the one that matches")
     adopt: bool = Field(default=False, description="the canary may have live traffic already")
-    take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    take_over: bool = Field(
+        default=False, description="take the endpoint from another installation"
+    )
     create: CreateWish | None = Field(None, description="how the deployment comes to be")
     announced: bool = Field(
         default=False, description="nobody asked: someone wrote a deployment, and a policy acts"

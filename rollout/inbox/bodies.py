@@ -85,7 +85,9 @@ class StartBody(_Body):
     deployment: Name = Field(description="the new deployment")
     policy: Name | None = Field(None, description="a policy's name; none: the one that matches")
     adopt: bool = Field(default=False, description="it may have live traffic already")
-    take_over: bool = Field(default=False, description="take the endpoint from another owner")
+    take_over: bool = Field(
+        default=False, description="take the endpoint from another installation"
+    )
     despite_alerts: Annotated[tuple[Rule, ...], Field(max_length=20, strict=False)] = Field(
         (), description="names of alert rules that are to be overlooked"
     )
