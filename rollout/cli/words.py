@@ -61,10 +61,10 @@ def evidence_told(evidence: Mapping[str, Any]) -> str:
     told = [f"evidence {odds(evidence['ln_e'])}, you asked for {odds(evidence['threshold'])}"]
     if evidence["ln_e_most"] > evidence["ln_e"]:
         told.append(f"once {odds(evidence['ln_e_most'])}")
-    if "ratio_low" in evidence:
-        high = evidence.get("ratio_high")
+    low, high = evidence.get("ratio_low"), evidence.get("ratio_high")
+    if low is not None and (low or high is not None):
         upto = f"to {figures(high, 3)}" if high is not None else "or more"
-        told.append(f"between {figures(evidence['ratio_low'])} {upto} times as often")
+        told.append(f"{figures(low)} {upto} times as often")
     if "excess_bound" in evidence:
         told.append(f"at most {figures(100 * evidence['excess_bound'])} points worse")
     if evidence.get("phi", 1) > 1:

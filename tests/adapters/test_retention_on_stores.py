@@ -1,7 +1,7 @@
 """Rollouts are run, pruned and run again on every store: what is left verifies each time."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ import pytest
 
 from rollout.adapters.azure.storage.account import HINTS, Account
 from rollout.adapters.azure.storage.archive import TableArchive
+from rollout.adapters.azure.storage.samples import BlobSamples
 from rollout.adapters.azure.storage.store import TableStore
 from rollout.core.chain import examine
 from rollout.core.events import AbortRequested
@@ -17,6 +18,8 @@ from rollout.core.rollout import Phase
 from rollout.retention import Retention
 from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
 from tests.adapters.contracts.test_archive import KEPT, Kept
+from tests.azurite.bad_line import BadLine, bad_line
+from tests.azurite.running import Azurite
 from tests.simulation.world import CHURN, World
 
 YEAR = timedelta(days=365)
@@ -71,3 +74,31 @@ def test_years_of_rollouts_are_pruned_and_each_time_the_rest_verifies(kept: Kept
     assert all(number > 2 for number in removed[1:])
     assert [one.id for one in store.ended(9)] == [world.rollout.id]
     assert retention.tick() == 0
+
+
+def test_a_night_of_retention_asks_as_often_as_the_storage_page_says(storage: Azurite) -> None:
+    with bad_line(storage.tables) as tables, bad_line(storage.blobs) as blobs:
+        line = storage.new_account().replace(storage.tables, tables.url)
+        account = Account.in_azurite(line.replace(storage.blobs, blobs.url), "retention")
+        store, samples = TableStore(account), BlobSamples(account)
+        world = World(store=store)
+        night = Retention(store, TableArchive(account), samples, world.clock, YEAR)
+        samples.forget("nobody", world.clock.now())
+
+        asked = [_a_night_later(world, night, (tables, blobs)) for _ in range(2)]
+        account.close()
+
+    end, mark, removal = 1, 3, 1  # the list's end, and the sweep's mark, which is a row as well
+    assert asked == [end + mark + 3 + 2, end + mark + 3 + 8 + removal]
+
+
+def _a_night_later(world: World, night: Retention, lines: Sequence[BadLine]) -> int:
+    """A rollout, two years, and how many requests the night after them takes."""
+    world.start()
+    world.tell(AbortRequested(id=f"enough {world.clock.now()}", who="anna"))
+    assert world.run(minutes=2).phase is Phase.ROLLED_BACK
+    world.clock.advance(2 * YEAR)
+    for line in lines:
+        line.sent.clear()
+    night.tick()
+    return sum(len(line.sent) for line in lines)

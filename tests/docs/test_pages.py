@@ -9,6 +9,7 @@ from docs.examples import digits
 from rollout.cli.endings import EXIT_MEANINGS
 from rollout.cli.up import EMULATOR_URL, EMULATOR_WORKSPACE
 from rollout.core.endpoint import WorkspaceId
+from rollout.core.rotation.policy_text import parse_document
 from tests.docs.pages import ROOT, anchors, blocks, links, pages, prose
 from tools.picture import recorded
 from tools.reference import PAGES
@@ -75,13 +76,44 @@ def test_the_policy_of_the_front_page_is_the_one_of_the_demo() -> None:
 
 
 def test_the_front_page_has_no_figure_of_its_own() -> None:
-    """What it quotes was printed in the tutorial; what it says beside it is in the picture."""
+    """What it quotes was printed in the tutorial, by the judge's tables, or is in the picture."""
     tutorial = _words((ROOT / "docs/tutorial.md").read_text("utf-8"))
     quoted = [one.text for one in blocks("text") if one.page == README and "because" in one.text]
     drawn = {f"{point['share']} %" for rollout in recorded() for point in rollout}
 
     assert all(_words(line) in tutorial for text in quoted for line in text.splitlines())
-    assert set(FIGURE.findall(prose(README))) <= drawn
+    compared = {figure for row in _peers().values() for figure in row}
+    assert set(FIGURE.findall(prose(README))) <= drawn | compared
+
+
+def test_the_version_that_pages_show_is_the_one_of_the_demos_policy() -> None:
+    """What was printed under another policy is stale: play the tutorial again."""
+    document = parse_document((ROOT / "policies/digits.yaml").read_text("utf-8"), "digits")
+    text = "\n".join(page.read_text("utf-8") for page in pages())
+
+    shown = re.findall(r"\bdigits@([0-9a-f]{12})|digits.*version ([0-9a-f]{12})", text)
+
+    assert {one or other for one, other in shown} == {document.version}
+
+
+def test_the_front_page_compares_by_the_judges_tables() -> None:
+    told = {name: tuple(row) for name, *row in _rows(README, "judged by the rules of")}
+
+    assert "SageMaker" in told
+    assert told == {name: row for name, row in _peers().items() if name in told}
+
+
+def _peers() -> dict[str, tuple[str, str]]:
+    """Of each rule: good canaries rolled back in the quiet world, and what bad ones answer."""
+    rows = _rows(ROOT / "docs/reference/judge.md", "rule")
+    found = {name: (f"{quiet.split(' /')[0]} %", f"{last} times") for name, quiet, *_, last in rows}
+    return {"rollout": found.pop("judge"), **found}
+
+
+def _rows(page: Path, title: str) -> list[list[str]]:
+    """The rows of the first table of a page whose first column has this title."""
+    table = page.read_text("utf-8").partition(f"| {title} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
 
 
 def _words(text: str) -> str:
