@@ -1,6 +1,6 @@
 """Scenario files: what traffic, which worlds and which canaries are tried."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,7 +17,10 @@ class WrongFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What else happens: a shared outage, a wandering rate, failures in clusters."""
+    """What else happens: a shared outage, a wandering rate, failures in clusters.
+
+    With a calm history the clusters begin with the rollout.
+    """
 
     name: str
     outage_rate: float = 0.0
@@ -26,6 +29,7 @@ class World:
     wobble: float = 0.0
     wobble_memory: float = 0.0
     cluster_mean: float = 1.0
+    calm_history: bool = field(default=False, repr=False)  # a world's luck hangs on its repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ class _World(_Strict):
     wobble: Annotated[float, Field(ge=0, le=3)] = 0.0
     wobble_memory: Part = 0.0
     cluster_mean: Annotated[float, Field(ge=1, le=1000)] = 1.0
+    calm_history: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

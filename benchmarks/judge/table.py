@@ -1,7 +1,7 @@
 """Prints what was measured as Markdown tables."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from statistics import fmean, median
 
@@ -80,23 +80,24 @@ def _detected(cells: Sequence[Outcome]) -> str:
     return f"{100 * share:.0f} %, {excess:.2g} min"
 
 
-def paced(found: Sequence[Paced]) -> str:
-    """Whole rollouts in adaptive pace."""
+def paced(found: Sequence[Paced], by_default: Sequence[Paced]) -> str:
+    """Whole rollouts in adaptive pace, without a margin and with the default guard's."""
     lines = [_line("canary", "requests/s", "rolled back, %", "done after, min", "cost, min")]
     lines.append(_line("---", "---:", "---:", "---:", "---:"))
+    return "\n".join([*lines, *_paced(found, ""), *_paced(by_default, ", default margin")])
+
+
+def _paced(found: Sequence[Paced], margin: str) -> Iterator[str]:
     ordered = sorted(found, key=_effect_and_load)
     for (effect, load), each in groupby(ordered, key=_effect_and_load):
         cells = list(each)
-        lines.append(
-            _line(
-                effect_name(effect),
-                f"{load:g}",
-                f"{100 * fmean(one.rolled_back for one in cells):.1f}",
-                _done(cells),
-                f"{fmean(one.cost for one in cells):.2f}",
-            )
+        yield _line(
+            effect_name(effect) + margin,
+            f"{load:g}",
+            f"{100 * fmean(one.rolled_back for one in cells):.1f}",
+            _done(cells),
+            f"{fmean(one.cost for one in cells):.2f}",
         )
-    return "\n".join(lines)
 
 
 def good(found: Sequence[Paced]) -> str:

@@ -12,10 +12,12 @@ from benchmarks.judge.scenarios import Scenarios
 from benchmarks.judge.worlds import Endpoint, history
 from rollout.analysis.capacity import Load
 from rollout.analysis.pace import NEARLY_ALL
+from rollout.analysis.report import Guard, Metric
 from rollout.analysis.samples import Counts
 from rollout.analysis.split import Split
 from rollout.core.endpoint import DeploymentView, EndpointId, EndpointView, Provisioning
 from rollout.core.events import Event, Looked, StartRequested
+from rollout.core.guards import DEFAULT_GUARDS
 from rollout.core.head import Head
 from rollout.core.machine.decide import decide
 from rollout.core.policy import Policy
@@ -28,6 +30,8 @@ from rollout.measuring.verdict import judged
 
 MINUTES_MAX = 60
 CANARY, BASELINE = "canary", "baseline"
+NO_MARGIN = Guard(Metric.ERROR_RATE, worse_by_ratio=1.0)
+BY_DEFAULT = next(one for one in DEFAULT_GUARDS if one.metric is Metric.ERROR_RATE)
 _ENDPOINT = EndpointId(subscription="b", resource_group="b", workspace="b", name="b")
 _NOON, _MINUTE = datetime(2026, 3, 2, 12, tzinfo=UTC), timedelta(minutes=1)
 _SECONDS_A_REQUEST = 0.05
@@ -48,7 +52,7 @@ class Paced:
         return median(self.promoted_after) if self.promoted_after else None
 
 
-def policy_of(scenarios: Scenarios) -> Policy:
+def policy_of(scenarios: Scenarios, margin: Guard = NO_MARGIN) -> Policy:
     """The scenario's shares and 95 % as weights, in adaptive pace; the rest by default.
 
     The guard has no margin, as the judge has none where it is measured beside its peers.
@@ -60,15 +64,15 @@ def policy_of(scenarios: Scenarios) -> Policy:
             {"canary": {"weight": share, "shortest_minutes": 1}}
             for share in sorted([*shares, NEARLY_ALL])
         ],
-        "guards": [{"metric": "error_rate", "worse_by_ratio": 1.0, "severity": "fail"}],
+        "guards": [margin],
         "pace": "adaptive",
         "capacity": "ignore",
     }
     return Policy.model_validate(rules)
 
 
-def run(task: Task) -> Paced:
-    policy = policy_of(task.scenarios)
+def run(task: Task, margin: Guard = NO_MARGIN) -> Paced:
+    policy = policy_of(task.scenarios, margin)
     ends = [_rollout(task, policy, seed) for seed in task.seeds]
     promoted = tuple(minute for minute, back, _ in ends if not back and minute <= MINUTES_MAX)
     per_minute = task.cell.requests_per_minute
@@ -78,6 +82,11 @@ def run(task: Task) -> Paced:
         fmean(back for _, back, _ in ends),
         fmean(excess for _, _, excess in ends) / per_minute,
     )
+
+
+def run_by_default(task: Task) -> Paced:
+    """With the margin of the guard that a policy has where it names none."""
+    return run(task, BY_DEFAULT)
 
 
 def _rollout(task: Task, policy: Policy, seed: int) -> tuple[int, bool, float]:

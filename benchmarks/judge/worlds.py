@@ -1,6 +1,6 @@
 """Plays the counts of one rollout, minute by minute, from a seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 from zlib import crc32
 
@@ -60,6 +60,8 @@ class Endpoint:
 
 def history(cell: Cell, world: World, minutes: int, seed: int) -> list[tuple[int, int]]:
     """The baseline's minutes before the rollout, from the same world."""
+    if world.calm_history:
+        world = replace(world, cluster_mean=1.0)
     begins = (1, max(1, minutes - world.outage_minutes))
     past = Endpoint.begin(cell, world, 1.0, minutes, seed + 1_000_003)
     past.outage = _outage(world, begins, past.random)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean, variance
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.judge.__main__ import main
 from benchmarks.judge.measure import Outcome, Task
 from benchmarks.judge.reference import REFERENCE, differences
 from benchmarks.judge.scenarios import ALL, DEFAULT, Cell, Scenarios, World, WrongFile, load
+from benchmarks.judge.worlds import Endpoint, history
 
 SMALL: dict[str, Any] = {
     "lag_minutes": 1,
@@ -46,8 +48,26 @@ def test_the_other_worlds_that_the_page_tells_of_can_be_played() -> None:
 
     found = {path.stem: load(path).worlds for path in others}
 
-    assert sorted(found) == ["late-metrics", "small-clusters", "two-endpoints"]
+    assert sorted(found) == ["late-metrics", "small-clusters", "sudden-clusters", "two-endpoints"]
     assert all(found.values())
+
+
+def test_clusters_may_begin_with_the_rollout() -> None:
+    cell, calm = Cell(300, 0.015), World("sudden", cluster_mean=5, calm_history=True)
+    always = replace(calm, calm_history=False)
+
+    scatter = {one: _scatter(history(cell, one, 500, 1)) for one in (calm, always)}
+    trial = Endpoint.begin(cell, calm, 1.0, 9, 1).minute(1, 5)
+
+    assert scatter[calm] == pytest.approx(1, abs=0.25)
+    assert scatter[always] == pytest.approx(9, rel=0.25)  # geometric clusters of 5: 2 x 5 - 1
+    assert trial == Endpoint.begin(cell, always, 1.0, 9, 1).minute(1, 5)
+
+
+def _scatter(minutes: Sequence[tuple[int, int]]) -> float:
+    """The variance of the failures to their mean: 1 where they are independent."""
+    failures = [bad for _, bad in minutes]
+    return variance(failures) / fmean(failures)
 
 
 def test_a_scenario_of_ones_own_is_played(
@@ -64,6 +84,7 @@ def test_a_scenario_of_ones_own_is_played(
     assert code == 0
     assert told.startswith("3 rollouts a cell, seeds 1-3.")
     assert "| rule | calm, % | bursts, % | x8 | 100 % | mean |" in told
+    assert "| good, default margin | 20 |" in told
     assert "| requests/s | 1 % | all |" in told
     assert re.search(r"takes \d+\.\d ms of one core for an error guard", told)
     assert target.read_text() == f"above\n{page.BEGIN}\n{told}{page.END}\nbelow\n"
