@@ -53,14 +53,25 @@ def policy_page() -> str:
 
 
 def _keys(title: str, model: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    told = model.get("description", "").split("\n")[0]
+    told = _unwrapped(model.get("description", ""))
     rows = ["| key | takes | default | |", "|---|---|---|---|"]
     required = model.get("required", ())
     for name, about in model["properties"].items():
         default = "required" if name in required else _default(about)
-        note = about.get("description", "")
+        note = about.get("description") or _of_its_own(about, schema)
         rows.append(f"| `{name}` | {_takes(about, schema)} | {default} | {note} |")
     return f"## {title}\n\n{told}\n\n" + "\n".join(rows)
+
+
+def _unwrapped(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+
+
+def _of_its_own(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What the model says that a key takes, in its first sentence."""
+    name = about.get("$ref", "").rsplit("/", 1)[-1]
+    told = schema["$defs"].get(name, {})
+    return "" if "enum" in told else _unwrapped(told.get("description", "").split("\n\n")[0])
 
 
 def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -87,7 +98,9 @@ def _named(ref: str, schema: Mapping[str, Any]) -> str:
 
 
 def _range(about: Mapping[str, Any]) -> str:
-    low, high = about.get("minimum"), about.get("maximum")
+    low, high, above = (about.get(key) for key in ("minimum", "maximum", "exclusiveMinimum"))
+    if above is not None:
+        return f" above {above}" + ("" if high is None else f", at most {high:.0f}")
     if low is None and high is None:
         return ""
     return f" from {low}" if high is None else f" {low} to {high}"
@@ -106,7 +119,7 @@ def _short(value: object) -> str:
         return "{" + ", ".join(parts) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_short(one) for one in value) + "]"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def machine_page() -> str:
@@ -185,10 +198,15 @@ def settings_page() -> str:
     """Every setting of an installation."""
     rows = ["| variable | default | |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "required" if field.is_required() else f"`{field.default}`"
+        default = "required" if field.is_required() else _set(field.default)
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
     told = "`rollout up` sets most of these itself; on Azure they are app settings."
     return "\n\n".join(["# Settings", DRAWN, told, "\n".join(rows)]) + "\n"
+
+
+def _set(value: object) -> str:
+    """A setting's default, as one would write it into a variable."""
+    return "" if value is None or value == () else f"`{_short(value)}`"
 
 
 def telemetry_page() -> str:

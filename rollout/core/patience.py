@@ -22,6 +22,8 @@ class Then(StrEnum):
 
 
 class OnNoData(Frozen):
+    """No numbers come, of neither deployment: so long it is held, and what then."""
+
     hold_minutes: SomeMinutes = 15
     then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
 
@@ -55,6 +57,8 @@ class OnTooLittle(Frozen):
 
 
 class OnDeadline(Frozen):
+    """The whole rollout has taken so long: what then."""
+
     minutes: SomeMinutes = 1440
     then: Literal[Then.ROLL_BACK, Then.HOLD, Then.ASK] = Then.ROLL_BACK
 

@@ -224,10 +224,18 @@ class Policy(Frozen):
 
     schema_: Literal[1] = Field(alias="schema", default=1)
     match: Match
-    baseline: Name = "current"
-    ready_within_minutes: SomeMinutes = 30
-    stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)]
-    guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = DEFAULT_GUARDS
+    baseline: Name = Field(
+        "current", description="what to compare with; current: the one with all live traffic"
+    )
+    ready_within_minutes: SomeMinutes = Field(
+        30, description="so long a start waits for the canary to be created"
+    )
+    stages: Annotated[tuple[StageEntry, ...], Field(min_length=1, max_length=50)] = Field(
+        description="what the canary goes through, in order"
+    )
+    guards: Annotated[tuple[Guard, ...], Field(min_length=1, max_length=20)] = Field(
+        DEFAULT_GUARDS, description="its limits; what is written replaces the default"
+    )
     agreement: Agreement | None = Field(
         None,
         description="what is compared of both deployments for guards on answers",
@@ -247,19 +255,29 @@ class Policy(Frozen):
     capacity: Literal["check", "scale", "ignore"] = Field(
         "check", description="before each weight: hold, scale the canary, or go on"
     )
-    on_failure: Literal[Then.ROLL_BACK, Then.HOLD] = Then.ROLL_BACK
+    on_failure: Literal[Then.ROLL_BACK, Then.HOLD] = Field(
+        Then.ROLL_BACK, description="a guard of severity fail has failed"
+    )
     on_not_measured: Literal[Then.ASK, Then.HOLD, Then.ROLL_BACK] = Field(
         Then.ASK, description="a stage that could not be measured by its longest time"
     )
     on_no_data: OnNoData = OnNoData()
-    on_inconclusive: Then = Then.HOLD
+    on_inconclusive: Then = Field(
+        Then.HOLD, description="a stage that is undecided at its longest time"
+    )
     on_too_little: OnTooLittle | None = Field(
         None, description="too few requests; none: as on_inconclusive says, but never advance"
     )
     on_deadline: OnDeadline = OnDeadline()
-    on_newer: Literal["queue_latest", "supersede", "refuse"] = "queue_latest"
-    on_changed_in_place: Literal["restart", "roll_back"] = "restart"
-    on_foreign_change: Literal["hold", "adopt", "roll_back"] = "hold"
+    on_newer: Literal["queue_latest", "supersede", "refuse"] = Field(
+        "queue_latest", description="another deployment is to be rolled out meanwhile"
+    )
+    on_changed_in_place: Literal["restart", "roll_back"] = Field(
+        "restart", description="the canary's model, code or environment changed under its name"
+    )
+    on_foreign_change: Literal["hold", "adopt", "roll_back"] = Field(
+        "hold", description="somebody else changed the traffic"
+    )
     on_alert: OnAlert = OnAlert()
     alert_memory_minutes: Minutes = Field(
         60, description="so long after its last notice an unresolved alert keeps a start waiting"
