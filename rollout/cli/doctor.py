@@ -29,7 +29,8 @@ Examples:
 def doctor(talk: Talk) -> None:
     """See whether an installation is well: identity, rights, numbers, queue, store, timer, alerts.
 
-    It writes one row of its own and sends one message that wakes nobody; no endpoint is changed.
+    It writes one row of its own, sends one message that wakes nobody and, where keys are rotated,
+    writes one secret of its own; no endpoint is changed.
     """
     body = talk.controller.read("doctor")
     report = talk.controller.parsed(Report, body)

@@ -14,16 +14,18 @@ _INTRODUCTION = """\
 
 <!-- Drawn from the code: change the commands, then run python -m rollout.cli.reference -->
 
-`rollout` talks to a controller over its HTTP API; only `rollout up` starts one, and
-`rollout policy check`, `schema` and `rollout token` need none, nor do `plan` and `replay` where all
-they are given is on this machine. `REF` is an endpoint (`churn`, or `contoso/churn`
+`rollout` talks to a controller over its HTTP API; only `rollout up` starts one. None is needed for
+`policy check`, `policy schema`, `context`, `token`, `settings`, `backup`, `restore` and
+`abort --direct`, nor for `plan`, `replay` and `audit verify` where all they are given is on this
+machine. `REF` is an endpoint (`churn`, or `contoso/churn`
 where the name alone is ambiguous), which means its live or last rollout, or the id of any rollout.
 
-Which controller is meant: `--context NAME`; else `ROLLOUT_URL` with `ROLLOUT_TOKEN`; else the
-context chosen by `rollout context use`; else the one that `rollout up` started in this folder,
-whose address and token lie in `.rollout/` (or where `ROLLOUT_DATA` says). Contexts are kept in a
-file that only its owner can read; `ROLLOUT_CONFIG` names another file. Tokens are read from a file
-or a variable, or are those of your sign-in to Azure; never from the command line, and never shown.
+Which controller is meant: `--context NAME` or `ROLLOUT_CONTEXT`; else `ROLLOUT_URL` with
+`ROLLOUT_TOKEN`; else the context chosen by `rollout context use`; else the one that `rollout up`
+started in this folder, whose address and token lie in `.rollout/` (or where `ROLLOUT_DATA` says).
+Contexts are kept in a file that only its owner can read; `ROLLOUT_CONFIG` names another file.
+Tokens are read from a file or a variable, or are those of your sign-in to Azure; never from the
+command line, and never shown.
 `rollout token` shows each that it makes once.
 
 Every command takes `--json`: one JSON document on stdout and nothing else. Errors go to stderr:
