@@ -91,7 +91,7 @@ def milliseconds(arm: Arm) -> str:
 
 
 def times(evidence: Evidence, adverb: str) -> str:
-    """`19 times as often (2.7-133)`."""
+    """`19 times as often (2.7-135)`."""
     if evidence.ratio is None:
         return f"how many times as {adverb} cannot be said"
     told = f"{_short(evidence.ratio)} times as {adverb}"
