@@ -37,7 +37,7 @@ class Switches:
     )
     patch_merges: bool = _switch(
         "flag",
-        "a PATCH leaves the shares it does not name; off: its maps replace the old ones (§1.4)",
+        "a PATCH leaves the shares it does not name; off: its maps replace the old ones",
         default=False,
     )
     busy_refuses: bool = _switch(

@@ -25,7 +25,7 @@ def tags(document: Mapping[str, object], before: Mapping[str, str] | None = None
 
 
 def location(document: Mapping[str, object]) -> str:
-    """Every PUT names it (azure-ml.md §1.4)."""
+    """Every PUT names it."""
     found = str(document.get("location") or "")
     if not found:
         raise Refusal(

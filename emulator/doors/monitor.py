@@ -28,7 +28,7 @@ def add_to(app: web.Application, arm: ArmDoor, ledger: Ledger, journal: Journal)
     control = arm.control
 
     async def one(request: web.Request) -> Any:  # noqa: ANN401 - a JSON document
-        arm.admit(request)  # metrics of one resource are a read of Resource Manager (§1.6)
+        arm.admit(request)  # metrics of one resource are a read of Resource Manager
         _refuse_when(control.board.set.metrics_down)
         query = _query(request, _OF_MANY)
         return _metrics(query, request.match_info["resource"], control, ledger)
@@ -78,7 +78,7 @@ def _refuse_when(down: bool) -> None:
 
 
 def _query(request: web.Request, others: frozenset[str]) -> dict[str, str]:
-    """Without `$`; what the other API calls so is read past, as Azure does (§3.4)."""
+    """Without `$`; what the other API calls so is read past, as Azure does."""
     named = {name.lower(): value for name, value in request.query.items()}
     return {name.lstrip("$"): value for name, value in named.items() if name not in others}
 
@@ -93,7 +93,7 @@ def _metrics(
 
 
 def _checked(resources: object, subscription: str) -> list[object]:
-    """At most fifty, and all of the subscription that the path names (§3.4)."""
+    """At most fifty, and all of the subscription that the path names."""
     if not isinstance(resources, list) or not 1 <= len(resources) <= _RESOURCES_MAX:
         raise Refusal(400, "BadRequest", f"resourceids must be 1 to {_RESOURCES_MAX} ids.")
     own = f"/subscriptions/{subscription}/".lower()
