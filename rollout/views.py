@@ -231,7 +231,9 @@ def _remedy_of_hold(rollout: Rollout, where: str) -> str:
     if rollout.hold and cause is HoldCause.CAPACITY:
         return rollout.hold.why.partition("Run: ")[2]
     if cause in {HoldCause.VETOED, HoldCause.NO_ANSWER}:
-        return f"rollout retry {where}   (asks again; or go on in spite of it: rollout resume)"
+        return (
+            f"rollout retry {where}   (asks again; or go on in spite of it: rollout resume {where})"
+        )
     if cause is HoldCause.FAILED:
         return f"rollout abort {where}   (or, if the evidence is wrong: rollout resume {where})"
     return f"rollout resume {where}   (or: rollout abort {where})"

@@ -62,7 +62,7 @@ def export(
             for line in with_records(talk, part, [only.id] if only else list(ids)).lines():
                 click.echo(line)
     if not found:
-        raise Failure("there is nothing to export", remedy="see what there is: rollout list --all")
+        raise Failure("there is nothing to export", remedy="see what there is: rollout list")
 
 
 def _wanted(rollout: str | None, since: datetime | None, until: datetime | None) -> Wanted:

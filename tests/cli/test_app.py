@@ -2,20 +2,24 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 
+from rollout.analysis.report import Verdict
 from rollout.cli.app import rollout
+from rollout.cli.endings import Exit
 from rollout.cli.reference import page
 from rollout.core.rollout import Outcome
 from tests.cli.canned import TOKEN, Canned
 from tests.cli.conftest import Shell
-from tests.cli.stories import BAD, HISTORY, a_view, ended
+from tests.cli.stories import BAD, HISTORY, a_view, ended, finding
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,6 +33,7 @@ def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...],
 
 
 ALL = dict(commands(rollout))
+HELP = {"--help"}
 
 
 def test_rollout_alone_shows_what_a_new_user_needs(shell: Shell) -> None:
@@ -62,6 +67,28 @@ def test_the_reference_is_current() -> None:
     assert (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8") == page()
 
 
+def named_in_messages() -> Iterator[tuple[str, tuple[str, ...], set[str]]]:
+    """The commands that the sentences of the product tell to type, and their options."""
+    for path in sorted((ROOT / "rollout").rglob("*.py")):
+        for said in re.findall(
+            r"(?<![\w./-])rollout ([a-z][^\\\"`;,)#\n]*)", path.read_text("utf-8")
+        ):
+            words = said.split()
+            names = next((one for one in (words[:2], words[:1]) if tuple(one) in ALL), None)
+            if names or words[0] in rollout.commands:
+                where = f"{path.relative_to(ROOT)}: rollout {said}"
+                yield where, tuple(names or words), set(re.findall(r"--[a-z-]+", said))
+
+
+def test_what_a_message_tells_to_type_can_be_typed() -> None:
+    told = list(named_in_messages())
+    known = {names: {o for p in one.params for o in p.opts} for names, one in ALL.items()}
+
+    wrong = [where for where, names, options in told if options - known.get(names, set()) - HELP]
+    assert wrong == []
+    assert sum(bool(options) for _, _, options in told) > 20
+
+
 def test_no_command_takes_a_token(shell: Shell) -> None:
     taken = {option for command in ALL.values() for one in command.params for option in one.opts}
 
@@ -69,12 +96,12 @@ def test_no_command_takes_a_token(shell: Shell) -> None:
 
 
 def run_in_terminal(words: list[str], environment: Mapping[str, str]) -> tuple[int, str]:
-    """Run the real program in a terminal of 100 x 40; what it drew, and its exit code."""
+    """Run the real program in a terminal, of 100 x 40 by default; its exit code, what it drew."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "rollout", *words],
         cwd=ROOT,
-        env={**os.environ, **environment, "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "LINES": "40", **environment},
         stdout=theirs,
         stderr=subprocess.PIPE,
     )
