@@ -39,14 +39,14 @@ _STAGE_MARKS: Mapping[str, tuple[str, str]] = {
 def panel(
     view: RolloutView, entries: Sequence[HistoryEntry] = (), notice: str = "", footer: str = ""
 ) -> RenderableType:
-    """All of one rollout; `notice` tells that what is shown is old."""
-    parts: list[RenderableType] = [_headline(view), Text(), _facts(view)]
+    """All of one rollout; `notice`, on top, tells that what is shown is old."""
+    parts: list[RenderableType] = [Text(f"  {notice}", "bold yellow"), Text()] if notice else []
+    parts += [_headline(view), Text(), _facts(view)]
     if view.findings:
         parts += [Text(), _findings(view)]
     if entries:
         parts += [Text(), _events(entries)]
     parts += [Text(), Text(f"  {footer}", "dim")] if footer else []
-    parts += [Text(), Text(f"  {notice}", "bold yellow")] if notice else []
     return Group(*parts)
 
 

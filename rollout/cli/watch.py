@@ -53,7 +53,7 @@ def watch_view(
     moments = follow(talk.controller, talk.session, first, timeout)
     screen = console()
     try:
-        if talk.as_json or plain or not sys.stdout.isatty():
+        if talk.as_json or plain or not sys.stdout.isatty() or screen.is_dumb_terminal:
             last = _lines(talk, moments, first)
         else:
             last = _live(talk, moments, screen)

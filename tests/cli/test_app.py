@@ -135,6 +135,34 @@ def test_in_a_terminal_the_picture_stays_when_it_is_over(canned: Canned) -> None
     assert TOKEN not in drawn
 
 
+def test_in_a_small_terminal_the_picture_says_that_it_is_old(canned: Canned) -> None:
+    """At its end nobody would see it: what has no room is cut off there."""
+    long = tuple(finding(Verdict.NOT_MEASURED, "no numbers, " * 20) for _ in range(5))
+    now, over = a_view(findings=long, minute_seconds=3), ended(Outcome.PROMOTED)
+    canned.shows([now], HISTORY)
+    silent = (503, {"title": "Later", "detail": "the store is away"})
+    canned.replies["GET", f"rollouts/{now['id']}"] = deque([(200, now), silent, (200, over)])
+
+    code, drawn = run_in_terminal(
+        ["watch", "churn"],
+        {"ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN, "COLUMNS": "80", "LINES": "24"},
+    )
+
+    assert code == 0
+    assert "The controller has not answered for" in drawn
+
+
+def test_a_terminal_that_cannot_draw_anew_gets_line_by_line(canned: Canned) -> None:
+    canned.shows([a_view(), ended(Outcome.PROMOTED)], HISTORY)
+
+    code, drawn = run_in_terminal(
+        ["watch", "churn"], {"ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN, "TERM": "dumb"}
+    )
+
+    assert code == 0
+    assert "12:00:02  shifting      canary 5 % passed" in drawn
+
+
 def test_a_terminal_that_cannot_show_a_mark_is_served_all_the_same(canned: Canned) -> None:
     canned.says("GET", "rollouts", {"rollouts": [a_view()]})
     narrow = {"PYTHONIOENCODING": "latin-1", "ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN}
