@@ -1,5 +1,7 @@
 """The command `rollout`: all commands in one group."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -85,6 +87,9 @@ def _own_exit_codes() -> Iterator[None]:
         error.show()
         raise click.exceptions.Exit(Exit.USAGE) from None
     except (KeyboardInterrupt, click.Abort):
+        raise click.exceptions.Exit(Exit.INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush
         raise click.exceptions.Exit(Exit.INTERRUPTED) from None
 
 

@@ -32,7 +32,7 @@ EXIT_MEANINGS: Mapping[Exit, str] = {
     Exit.UNREACHABLE: "the controller did not answer, or not in a usable way",
     Exit.USAGE: "the command line was not understood",
     Exit.BROKEN: "a fault in this program; nothing is known of the rollout",
-    Exit.INTERRUPTED: "interrupted by Ctrl-C; the rollout goes on",
+    Exit.INTERRUPTED: "interrupted by Ctrl-C, or nobody reads any more; the rollout goes on",
 }
 
 EXIT_OF: Mapping[Outcome, Exit] = {

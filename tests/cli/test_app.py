@@ -163,6 +163,24 @@ def test_a_terminal_that_cannot_draw_anew_gets_line_by_line(canned: Canned) -> N
     assert "12:00:02  shifting      canary 5 % passed" in drawn
 
 
+def test_a_reader_that_goes_away_looks_like_no_ending_of_a_rollout(canned: Canned) -> None:
+    canned.says("GET", "rollouts", {"rollouts": [a_view()]})
+    nobody, theirs = os.pipe()
+    os.close(nobody)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rollout", "list"],
+        cwd=ROOT,
+        env={**os.environ, "ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN},
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(theirs)
+
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, b"")
+
+
 def test_a_terminal_that_cannot_show_a_mark_is_served_all_the_same(canned: Canned) -> None:
     canned.says("GET", "rollouts", {"rollouts": [a_view()]})
     narrow = {"PYTHONIOENCODING": "latin-1", "ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN}
