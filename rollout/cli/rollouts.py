@@ -23,7 +23,12 @@ from rollout.core.rollout import Phase
 from rollout.views import RolloutView, needing_a_person_first
 
 LIST_MAX = 20
-NOTHING_YET = "No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --wait"
+NOTHING: Mapping[str, str] = {
+    "all": "No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --wait",
+    "live": "No rollout is on the way. Those that are over: rollout list --state ended",
+    "ended": "No rollout is over yet. All there are: rollout list",
+}
+"""Where there is none, by the state that was asked for."""
 
 
 @click.command("list", epilog="\b\nExamples:\n  rollout list\n  rollout list --state live --json")
@@ -49,10 +54,13 @@ def list_rollouts(talk: Talk, state: str, limit: int) -> None:
     views = [talk.controller.view(one) for one in talk.controller.items(body, "rollouts")]
     waiting = body.get("waiting", [])  # an older controller does not tell
     more = f"rollout list --state {state} --limit {2 * limit}" if body.get("next") else ""
-    talk.answer(body, lambda: _listed(needing_a_person_first(views), waiting, more))
+    told = _told(needing_a_person_first(views), waiting, more)
+    talk.answer(body, lambda: Text("\n\n").join(told) if told else Text(NOTHING[state]))
 
 
-def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]], more: str) -> Text:
+def _told(
+    views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]], more: str
+) -> Sequence[Text]:
     groups: Mapping[str, list[RolloutView]] = {
         "Needs a person": sorted((one for one in views if one.needs_person), key=_is_safe),
         "On the way": [one for one in views if not one.needs_person and not one.outcome],
@@ -64,7 +72,7 @@ def _listed(views: Sequence[RolloutView], waiting: Sequence[Mapping[str, Any]], 
         told.append(Text("\n").join(rows))
     if more:
         told.append(Text(f"There are more: {more}", "dim"))
-    return Text("\n\n").join(told) if told else Text(NOTHING_YET)
+    return told
 
 
 def _waits(start: Mapping[str, Any]) -> Text:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from rollout.cli.endings import Exit
-from rollout.core.rollout import Outcome
+from rollout.core.rollout import Outcome, Phase
 from tests.cli.canned import Canned
 from tests.cli.conftest import Shell
 from tests.cli.stories import (
@@ -104,8 +104,18 @@ def test_list_asks_for_the_wanted_state(canned: Canned, shell: Shell) -> None:
 
     done = shell.run("list", "--state", "live", "--limit", "3")
 
-    assert done.stdout == ("No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --wait\n")
+    assert done.stdout == (
+        "No rollout is on the way. Those that are over: rollout list --state ended\n"
+    )
     assert canned.requests[0].query == "state=live&limit=3"
+
+
+def test_an_empty_list_says_how_to_begin(canned: Canned, shell: Shell) -> None:
+    canned.says("GET", "rollouts", {"rollouts": []})
+
+    told = shell.run("list").stdout
+
+    assert told == "No rollouts yet. Start one: rollout start ENDPOINT DEPLOYMENT --wait\n"
 
 
 def test_get_shows_one_rollout_in_full(canned: Canned, shell: Shell) -> None:
