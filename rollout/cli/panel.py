@@ -94,7 +94,7 @@ def _asked(view: RolloutView) -> Text | None:
     then = (view.then or "").replace("_", " ")
     return Text(
         f"{may} may say yes; {len(view.approved_by)} of {view.quorum} have{given};"
-        f" at {date_time(view.until)} UTC: {then}"
+        f" at {date_time(view.until)}: {then}"
     )
 
 

@@ -140,6 +140,20 @@ def test_get_says_what_was_not_seen_yet_and_what_is_owed(canned: Canned, shell: 
     assert "to go" not in shown
 
 
+def test_get_says_who_may_approve_and_what_happens_if_nobody_does(
+    canned: Canned, shell: Shell
+) -> None:
+    asked = {"approvers": ("anna", "ben"), "quorum": 2, "approved_by": ("anna",)}
+    canned.shows([approving(until="2026-03-02T13:00:00Z", then="roll_back", **asked)])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert (
+        "  asked    anna, ben may say yes; 1 of 2 have (anna);"
+        " at 2026-03-02 13:00:00 UTC: roll back\n"
+    ) in shown
+
+
 def test_get_says_why_it_was_rolled_back(canned: Canned, shell: Shell) -> None:
     back = {"why": "error rate", "decided_at": "2026-03-02T12:00:00Z"}
     canned.shows([ended(Outcome.ROLLED_BACK, rollback=back, findings=BAD)])
