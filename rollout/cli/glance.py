@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rollout.analysis.report import Report, Verdict
+from rollout.analysis.words import span
+from rollout.cli.words import date_time
 from rollout.core.rollout import Outcome, Phase
 from rollout.views import RolloutView
 
@@ -33,7 +35,7 @@ _LIVE: Mapping[Phase, Glance] = {
     Phase.PREPARING: Glance("cyan", "●", "Getting ready: no request reaches {canary} yet"),
     Phase.SMOKING: Glance("cyan", "●", "Testing {canary} alone: no live request reaches it"),
     Phase.SHIFTING: Glance("cyan", "●", "Changing the traffic to {wanted}"),
-    Phase.HOLDING: Glance("yellow", "■", "Standing still: it waits for data"),
+    Phase.HOLDING: Glance("yellow", "■", "Standing still; if nothing changes, at {until}: {then}"),
     Phase.RETIRING: Glance("green", "●", "{canary} has all traffic; {baseline} is being retired"),
     Phase.ROLLING_BACK: Glance("yellow", "↩", "Giving the traffic back: {recorded}"),
 }
@@ -61,6 +63,8 @@ def glance(view: RolloutView) -> Glance:
         recorded=view.recorded,
         wanted=view.wanted,
         observed=view.observed,
+        until=date_time(view.until) if view.until else "its time",
+        then=(view.then or "go on").replace("_", " "),
     )
     return Glance(found.style, found.mark, words)
 

@@ -154,6 +154,17 @@ def test_get_says_who_may_approve_and_what_happens_if_nobody_does(
     ) in shown
 
 
+def test_a_hold_that_ends_by_itself_says_when_and_how(canned: Canned, shell: Shell) -> None:
+    why = "alert slow (Sev1) fired; if it is not resolved at the next look, the traffic goes back"
+    held = {"until": "2026-03-02T12:01:00Z", "then": "roll_back", "waits_for": why}
+    canned.shows([a_view(phase=Phase.HOLDING, **held)])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert "■ Standing still; if nothing changes, at 2026-03-02 12:01:00 UTC: roll back\n" in shown
+    assert f"  waits    {why}\n" in shown
+
+
 def test_get_says_why_it_was_rolled_back(canned: Canned, shell: Shell) -> None:
     back = {"why": "error rate", "decided_at": "2026-03-02T12:00:00Z"}
     canned.shows([ended(Outcome.ROLLED_BACK, rollback=back, findings=BAD)])
