@@ -196,6 +196,8 @@ def start(
     """Start to roll out DEPLOYMENT on ENDPOINT."""
     with recorded(talk, summary, outputs) as record:
         _start(record, order, timeout * 60 if timeout is not None else None, wait=wait)
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout is for --wait: without it the command waits for nothing")
 
 
 def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait: bool) -> None:

@@ -135,6 +135,14 @@ def test_a_queued_one_may_wait_no_longer_than_asked(canned: Canned, shell: Shell
     assert sum(shell.slept) == 120
 
 
+def test_a_time_to_wait_without_a_wait_is_no_command(canned: Canned, shell: Shell) -> None:
+    done = shell.run("start", "churn", "green", "--timeout", "5")
+
+    assert done.exit_code == 64
+    assert "--timeout is for --wait" in done.stderr
+    assert canned.requests == []
+
+
 @pytest.mark.parametrize("order", [str(one.name) for one in ORDERS])
 def test_each_order_is_sent_and_its_decision_told(order: str, canned: Canned, shell: Shell) -> None:
     held = a_view(
