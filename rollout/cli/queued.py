@@ -5,10 +5,13 @@ from math import inf
 
 import click
 
-from rollout.cli.endings import Exit, Failure
-from rollout.cli.follow import follow
+from rollout.cli.endings import Exit, Failure, Unreachable
+from rollout.cli.follow import PATIENCE_SECONDS, follow
 from rollout.cli.talk import Talk
 from rollout.views import RolloutView
+
+FIRST_SECONDS = 600.0
+"""So long a first rollout may take to begin behind a rotation of keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +28,27 @@ def wait_for_turn(talk: Talk, place: Place, timeout: float | None) -> RolloutVie
 
     Exits 3 when a newer deployment took its place, 4 when it could not start, 2 in the end.
     """
-    last = _in_front(talk, place, timeout)
+    begun = talk.session.monotonic()
+    deadline = inf if timeout is None else begun + timeout
+    last = _in_front(talk, place, min(deadline, begun + FIRST_SECONDS))
     if last.order == place.order:
         return last
-    for moment in follow(talk.controller, talk.session, last, timeout):
+    left = None if timeout is None else deadline - talk.session.monotonic()
+    for moment in follow(talk.controller, talk.session, last, left):
         last = moment.view
         if last.queued_order != place.order and not last.outcome:
             _replaced(last, place)
     if not last.outcome:
         _undecided(last, place)
-    return _begun(talk, last, place, timeout)
+    return _begun(talk, last, place, deadline)
 
 
-def _in_front(talk: Talk, place: Place, timeout: float | None) -> RolloutView:
+def _in_front(talk: Talk, place: Place, deadline: float) -> RolloutView:
     """The rollout in front; behind a rotation of keys, on an endpoint without any, the first."""
     key, is_rotation, _ = place.behind.rpartition("-keys-")
     if not is_rotation:
         return talk.controller.rollout(place.behind)
     endpoint = key.rpartition("-")[0]
-    deadline = talk.session.monotonic() + (timeout or 600)
     while talk.session.monotonic() < deadline:
         try:
             return talk.controller.rollout(endpoint)
@@ -53,11 +58,18 @@ def _in_front(talk: Talk, place: Place, timeout: float | None) -> RolloutView:
     raise click.exceptions.Exit(Exit.UNDECIDED)
 
 
-def _begun(talk: Talk, before: RolloutView, place: Place, timeout: float | None) -> RolloutView:
-    """What the endpoint does after the rollout in front is over."""
-    deadline = talk.session.monotonic() + (timeout or inf)  # a watch and a freeze have their time
+def _begun(talk: Talk, before: RolloutView, place: Place, deadline: float) -> RolloutView:
+    """What the endpoint does after the rollout in front is over: a freeze has its time."""
+    heard = talk.session.monotonic()
     while talk.session.monotonic() < deadline:
-        now = talk.controller.rollout(before.endpoint)
+        try:
+            now = talk.controller.rollout(before.endpoint)
+        except Unreachable:
+            if talk.session.monotonic() - heard > PATIENCE_SECONDS:
+                raise
+            talk.session.sleep(1)
+            continue
+        heard = talk.session.monotonic()
         if now.order == place.order:
             return now
         if now.id != before.id:

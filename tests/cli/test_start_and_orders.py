@@ -135,6 +135,35 @@ def test_a_queued_one_may_wait_no_longer_than_asked(canned: Canned, shell: Shell
     assert sum(shell.slept) == 120
 
 
+def test_a_freeze_after_the_one_in_front_does_not_lengthen_the_wait(
+    canned: Canned, shell: Shell
+) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    waits = {"canary": "teal", "queued": "green", "queued_order": "start:7"}
+    over = ended(Outcome.PROMOTED, **waits)
+    canned.shows([*[a_view(**waits)] * 20, over])
+    canned.says("GET", "rollouts/contoso~churn", over)
+
+    done = shell.run("start", "churn", "green", "--wait", "--timeout", "1")
+
+    assert done.exit_code == 2
+    assert sum(shell.slept) == 60
+
+
+def test_a_queued_one_outlasts_a_restart_of_the_controller(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    over = ended(Outcome.PROMOTED, canary="teal", queued="green", queued_order="start:7")
+    canned.shows([over])
+    canned.says("GET", "rollouts/contoso~churn", over, over, a_view(id=NEXT_ID, order="start:7"))
+    canned.says("GET", f"rollouts/{NEXT_ID}", ended(Outcome.PROMOTED, id=NEXT_ID, order="start:7"))
+    canned.says("GET", f"rollouts/{NEXT_ID}/history", {"entries": []})
+    restart = {1: canned.stop, 5: canned.start}
+    shell.on_sleep = lambda count: restart.get(count, lambda: None)()
+
+    assert shell.run("start", "churn", "green", "--wait").exit_code == 0
+    assert len(shell.slept) >= 5
+
+
 def test_a_time_to_wait_without_a_wait_is_no_command(canned: Canned, shell: Shell) -> None:
     done = shell.run("start", "churn", "green", "--timeout", "5")
 
