@@ -24,11 +24,15 @@ EVENT_STREAM = "text/event-stream"
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_REMEDIES: Mapping[int, str] = {
-    404: "see what there is: rollout list",
-    409: "see where it stands: rollout get REF",
-    413: "send less at once",
+_LISTS: Mapping[str, str] = {
+    "dead-letters": "rollout dead-letters list",
+    "keys": "rollout keys status",
+    "plans": "rollout policy list",
+    "policies": "rollout policy list",
 }
+"""By the first word of a path: the command that lists what there is; else `rollout list`."""
+_SHOWS: Mapping[str, str] = {"keys": "rollout keys status", "rollouts": "rollout get"}
+"""The command that shows one of them."""
 
 
 class _Bearer(AuthBase):
@@ -147,7 +151,7 @@ class Controller:
         except requests.RequestException as error:
             raise self._silent(error) from error
         if response.status_code >= 300:
-            raise self._no(response, f"{method} {url}")
+            raise self._no(response, method, path)
         return response
 
     # -- what goes wrong -----------------------------------------------------------------------
@@ -170,18 +174,19 @@ class Controller:
             remedy="see that the address is right, and that both are of the same version",
         )
 
-    def _no(self, response: requests.Response, where: str) -> Failure:
+    def _no(self, response: requests.Response, method: str, path: str) -> Failure:
         status = response.status_code
         if status < 400:
             to = response.headers.get("Location", "elsewhere").partition("?")[0]
             return self._strange(f"it points to {to}")
-        problem, where = _problem(response), f"{where} (context {self.place.name})"
+        where = f"{method} {self.place.url}/api/{path} (context {self.place.name})"
+        problem = _problem(response)
         detail = problem.get("detail") or problem.get("title") or f"HTTP {status} {response.reason}"
         azure_refuses = problem.get("type") == "urn:rollout:problem:refused"
         if (status == 429 or status >= 500) and not azure_refuses:
             what = f"the controller cannot answer now: {detail}"
             return Unreachable(what, where=where, remedy="try again in a minute")
-        remedy = _REMEDIES.get(status, "")
+        remedy = _remedy(status, path)
         if status == 403 and problem.get("type") == "urn:rollout:problem:forbidden":
             remedy = f"ask whoever runs this controller for that role; see {self.place.token_from}"
         elif status in {401, 403}:
@@ -197,6 +202,19 @@ _REASONS: Mapping[type[requests.RequestException], str] = {
     requests.Timeout: "no answer in time",
     requests.ConnectionError: "no connection",
 }
+
+
+def _remedy(status: int, path: str) -> str:
+    """The command that tells more of what was asked for."""
+    kind, _, rest = path.partition("/")
+    ref, lists = rest.partition("/")[0].replace("~", "/"), _LISTS.get(kind, "rollout list")
+    shows = f"{_SHOWS[kind]} {ref}" if ref and kind in _SHOWS else lists
+    remedies = {
+        404: f"see what there is: {lists}",
+        409: f"see where it stands: {shows}",
+        413: "send less at once",
+    }
+    return remedies.get(status, "")
 
 
 def in_path(ref: str) -> str:

@@ -17,8 +17,37 @@ def test_a_refusal_gives_reason_place_and_remedy(canned: Canned, shell: Shell) -
         f"controller: local, {canned.url}\n"
         "rollout: pause means nothing while promoted\n"
         f"  where: POST {canned.url}/api/rollouts/churn/pause (context local)\n"
-        "  do:    see where it stands: rollout get REF\n"
+        "  do:    see where it stands: rollout get churn\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "status", "remedy"),
+    [
+        ("get contoso/x", "GET rollouts/contoso~x", 404, "see what there is: rollout list"),
+        ("policy show x", "GET policies/x", 404, "see what there is: rollout policy list"),
+        ("keys status x", "GET keys/x", 404, "see what there is: rollout keys status"),
+        ("skip contoso/x", "POST rollouts/contoso~x/skip", 409, "stands: rollout get contoso/x"),
+        ("keys abort x", "POST keys/x/abort", 409, "stands: rollout keys status x"),
+        ("start x green", "POST rollouts", 409, "see where it stands: rollout list"),
+        (
+            "dead-letters resend steps m",
+            "POST dead-letters/steps/m/resend",
+            404,
+            "see what there is: rollout dead-letters list",
+        ),
+    ],
+)
+def test_the_remedy_is_of_what_was_asked_for(
+    words: str, asked: str, status: int, remedy: str, canned: Canned, shell: Shell
+) -> None:
+    method, _, path = asked.partition(" ")
+    canned.refuses(method, path, status, "no")
+
+    done = shell.run(*words.split())
+
+    assert done.exit_code == 4
+    assert done.stderr.endswith(f"{remedy}\n")
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])

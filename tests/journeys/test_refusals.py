@@ -105,7 +105,7 @@ def test_another_rollout_that_lets_no_newer_one_wait(a_stage: StageMaker) -> Non
 
     told = "is live and its policy refuses newer deployments"
     assert_refused(stage, answer, 409, told, stage.view["id"])
-    assert_exit(done, 4, told, "do:    see where it stands: rollout get REF")
+    assert_exit(done, 4, told, "do:    see where it stands: rollout list")
     assert stage.view["canary"] == "green"
 
 
