@@ -52,7 +52,7 @@ class Told:
             "ROLLOUT_POLICIES": self.policies and str(self.policies.absolute()),
             "ROLLOUT_ARM_URL": arm_url,
             "ROLLOUT_WORKSPACES": self._workspaces(environment, arm_url),
-            "ROLLOUT_CLOCK_SPEED": self.clock_speed and f"{self.clock_speed:g}",
+            "ROLLOUT_CLOCK_SPEED": None if self.clock_speed is None else f"{self.clock_speed:g}",
             "ROLLOUT_IDENTITY": self._identity(arm_url, environment),
             "ROLLOUT_INSTALLATION": self.installation,
         }

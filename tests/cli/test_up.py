@@ -158,6 +158,10 @@ def test_a_port_in_use_is_refused(canned: Canned, fresh: Shell) -> None:
     ("words", "told"),
     [
         (
+            ("--workspace", "s/g/w", "--clock-speed", "0"),
+            "ROLLOUT_CLOCK_SPEED",
+        ),
+        (
             ("--azure", "--workspace", "s/g/w", "--clock-speed", "2"),
             "clock_speed 2 needs an ARM address on this machine",
         ),
