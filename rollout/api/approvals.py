@@ -24,7 +24,15 @@ _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
     " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 }
-_STYLE = "body{font:1rem/1.5 system-ui;max-width:42rem;margin:2rem auto;padding:0 1rem}"
+_NO_DEFAULT = "<button disabled hidden></button>"
+"""A form's first button is the one that Enter presses: nobody says yes by typing a reason."""
+_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:1rem/1.5 system-ui;max-width:42rem;margin:2rem auto;padding:0 1rem}"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:0 1rem}"
+    "dd{margin:0;overflow-wrap:anywhere}"
+    "button,input{font:inherit;padding:.4rem .8rem;max-width:100%;box-sizing:border-box}"
+)
 
 
 def show(parts: Parts, request: Request) -> Response:
@@ -123,11 +131,12 @@ def _question(rollout: Rollout) -> Mapping[str, str]:
 
 def _numbers(rollout: Rollout) -> str:
     findings: Sequence[str] = [
-        f"{found.guard.title}: {found.because}"
+        f"{found.guard.title.replace('_', ' ')}: {found.because}"
         for found in (rollout.report.findings if rollout.report else ())
     ]
     told = "".join(f"<li>{escape(one)}" for one in findings) or "<li>no numbers yet"
-    return f"<h2>Numbers</h2><ul>{told}</ul>"
+    until = rollout.readable_until
+    return f"<h2>Numbers{f', up to {_time(until)}' if until else ''}</h2><ul>{told}</ul>"
 
 
 def _form(rollout: Rollout, permit: Permit, text: str) -> str:
@@ -136,7 +145,7 @@ def _form(rollout: Rollout, permit: Permit, text: str) -> str:
     return (
         '<form method="post" action="approval">'
         f'<input type="hidden" name="permit" value="{escape(text)}">'
-        f"{named if permit.who else asks}"
+        f"{_NO_DEFAULT}{named if permit.who else asks}"
         '<p><label>Why <input name="why" maxlength="500" size="40"></label>'
         '<p><button name="answer" value="approve">Approve</button> '
         '<button name="answer" value="reject">Reject: all traffic goes back</button>'

@@ -74,11 +74,23 @@ def test_a_look_shows_the_numbers_and_changes_nothing(caller: Caller) -> None:
     assert caller.world.store.load(CHURN) == before
     page = text(seen[0])
     assert "go on to canary 25 %?" in page
-    assert "error_rate" in page or "error rate" in page
+    assert "Numbers, up to 2026-03-02 12:13 UTC" in page
+    assert "error rate: canary 1 of 755 failed (0.13 %), baseline 29 of 14292 (0.2 %)" in page
     assert "0 of 2: nobody yet" in page
     assert "You answer as  anna" in page
     assert seen[0].headers["Cache-Control"] == "no-store"
     assert seen[0].headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_enter_in_a_field_answers_nothing(caller: Caller) -> None:
+    """It presses a form's first button; that of a no with its reason would be the yes."""
+    page = look(caller, permits(caller.world)[0]).body.decode()
+
+    assert re.findall(r"<button([^>]*)>", page) == [
+        " disabled hidden",
+        ' name="answer" value="approve"',
+        ' name="answer" value="reject"',
+    ]
 
 
 def test_two_links_make_the_quorum_and_each_counts_once(caller: Caller) -> None:
