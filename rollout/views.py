@@ -17,6 +17,9 @@ from rollout.core.rollout import HoldCause, Outcome, Phase, Rollout
 from rollout.core.source import Source
 from rollout.core.traffic import Traffic
 
+LATE = timedelta(minutes=2)
+"""A look that is later than this was lost, or always fails."""
+
 
 class StageView(Frozen):
     index: int = Field(description="from 0")
@@ -83,6 +86,9 @@ class RolloutView(Frozen):
     trouble: str | None = None
     alerts: tuple[AlertState, ...] = Field((), description="those that fire on the endpoint now")
     next_look_at: datetime | None = None
+    late_seconds: float | None = Field(
+        None, description="so long overdue is its next look: what is told here is older"
+    )
 
 
 def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
@@ -128,7 +134,13 @@ def view(head: Head, rollout: Rollout, now: datetime) -> RolloutView:
         trouble=(rollout.trouble or head.trouble) if current else None,
         alerts=tuple(one for one in head.alerts if one.firing) if current else (),
         next_look_at=head.due_at if current else None,
+        late_seconds=_late(head, now) if current and not rollout.over else None,
     )
+
+
+def _late(head: Head, now: datetime) -> float | None:
+    late = now - head.due_at if head.due_at else timedelta(0)
+    return late.total_seconds() if late > LATE else None
 
 
 def _stages(rollout: Rollout) -> tuple[StageView, ...]:

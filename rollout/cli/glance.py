@@ -93,6 +93,13 @@ def trouble(view: RolloutView) -> str:
     return told.partition(_RUN)[0].strip() if view.needs_person else told
 
 
+def late(view: RolloutView) -> str:
+    """That what is told is old, because nobody has looked at the endpoint; else empty."""
+    if view.late_seconds is None:
+        return ""
+    return f"its next look is {span(view.late_seconds)} late: all this is old; why: rollout doctor"
+
+
 def risk(view: RolloutView) -> str:
     """Whose requests the canary answers now."""
     share, copies = view.observed.share(view.canary), view.observed.mirror.get(view.canary, 0)

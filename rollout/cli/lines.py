@@ -4,7 +4,7 @@ import click
 
 from rollout.analysis.report import Finding
 from rollout.cli.follow import Moment
-from rollout.cli.glance import glance, next_step, replaces, risk, trouble
+from rollout.cli.glance import glance, late, next_step, replaces, risk, trouble
 from rollout.cli.words import clock_time, guard_name, measured, samples, verdict_text
 from rollout.views import RolloutView
 
@@ -18,6 +18,7 @@ class Lines:
         self._needed = False
         self._silent = False
         self._trouble = ""
+        self._late = False
 
     def begin(self, view: RolloutView, place: str) -> None:
         self._say(f"{view.endpoint}: {replaces(view)}, policy {view.policy}@{view.policy_version}")
@@ -28,6 +29,7 @@ class Lines:
         for entry in moment.news:
             self._say(f"{clock_time(entry.at)}  {entry.after.value:<12}  {entry.why}")
         self._tell_verdicts(moment.view)
+        self._tell_late(moment.view)
         self._tell_need(moment.view)
 
     def end(self, view: RolloutView) -> None:
@@ -52,6 +54,11 @@ class Lines:
             if self._verdicts.get(place) != verdict:
                 self._verdicts[place] = verdict
                 self._say(f"          {_finding_line(finding)}")
+
+    def _tell_late(self, view: RolloutView) -> None:
+        if late(view) and not self._late:
+            self._say(f"          {late(view)}")
+        self._late = bool(late(view))
 
     def _tell_need(self, view: RolloutView) -> None:
         if view.needs_person and not self._needed:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rollout.analysis.report import Finding, Verdict
 from rollout.analysis.words import span
-from rollout.cli.glance import glance, next_step, replaces, risk, trouble
+from rollout.cli.glance import glance, late, next_step, replaces, risk, trouble
 from rollout.cli.words import (
     VERDICTS,
     clock_time,
@@ -67,6 +67,7 @@ def _facts(view: RolloutView) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     rows: tuple[tuple[str, RenderableType | None], ...] = (
+        ("late", Text(late(view), "bold yellow") if late(view) else None),
         ("next", Text(next_step(view), "bold" if view.needs_person else "")),
         ("waits", None if view.outcome else Text(view.waits_for)),
         ("asked", _asked(view)),
@@ -167,11 +168,11 @@ def _bar(traffic: Traffic, canary: str) -> Text:
 
 
 def _owed(view: RolloutView) -> Text | None:
-    late = [debt for debt in view.owed if debt.last_error]
+    put_off = [debt for debt in view.owed if debt.last_error]
     lines = [
         f"{debt.action}: tried {debt.attempts} times, again at {clock_time(debt.next_at)} UTC"
         f" ({debt.last_error})"
-        for debt in late
+        for debt in put_off
     ]
     return Text("\n".join(lines), "yellow") if lines else None
 

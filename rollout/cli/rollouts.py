@@ -13,7 +13,7 @@ from rich.text import Text
 from rollout.cli.ci import Record, outputs_option, recorded, summary_option
 from rollout.cli.controller import in_path
 from rollout.cli.endings import Exit
-from rollout.cli.glance import glance, next_step, replaces, trouble
+from rollout.cli.glance import glance, late, next_step, replaces, trouble
 from rollout.cli.panel import EVENTS_TOLD, panel
 from rollout.cli.queued import Place, wait_for_turn
 from rollout.cli.talk import Talk, changes, talks
@@ -107,6 +107,8 @@ def _row(view: RolloutView, width: int) -> Text:
         (f"  {seen.words}\n", seen.style),
         (f"      {replaces(view)}; {where}", "dim"),
     )
+    if late(view):
+        told.append(f"\n      {late(view)}", "bold yellow")
     if view.needs_person:
         told.append(f"\n      {trouble(view) or view.waits_for}")
         told.append(f"\n      → {next_step(view)}", "bold")
@@ -194,10 +196,10 @@ def start(
     **order: Any,  # noqa: ANN401
 ) -> None:
     """Start to roll out DEPLOYMENT on ENDPOINT."""
-    with recorded(talk, summary, outputs) as record:
-        _start(record, order, timeout * 60 if timeout is not None else None, wait=wait)
     if timeout is not None and not wait:
         raise click.UsageError("--timeout is for --wait: without it the command waits for nothing")
+    with recorded(talk, summary, outputs) as record:
+        _start(record, order, timeout * 60 if timeout is not None else None, wait=wait)
 
 
 def _start(record: Record, order: dict[str, Any], seconds: float | None, *, wait: bool) -> None:

@@ -13,9 +13,9 @@ from rollout.core.rotation.policy_text import parse_document
 from rollout.doctor.diagnosis import Diagnosis, failed, not_checked, ok, told_by, warning
 from rollout.errors import Conflict, PolicyError
 from rollout.ports import Clock, Message, PolicyFiles, Queue, Store
+from rollout.views import LATE
 
 SWEEP_OLD = timedelta(minutes=5)
-LATE = timedelta(minutes=2)
 LATE_MAX = 20
 
 _NOWHERE = EndpointId(subscription="-", resource_group="-", workspace="rollout", name="doctor")

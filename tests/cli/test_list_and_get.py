@@ -165,6 +165,16 @@ def test_a_hold_that_ends_by_itself_says_when_and_how(canned: Canned, shell: She
     assert f"  waits    {why}\n" in shown
 
 
+def test_what_is_old_is_shown_as_old(canned: Canned, shell: Shell) -> None:
+    stale = a_view(late_seconds=2832)
+    canned.shows([stale])
+    canned.says("GET", "rollouts", {"rollouts": [stale]})
+    told = "its next look is 47:12 late: all this is old; why: rollout doctor"
+
+    assert f"  late     {told}\n" in shell.run("get", "churn").stdout
+    assert f"      {told}\n" in shell.run("list").stdout
+
+
 def test_get_says_why_it_was_rolled_back(canned: Canned, shell: Shell) -> None:
     back = {"why": "error rate", "decided_at": "2026-03-02T12:00:00Z"}
     canned.shows([ended(Outcome.ROLLED_BACK, rollback=back, findings=BAD)])

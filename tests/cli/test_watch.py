@@ -75,6 +75,15 @@ def test_a_need_for_a_person_is_said_once_with_the_remedy(canned: Canned, shell:
     assert told.count("do: rollout approve churn   (or: rollout reject churn)") == 1
 
 
+def test_that_nobody_looks_is_said_once(canned: Canned, shell: Shell) -> None:
+    stale = a_view(late_seconds=121)
+    canned.shows([a_view(), stale, stale, ended(Outcome.PROMOTED)])
+
+    told = shell.run("watch", "churn").stdout
+
+    assert told.count("its next look is 2:01 late: all this is old; why: rollout doctor\n") == 1
+
+
 def test_trouble_is_said_when_it_comes(canned: Canned, shell: Shell) -> None:
     late = a_view(trouble="ARM does not answer")
     canned.shows([a_view(), late, late, stuck_rollback(), ended(Outcome.ROLLED_BACK)])

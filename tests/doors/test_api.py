@@ -238,6 +238,20 @@ def test_what_is_not_there_is_said(caller: Caller, ref: str, status: int) -> Non
     assert caller.ask("show_rollout", ref=ref).status == status
 
 
+def test_a_look_that_does_not_come_makes_what_is_told_old(caller: Caller) -> None:
+    caller.start()
+    late = read(caller.ask("show_rollout", ref="churn"))["late_seconds"]
+    due = caller.world.head.due_at
+    assert due is not None
+
+    caller.world.clock.advance(due + timedelta(minutes=2) - caller.world.clock.now())
+    in_time = read(caller.ask("show_rollout", ref="churn"))["late_seconds"]
+    caller.world.clock.advance(timedelta(seconds=1))
+
+    assert (late, in_time) == (None, None)
+    assert read(caller.ask("show_rollout", ref="churn"))["late_seconds"] == 121
+
+
 def test_a_finished_rollout_stays_known_by_its_id(caller: Caller) -> None:
     first = _ended(caller)
     second = read(caller.start(why="again"))
