@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import click
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -53,7 +53,7 @@ def _row(name: str, environment: Mapping[str, str]) -> Row:
     source = "environment" if given is not None else "default"
     if given is None and field.is_required():
         source = "missing"
-    elif given is None and field.default is not None:
+    elif given is None and field.default not in (None, ()):
         given = str(field.default)
     return {
         "variable": variable,
@@ -64,11 +64,16 @@ def _row(name: str, environment: Mapping[str, str]) -> Row:
 
 
 def _told(rows: Sequence[Row]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("variable", "value", "from", "for"):
-        table.add_column(title, overflow="fold")
+    """Each on two lines: names and values are whole in a narrow terminal too."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
     for row in rows:
-        style = {"missing": "bold red", "default": "dim"}.get(str(row["from"]), "")
-        told = [row["variable"], row["value"] or "-", Text(str(row["from"]), style), row["for"]]
-        table.add_row(*(one or "" for one in told))
-    return Group(table)
+        source = str(row["from"])
+        told = Text.assemble((str(row["variable"]), "bold"), f" = {row['value'] or '-'}")
+        told.append(f"\n{row['for']}", "dim")
+        table.add_row(Text(source, _STYLES.get(source, "")), told)
+    return table
+
+
+_STYLES: Mapping[str, str] = {"missing": "bold red", "default": "dim"}

@@ -10,6 +10,7 @@ from rollout.errors import Malformed
 from rollout.settings import CLIENTS_OWN, PREFIX, Settings
 from tests.cli.canned import Canned
 from tests.cli.conftest import Shell
+from tests.cli.test_app import run_in_terminal
 
 ROOT = Path(__file__).parents[2]
 WORKSPACE = (
@@ -38,6 +39,15 @@ def test_every_setting_is_told_without_a_controller(canned: Canned, shell: Shell
         "default",
     )
     assert all(row["for"] for row in rows.values())
+
+
+def test_names_are_whole_in_a_narrow_terminal() -> None:
+    code, drawn = run_in_terminal(["settings"], {**WHOLE, "COLUMNS": "80"})
+
+    assert code == 0
+    assert [
+        name for name in Settings.model_fields if f"{PREFIX}{name.upper()}\x1b" not in drawn
+    ] == []
 
 
 def test_a_secret_is_never_shown(shell: Shell) -> None:
