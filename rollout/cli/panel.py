@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -186,7 +187,10 @@ def _findings(view: RolloutView) -> RenderableType:
     table.add_column("verdict")
     for finding in view.findings:
         table.add_row(*_finding(finding))
-    told = [Text(f"  {one.because}", VERDICTS[one.verdict][0]) for one in _telling(view.findings)]
+    told = [
+        Padding(Text(one.because, VERDICTS[one.verdict][0]), (0, 0, 0, 2))
+        for one in _telling(view.findings)
+    ]
     until = f"  numbers up to {clock_time(view.readable_until)} UTC" if view.readable_until else ""
     return Group(table, *told, *([Text(until, "dim")] if until else []))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -95,7 +96,7 @@ def _parts(view: PlanView) -> Iterator[RenderableType]:
         yield _sees(view.sees)
         yield Text()
     for title, sentences in _lists(view).items():
-        yield _list(title, sentences)
+        yield from _list(title, sentences)
     yield Text(_CAUTION, "dim")
 
 
@@ -172,11 +173,12 @@ def _table(*titles: str) -> Table:
     return table
 
 
-def _list(title: str, sentences: Sequence[str]) -> Text:
+def _list(title: str, sentences: Sequence[str]) -> Iterator[RenderableType]:
     """A heading and its lines; nothing where there is none."""
-    if not sentences:
-        return Text(end="")
-    return Text.assemble((f"{title}\n", "bold"), *(f"  {one}\n" for one in sentences))
+    if sentences:
+        yield Text(title, "bold")
+        yield from (Padding(Text(one), (0, 0, 0, 2)) for one in sentences)
+        yield Text()
 
 
 def _number(number: float) -> str:

@@ -152,6 +152,17 @@ def test_in_a_small_terminal_the_picture_says_that_it_is_old(canned: Canned) -> 
     assert "The controller has not answered for" in drawn
 
 
+def test_what_goes_on_in_the_next_line_stays_in_its_place(canned: Canned) -> None:
+    canned.shows([a_view(findings=(finding(Verdict.FAIL, "too many of them " * 8),))])
+    there = {"ROLLOUT_URL": canned.url, "ROLLOUT_TOKEN": TOKEN, "NO_COLOR": "1"}
+
+    _, drawn = run_in_terminal(["get", "churn"], {**there, "COLUMNS": "80"})
+
+    lines = [line for line in drawn.splitlines() if "too many" in line]
+    assert len(lines) == 2
+    assert all(re.match(r"(\x1b\[[0-9;]*m)*  \S", line.replace("\x1b[0m", "")) for line in lines)
+
+
 def test_a_terminal_that_cannot_draw_anew_gets_line_by_line(canned: Canned) -> None:
     canned.shows([a_view(), ended(Outcome.PROMOTED)], HISTORY)
 
