@@ -184,8 +184,7 @@ class Rotations:
         try:
             name, policy = self._policy(endpoint)
         except PolicyError as none:
-            mode = self._mode(endpoint)
-            return known.model_copy(update={"mode": mode, "cannot": why_no_keys(mode) or str(none)})
+            return known.model_copy(update=self._without_policy(endpoint, str(none)))
         secret = policy.secret.of(endpoint)
         known = known.model_copy(update={"policy": name, "secret": secret})
         try:
@@ -207,11 +206,13 @@ class Rotations:
             }
         )
 
-    def _mode(self, endpoint: EndpointId) -> str:
+    def _without_policy(self, endpoint: EndpointId, none: str) -> Mapping[str, str]:
         try:
-            return self.endpoints.read(endpoint).mode
-        except (Unavailable, Refused, Unknown):
-            return ""
+            mode = self.endpoints.read(endpoint).mode
+        except (Unavailable, Refused, Unknown) as no:
+            return {"cannot": str(no)}
+        told = none.removeprefix(f"{endpoint}: ")
+        return {"mode": mode, "cannot": why_no_keys(mode) or told}
 
     # -- policies and endpoints ----------------------------------------------------------------
 

@@ -219,7 +219,16 @@ def test_without_a_rotation_policy_nothing_begins(world: KeyWorld) -> None:
 
     with pytest.raises(PolicyError, match="no rotation policy matches it"):
         world.rotations.rotate(CHURN, "one", Wish("anna"))
-    assert "no rotation policy" in str(world.rotations.status(CHURN).cannot)
+    assert str(world.rotations.status(CHURN).cannot).startswith("no rotation policy matches it")
+
+
+def test_an_endpoint_that_is_not_there_says_so_also_without_a_policy(world: KeyWorld) -> None:
+    world.policies.rotation = "match: {endpoint: churn}"  # type: ignore[attr-defined]
+    nowhere = CHURN.model_copy(update={"name": "nowhere"})
+
+    status = world.rotations.status(nowhere)
+
+    assert (status.mode, status.cannot) == ("", "there is no endpoint w/nowhere")
 
 
 # -- the status --------------------------------------------------------------------------------
