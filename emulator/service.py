@@ -69,7 +69,11 @@ async def _open(
     stack.push_async_callback(control.operations.close)
     stack.push_async_callback(gateway.close)
     stack.push_async_callback(runner.cleanup)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        remedy = "end what listens there, or take a free port: --port 0"
+        raise SystemExit(f"emulator: {error.strerror}; {remedy}") from error
     port = runner.addresses[0][1]
     return f"{'https' if options.certificate else 'http'}://127.0.0.1:{port}"
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,23 @@ def test_a_stopped_emulator_leaves_no_process(how: signal.Signals, tmp_path: Pat
     assert handle.process.wait(15) == (-signal.SIGKILL if how is signal.SIGKILL else 0)
     assert eventually(lambda: gone(group), 10)
     handle.close()
+
+
+def test_a_port_that_is_taken_is_told_with_the_remedy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "emulator", "--port", str(port)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("emulator: ")
+    assert f"{port}): address already in use; end what listens there" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_killed_parent_takes_the_emulator_with_it(tmp_path: Path) -> None:
