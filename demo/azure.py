@@ -24,14 +24,17 @@ class Workspace:
     arm_id: str
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(
-            method,
-            f"{self.url}{self.arm_id}{path}",
-            params=API,
-            headers=HEADERS,
-            json=body,
-            timeout=30,
-        )
+        try:
+            answer = requests.request(
+                method,
+                f"{self.url}{self.arm_id}{path}",
+                params=API,
+                headers=HEADERS,
+                json=body,
+                timeout=30,
+            )
+        except requests.ConnectionError as error:
+            raise SystemExit(f"nobody answers at {self.url}: is the emulator running?") from error
         if not answer.ok:
             raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None

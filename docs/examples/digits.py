@@ -52,8 +52,8 @@ def create(workspace: Workspace, folder: Path) -> None:
 
 def send(workspace: Workspace, folder: Path, rate: int) -> None:
     """Play the users of the endpoint, until Ctrl-C."""
-    address = (folder / "address").read_text()
     os.environ["DEMO_KEY"] = workspace.key(ENDPOINT)
+    address = (folder / "address").read_text()
     bodies = (folder / "requests.jsonl").read_text().splitlines()
     print(f"{rate} requests a second to {address}, until Ctrl-C", flush=True)
     asyncio.run(traffic.main(address, bodies, rate, folder / "answers.json"))
