@@ -4,6 +4,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qs
 
+import pytest
+
 from rollout.cli.endings import Exit
 from rollout.core.rollout import Outcome, Phase
 from tests.cli.canned import Canned
@@ -173,6 +175,28 @@ def test_what_is_old_is_shown_as_old(canned: Canned, shell: Shell) -> None:
 
     assert f"  late     {told}\n" in shell.run("get", "churn").stdout
     assert f"      {told}\n" in shell.run("list").stdout
+
+
+def test_while_it_stands_still_the_time_of_the_stage_does_not_run(
+    canned: Canned, shell: Shell
+) -> None:
+    canned.shows([a_view(phase=Phase.HOLDING)])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert "  time     stage 4 of 7; 3:12 gone, its clock stands still\n" in shown
+
+
+@pytest.mark.parametrize(("share", "cells"), [(0, 0), (1, 1), (50, 12), (99, 23), (100, 24)])
+def test_a_share_is_seen_in_the_bar_however_small(
+    share: int, cells: int, canned: Canned, shell: Shell
+) -> None:
+    live = {"blue": 100 - share, "green": share}
+    canned.shows([a_view(observed={"live": {name: one for name, one in live.items() if one}})])
+
+    shown = shell.run("get", "churn").stdout
+
+    assert f"  traffic  {'█' * cells}{'░' * (24 - cells)}  " in shown
 
 
 def test_get_says_why_it_was_rolled_back(canned: Canned, shell: Shell) -> None:
