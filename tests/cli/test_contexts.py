@@ -120,9 +120,10 @@ def test_a_broken_file_of_contexts_says_where_it_is(shell: Shell) -> None:
     assert f"where: {path}" in done.stderr
 
 
-def test_a_token_that_others_can_read_is_warned_of(canned: Canned, shell: Shell) -> None:
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_token_that_others_can_read_is_warned_of(mode: int, canned: Canned, shell: Shell) -> None:
     token = shell.folder / ".rollout" / "token"
-    token.chmod(0o644)
+    token.chmod(mode)
     canned.says("GET", "rollouts", {"rollouts": []})
 
     done = shell.run("list", "--json")

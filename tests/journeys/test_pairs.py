@@ -92,7 +92,9 @@ def test_what_the_collector_wrote_of_copies_stops_a_canary_that_is_wrong(
     assert "answers differ" in told
     kept = stage.controller.cli("disagreements", stage.name).stdout
     assert "to live requests and their copies, by the data collector" in kept
-    assert all(int(line.split()[1]) % 2 for line in kept.splitlines()[2:])
+    rows = kept.splitlines()[2:]
+    assert rows
+    assert all(int(line.split()[1]) % 2 for line in rows)
 
 
 def test_rows_of_the_log_are_joined_by_their_ids(
