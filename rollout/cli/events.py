@@ -91,7 +91,7 @@ def _followed(talk: Talk, asked: Mapping[str, str]) -> Iterator[Event]:
             continue
         heard_at = talk.session.monotonic()
         yield from answer.events
-        place = answer.place or place
+        place = answer.place
         talk.session.sleep(answer.retry_seconds)
 
 
