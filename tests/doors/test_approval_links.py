@@ -2,6 +2,7 @@
 
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -10,11 +11,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from rollout.api import Response
+from rollout.analysis.report import Report, Verdict
+from rollout.api import Response, approvals
 from rollout.api.exchange import WORD_MAX
 from rollout.core.notify import Notice, Target, TargetKind, Topic
 from rollout.core.rollout import Phase
 from rollout.links import Desk
+from tests.builders import a_finding, a_rollout
 from tests.doors.callers import LINK_SECRET, Caller, a_caller
 from tests.simulation.world import CHURN, POLICY, World
 
@@ -243,6 +246,25 @@ def test_what_people_wrote_is_only_text_on_the_page(tmp_path: Path) -> None:
 
     assert b"<script>" not in page.body
     assert "<script>alert(1)</script>" in text(page)
+
+
+def test_what_a_guard_was_told_is_only_text_on_the_page() -> None:
+    told = replace(a_finding(Verdict.PASS), because="queue: <img src=x onerror=alert(1)>")
+
+    page = approvals._numbers(a_rollout(Phase.APPROVING, report=Report((told,))))
+
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "<img" not in page
+
+
+def test_titles_and_names_are_only_text_on_the_page(caller: Caller) -> None:
+    permit = DESK.read(permits(caller.world)[0], caller.world.clock.now())
+
+    page = approvals._page(200, "go on <b>?", "").body.decode()
+    form = approvals._form(caller.world.rollout, permit.model_copy(update={"who": "<i>"}), "x")
+
+    assert page.count("go on &lt;b&gt;?") == 2
+    assert "<b>&lt;i&gt;</b>" in form
 
 
 def test_the_link_is_in_no_history_and_no_row(caller: Caller) -> None:
