@@ -13,6 +13,7 @@ from tests.cli.conftest import Shell
 from tests.cli.stories import (
     BAD,
     HISTORY,
+    Json,
     a_view,
     approving,
     ended,
@@ -175,6 +176,21 @@ def test_what_is_old_is_shown_as_old(canned: Canned, shell: Shell) -> None:
 
     assert f"  late     {told}\n" in shell.run("get", "churn").stdout
     assert f"      {told}\n" in shell.run("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("why", "words"),
+    [
+        ({"frozen": "launch"}, "Standing still until the freeze is over"),
+        ({"hook": "board"}, "Standing still until hook board has answered"),
+    ],
+)
+def test_what_it_stands_still_for_is_said_first(
+    why: Json, words: str, canned: Canned, shell: Shell
+) -> None:
+    canned.shows([a_view(phase=Phase.HOLDING, **why)])
+
+    assert f"  ■ {words}\n" in shell.run("get", "churn").stdout
 
 
 def test_while_it_stands_still_the_time_of_the_stage_does_not_run(

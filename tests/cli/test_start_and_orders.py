@@ -150,6 +150,22 @@ def test_a_freeze_after_the_one_in_front_does_not_lengthen_the_wait(
     assert sum(shell.slept) == 60
 
 
+def test_the_time_in_the_queue_is_of_the_time_to_wait(canned: Canned, shell: Shell) -> None:
+    canned.says("POST", "rollouts", QUEUED, status=202)
+    waits = {"canary": "teal", "queued": "green", "queued_order": "start:7"}
+    over = ended(Outcome.PROMOTED, **waits)
+    canned.shows([*[a_view(**waits)] * 15, over])
+    begun = a_view(id=NEXT_ID, order="start:7")
+    canned.says("GET", "rollouts/contoso~churn", begun)
+    canned.says("GET", f"rollouts/{NEXT_ID}", begun)
+    canned.says("GET", f"rollouts/{NEXT_ID}/history", {"entries": []})
+
+    done = shell.run("start", "churn", "green", "--wait", "--timeout", "1")
+
+    assert done.exit_code == 2
+    assert sum(shell.slept) == 60
+
+
 def test_a_queued_one_outlasts_a_restart_of_the_controller(canned: Canned, shell: Shell) -> None:
     canned.says("POST", "rollouts", QUEUED, status=202)
     over = ended(Outcome.PROMOTED, canary="teal", queued="green", queued_order="start:7")

@@ -192,6 +192,20 @@ def test_a_data_folder_that_cannot_be_used_is_refused(fresh: Shell) -> None:
     assert "do:    make it writable, or choose another: rollout up --data FOLDER" in done.stderr
 
 
+def test_the_address_of_another_controller_stays_there(fresh: Shell) -> None:
+    address = fresh.folder / ".rollout" / "url"
+
+    def serves(on_ready: Callable[[str], None]) -> None:
+        on_ready("http://127.0.0.1:9")
+        address.write_text("http://127.0.0.1:10\n")
+
+    fresh.serves = serves
+    done = fresh.run("up", "--port", "0")
+
+    assert done.exit_code == 0
+    assert address.read_text() == "http://127.0.0.1:10\n"
+
+
 def test_what_the_host_refuses_is_told(fresh: Shell) -> None:
     def serves(_: Callable[[str], None]) -> None:
         raise Unavailable("port 7071 of 127.0.0.1: in use; take another")
