@@ -1,18 +1,16 @@
 """Absolute guards: the canary's own numbers against a limit, with or without a baseline."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import NamedTuple
 
 from rollout.analysis.case import Case
 from rollout.analysis.compare_latencies import averaged
-from rollout.analysis.dispersion import learn
 from rollout.analysis.limit import Tally, surely_within, weigh_limit
 from rollout.analysis.report import Arm, Evidence, Finding, Kind, Verdict
-from rollout.analysis.samples import Counts
-from rollout.analysis.slowness import BIN, FIRST_BIN_MS, QUANTILES, Heard, heard, pooled
-from rollout.analysis.split import NOTHING
+from rollout.analysis.slowness import BIN, FIRST_BIN_MS, QUANTILES, heard, pooled
 from rollout.analysis.threshold import WARNING
 from rollout.analysis.words import against, count, figures, milliseconds, percent, rate, wanting
 
@@ -24,14 +22,18 @@ PART_SUSPECT = 0.2
 
 def hold_rate(case: Case) -> Finding:
     """Judge the canary's rate against "at most", by a test that may be looked at any time."""
-    statuses = case.terms.statuses(case.guard.metric)
-    tallies = [_tally(one.canary, statuses) for one in case.minutes]
-    past = [_tally(one.baseline, statuses) for one in case.history]
+    rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
+    tallies = [(one.canary, one.canary_bad) for one in rates_of.table]
     limit = _limit(case)
     requests, bad = sum(n for n, _ in tallies), sum(x for _, x in tallies)
     arm = Arm(requests, bad / requests if requests else None, bad)
     told = f"canary {rate(arm, case.guard.metric)}, {percent(limit)} allowed"
-    return _tested(case, _Test(tallies, limit, learn(past).phi), arm, told)
+    return _tested(case, _Test(tallies, limit, rates_of.past.phi), arm, told)
+
+
+def may_be_above(case: Case) -> bool:
+    """Whether a rate may fail: good answers alone never speak against the canary."""
+    return case.ground.rates(case.terms.statuses(case.guard.metric)).canary_fails
 
 
 def _limit(case: Case) -> float:
@@ -39,15 +41,18 @@ def _limit(case: Case) -> float:
     return case.guard.at_most
 
 
-def _tally(counts: Counts | None, statuses: Collection[int]) -> Tally:
-    there = counts or NOTHING
-    return there.requests, there.having(statuses)
-
-
 def hold_latency(case: Case) -> Finding:
     """With histograms test the part of the answers that is slower; else count minutes above."""
     rows = [one.canary.bins for one in case.minutes if one.canary and one.canary.bins]
     return _by_rows(case, rows) if rows else _by_minutes(case)
+
+
+def may_be_slow(case: Case) -> bool:
+    """Whether a latency may fail: by the rule of minutes not with fewer than three above."""
+    limit, value = _limit(case), attrgetter(_name(case))
+    arms = [one.canary for one in case.minutes if one.canary]
+    above = [one for one in arms if one.latency and (value(one.latency) or 0.0) > limit]
+    return len(above) >= MINUTES_ABOVE or any(one.bins for one in arms)
 
 
 # -- tests -------------------------------------------------------------------------------------
@@ -122,10 +127,10 @@ def _by_minutes(case: Case) -> Finding:
     """
     arms = [one for each in case.minutes if (one := heard(each.canary))]
     arm, limit = averaged(arms, case.guard.metric), _limit(case)
-    minutes = [(one.requests, _value(one, case) > limit) for one in arms if _value(one, case)]
-    looks = [minutes[max(0, end - MINUTES_LOOKED_AT) : end] for end in range(1, len(minutes) + 1)]
-    failed = next((look for look in looks if _is_above(look)), None)
-    last = failed or (looks[-1] if looks else [])
+    told = [(one.requests, getattr(one.latency, _name(case))) for one in arms]
+    minutes = [(requests, value > limit) for requests, value in told if value]
+    failed = next((look for look in _looks(minutes) if _is_above(look)), None)
+    last = failed or minutes[-MINUTES_LOOKED_AT:]
     evidence = Evidence(
         kind=Kind.MINUTES,
         ln_e=0.0,
@@ -138,15 +143,18 @@ def _by_minutes(case: Case) -> Finding:
     finding = Finding(case.guard, Verdict.FAIL, "", arm, None, len(minutes), evidence)
     verdict, why = (Verdict.FAIL, "") if failed else _by_rule(case, finding, last)
     above = sum(high for _, high in last)
-    told = (
+    counted = (
         f"canary {_name(case)} {milliseconds(arm)}, {figures(limit, 3)} ms allowed: above it in"
         f" {above} of {count(len(last), 'minute')} ({percent(_part(last))} of the requests)"
     )
-    return replace(finding, verdict=verdict, because=why or told)
+    return replace(finding, verdict=verdict, because=why or counted)
 
 
-def _value(one: Heard, case: Case) -> float:
-    return getattr(one.latency, _name(case)) or 0.0
+def _looks(minutes: Sequence[tuple[int, bool]]) -> Iterator[Sequence[tuple[int, bool]]]:
+    """What is looked at after each minute; nothing, where too few were above for any to fail."""
+    if sum([high for _, high in minutes]) >= MINUTES_ABOVE:
+        for end in range(1, len(minutes) + 1):
+            yield minutes[max(0, end - MINUTES_LOOKED_AT) : end]
 
 
 def _part(look: Sequence[tuple[int, bool]]) -> float:

@@ -10,6 +10,7 @@ from rollout.analysis.samples import Counts, Minute
 from rollout.analysis.slowness import (
     REQUESTS_LEAST,
     Heard,
+    beyond,
     heard,
     pooled,
     weigh_histograms,
@@ -28,6 +29,19 @@ def compare_latencies(case: Case) -> Finding:
     return _by_percentiles(case)
 
 
+def may_be_slower(case: Case) -> bool:
+    """Whether the evidence may have reached what is asked for, by a bound that costs little.
+
+    Percentiles that were within the margin in every minute have never spoken against the canary.
+    """
+    pairs = [(one.canary, one.baseline) for one in case.minutes if one.canary and one.baseline]
+    if _enough(case) <= 0 or any(canary.bins and baseline.bins for canary, baseline in pairs):
+        return True
+    known = [(canary.latency, baseline.latency) for canary, baseline in pairs]
+    told = [(canary, baseline) for canary, baseline in known if canary and baseline]
+    return beyond(told, _allowed(case), case.guard.metric)
+
+
 def _has_rows(minute: Minute) -> bool:
     return bool(minute.canary and minute.canary.bins and minute.baseline and minute.baseline.bins)
 
@@ -36,7 +50,7 @@ def _by_histograms(case: Case, minutes: Sequence[Minute]) -> Finding:
     pairs = [(_bins(one.canary), _bins(one.baseline)) for one in minutes]
     past = [_bins(one.baseline) for one in case.history]
     metric = case.guard.metric
-    trace = weigh_histograms(pairs, past, case.guard.worse_by_ratio or 1.0, metric)
+    trace = weigh_histograms(pairs, past, _allowed(case), metric)
     canary, baseline = (pooled(arm, metric) for arm in zip(*pairs, strict=True))
     return _finding(case, Kind.HISTOGRAMS, (trace, len(pairs)), canary, baseline)
 
@@ -46,21 +60,33 @@ def _bins(counts: Counts | None) -> dict[int, int]:
 
 
 def _by_percentiles(case: Case) -> Finding:
-    both = [(heard(one.canary), heard(one.baseline)) for one in case.minutes]
-    pairs = [(canary, baseline) for canary, baseline in both if canary and baseline]
-    trace = weigh_percentiles(pairs, case.guard.worse_by_ratio or 1.0, case.guard.metric)
+    pairs = _heard(case)
+    trace = weigh_percentiles(pairs, _allowed(case), case.guard.metric)
     canary = averaged([one for one, _ in pairs], case.guard.metric)
     baseline = averaged([one for _, one in pairs], case.guard.metric)
     return _finding(case, Kind.PERCENTILES, (trace, len(pairs)), canary, baseline)
+
+
+def _heard(case: Case) -> Sequence[tuple[Heard, Heard]]:
+    both = [(heard(one.canary), heard(one.baseline)) for one in case.minutes]
+    return [(canary, baseline) for canary, baseline in both if canary and baseline]
+
+
+def _allowed(case: Case) -> float:
+    return case.guard.worse_by_ratio or 1.0
+
+
+def _enough(case: Case) -> float:
+    return case.threshold(1.0) - math.log(case.stake)
 
 
 def averaged(arm: Sequence[Heard], metric: Metric) -> Arm:
     """The mean of the minutes' percentiles by requests: percentiles cannot be pooled."""
     name = metric.removeprefix("latency_")
     known = [(one.requests, value) for one in arm if (value := getattr(one.latency, name))]
-    requests = sum(n for n, _ in known)
-    value = sum(n * each for n, each in known) / requests if requests else None
-    return Arm(sum(one.requests for one in arm), value)
+    requests = sum([n for n, _ in known])
+    value = sum([n * each for n, each in known]) / requests if requests else None
+    return Arm(sum([one.requests for one in arm]), value)
 
 
 def _finding(
@@ -71,7 +97,7 @@ def _finding(
         kind=kind,
         ln_e=trace.now,
         ln_e_most=trace.most,
-        threshold=case.threshold(1.0) - math.log(case.stake),
+        threshold=_enough(case),
         ratio=canary.value / baseline.value if canary.value and baseline.value else None,
         phi=trace.phi[-1] if trace.phi else 1.0,
         minutes_used=used,

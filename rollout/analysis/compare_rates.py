@@ -34,6 +34,8 @@ def may_reach(case: Case) -> bool:
     """Whether the evidence may have reached what is asked for, by a bound that costs little."""
     rates_of = case.ground.rates(case.terms.statuses(case.guard.metric))
     enough, allowed = _enough(case, rates_of.past), margin(case.guard)
+    if enough > excess.ROUNDING and not rates_of.canary_fails:
+        return False
     return excess.may_reach(enough, allowed, case.restarts, rates_of.scatter)
 
 

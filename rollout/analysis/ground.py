@@ -1,9 +1,10 @@
 """What the guards of one judgment are judged on, reckoned once for all of them."""
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from itertools import chain, compress
 from typing import TypeAlias
 
 from rollout.analysis.bound import excess_bound, ratio_interval
@@ -65,12 +66,14 @@ class Ground:
     @cached_property
     def beside(self) -> "Ground":
         """The minutes in which the baseline answers too."""
-        return self._of([one for one in self.minutes if _accompanied(one)])
+        _, (_, asked) = self.requests
+        return self._of([*compress(self.minutes, asked)])
 
     @cached_property
     def alone(self) -> "Ground":
         """The other minutes."""
-        return self._of([one for one in self.minutes if not _accompanied(one)])
+        _, (_, asked) = self.requests
+        return self._of([*compress(self.minutes, map(operator.not_, asked))])
 
     def since(self, since: datetime) -> "Ground":
         return self._of([one for one in self.minutes if one.at >= since])
@@ -90,19 +93,15 @@ class Ground:
         return _asked([one.baseline for one in self.history if one.baseline])
 
 
-def _accompanied(minute: Minute) -> bool:
-    return minute.baseline is not None and minute.baseline.requests > 0
-
-
 def _asked(arm: Sequence[Counts]) -> Asked:
     statuses = [one.statuses for one in arm]
     return statuses, [sum(one.values()) for one in statuses]
 
 
-def _having(minutes: Sequence[Mapping[int, int]], bad: Collection[int]) -> list[int]:
+def _having(minutes: Sequence[Mapping[int, int]], bad: frozenset[int]) -> list[int]:
     """How many answers of each minute had one of these statuses."""
     found = [0] * len(minutes)
-    for status in bad:
+    for status in bad.intersection(chain.from_iterable(minutes)):
         found = [*map(operator.add, found, [one.get(status, 0) for one in minutes])]
     return found
 
@@ -123,6 +122,12 @@ class Rates:
         return known[bad]
 
     @cached_property
+    def canary_fails(self) -> bool:
+        """At all: without a failure of its own nothing speaks against it."""
+        (answers, _), _ = self._ground.requests
+        return any(_having(answers, self._statuses))
+
+    @cached_property
     def table(self) -> tuple[Split, ...]:
         bad = self._statuses
         (canary, mine), (baseline, theirs) = self._ground.requests
@@ -130,7 +135,7 @@ class Rates:
 
     @cached_property
     def paired(self) -> tuple[Split, ...]:
-        return tuple(one for one in self.table if one.paired)
+        return tuple([one for one in self.table if one.paired])
 
     @cached_property
     def both(self) -> Split:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from rollout.analysis.absolute import hold_latency, hold_rate
+from rollout.analysis.absolute import hold_latency, hold_rate, may_be_above, may_be_slow
 from rollout.analysis.agreement import compare_answers
 from rollout.analysis.case import Case, Terms, in_order
-from rollout.analysis.compare_latencies import compare_latencies
+from rollout.analysis.compare_latencies import compare_latencies, may_be_slower
 from rollout.analysis.compare_rates import compare_rates, may_reach
 from rollout.analysis.full_share import at_full_share
 from rollout.analysis.ground import Ground
@@ -39,6 +39,13 @@ TESTS: Mapping[Metric, tuple[Callable[[Case], Finding], Callable[[Case], Finding
     Metric.SCORE_HISTOGRAM:  (compare_answers,   compare_answers),
 }
 # fmt: on
+BOUNDS: Mapping[Callable[[Case], Finding], Callable[[Case], bool]] = {
+    compare_rates: may_reach,
+    compare_latencies: may_be_slower,
+    hold_rate: may_be_above,
+    hold_latency: may_be_slow,
+}
+"""Whether a test may fail at all, by what costs little; the others always may."""
 
 
 def judge(
@@ -74,19 +81,34 @@ def judge_since(
     whole = _whole(samples)
     here = whole.since(since)
     own = {name: _samples_since(one, since) for name, one in custom.items()}
-    findings = [_found(case) for case in _cases(here, guards, terms, own)]
-    everything = (here.minutes, own) == (whole.minutes, custom)
-    if not everything:
-        for place, case in enumerate(_cases(whole, guards, terms, custom)):
-            if _may_fail(case) and _found(replace(case, brief=True)).verdict is Verdict.FAIL:
-                findings[place] = _found(case)
-    return Report(tuple(findings))
+    found = [_found(case) for case in _cases(here, guards, terms, own)]
+    if (here.minutes, own) == (whole.minutes, custom):
+        return Report(tuple(found))
+    cases = _cases(whole, guards, terms, custom)
+    return Report(tuple(map(_unforgotten, cases, found)))
+
+
+def _unforgotten(case: Case, found: Finding) -> Finding:
+    """What was found of a part of the minutes, unless the whole case has failed."""
+    if found.verdict is not Verdict.FAIL and not _may_fail(case):
+        return found
+    failed = _found(replace(case, brief=True)).verdict is Verdict.FAIL
+    return _found(case) if failed else found
 
 
 def _may_fail(case: Case) -> bool:
     """Whether it is worth a look: most minutes of most rollouts are nowhere near a failure."""
-    compares_rates = TESTS[case.guard.metric][0] is compare_rates and relative(case.guard)
-    return not compares_rates or case.guard.at_most is not None or may_reach(case)
+    compare, hold = (BOUNDS.get(test, _unbounded) for test in TESTS[case.guard.metric])
+    if not relative(case.guard):
+        return hold(case)
+    if case.guard.at_most is None or case.guard.metric in ANSWERS:
+        return compare(case)
+    beside, alone = _halves(case)
+    return compare(beside) or hold(alone)
+
+
+def _unbounded(_case: Case) -> bool:
+    return True
 
 
 def _whole(samples: Samples) -> Ground:
@@ -134,8 +156,14 @@ def _of_both(
     case: Case, compare: Callable[[Case], Finding], hold: Callable[[Case], Finding]
 ) -> Finding:
     """Compare in minutes with a baseline, hold to the limit in the others (`at_full_share`)."""
-    stake, alone = case.stake / 2, case.ground.alone
-    compared = compare(replace(case, stake=stake, ground=case.ground.beside))
+    beside, alone = _halves(case)
+    compared = compare(beside)
     if not alone.minutes or compared.verdict is Verdict.FAIL:
         return compared
-    return hold(replace(case, stake=stake, ground=alone))
+    return hold(alone)
+
+
+def _halves(case: Case) -> tuple[Case, Case]:
+    """The minutes with a baseline and those without, each with half of the stake."""
+    half = replace(case, stake=case.stake / 2)
+    return replace(half, ground=case.ground.beside), replace(half, ground=case.ground.alone)

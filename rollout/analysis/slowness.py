@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
+from operator import attrgetter
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -191,17 +192,29 @@ def weigh_percentiles(
     spread, shifts, allowed = _Spread(), [_Shifts(1)], math.log(ratio)
     if metric is Metric.LATENCY_P99:
         shifts.append(_Shifts(2))
+    name = _BLENDED[metric]
+    blend = _blend(name) if name else None
     ln_e, phis, most = list[float](), list[float](), 0.0
     for number, (canary, baseline) in enumerate(minutes, 1):
         pair = _Pair(canary, baseline, spread.add(baseline.latency), allowed)
-        shifts[0].add(*pair.blended(_BLENDED[metric]))
+        shifts[0].add(*pair.blended(blend))
         for far in shifts[1:]:
             far.add(*pair.tail())
-        if number == len(minutes) or max(one.most for one in shifts) > most:
+        if number == len(minutes) or max([one.most for one in shifts]) > most:
             ln_e.append(log_mean([log for one in shifts for log in one.logs]))
             phis.append(shifts[0].phi)
             most = max(most, ln_e[-1])
     return Trace(tuple(ln_e), tuple(phis))
+
+
+def beyond(minutes: Sequence[tuple[Latency, Latency]], ratio: float, metric: Metric) -> bool:
+    """Whether any percentile that is weighed was beyond the margin in any minute."""
+    names = {"p50", metric.removeprefix("latency_"), _BLENDED[metric] or "p50"}
+    return any(
+        (value(canary) or 0.0) > ratio * (value(baseline) or math.inf)
+        for value in map(attrgetter, sorted(names))
+        for canary, baseline in minutes
+    )
 
 
 _BLENDED = {
@@ -224,11 +237,12 @@ class _Shifts:
     def __init__(self, scale: float) -> None:
         self._shifts = [(scale * shift, (scale * shift) ** 2 / 2) for shift in SHIFTS]
         self._sums = [0.0] * len(SHIFTS)
+        self.most = 0.0
         self._last: float | None = None
         self._jumps, self._jumped, self._largest = 0, 0.0, 0.0
 
     def add(self, excess: float, variance: float) -> None:
-        if not math.isfinite(variance):
+        if variance == math.inf:
             return
         if self._last is not None:
             jump = (excess - self._last) ** 2 / (2 * variance)
@@ -242,15 +256,12 @@ class _Shifts:
             one + (shift * clipped - half) / variance
             for one, (shift, half) in zip(self._sums, self._shifts, strict=True)
         ]
+        self.most = max(self._sums)
 
     @property
     def phi(self) -> float:
         counted = self._jumped - self._largest
         return max(1.0, (PRIOR_MINUTES + counted) / (PRIOR_MINUTES + max(0, self._jumps - 1)))
-
-    @property
-    def most(self) -> float:
-        return max(self._sums)
 
     @property
     def logs(self) -> list[float]:
@@ -276,10 +287,11 @@ _SIGMA_LEAST = 0.02
 
 
 def _spread(latency: Latency) -> float | None:
+    middle = latency.p50
     for name in ("p90", "p95", "p99"):
         high = getattr(latency, name)
-        if high and latency.p50:
-            return max(_SIGMA_LEAST, math.log(high / latency.p50) / _z(name))
+        if high and middle:
+            return max(_SIGMA_LEAST, math.log(high / middle) / _z(name))
     return None
 
 
@@ -291,17 +303,16 @@ class _Pair(NamedTuple):
     sigma: float
     allowed: float
 
-    def blended(self, name: str | None) -> tuple[float, float]:
+    def blended(self, blend: "_Blend | None") -> tuple[float, float]:
         """The excess and its variance, of the median and a higher quantile together."""
-        middle, high = self._excess("p50"), self._excess(name) if name else None
+        middle = self._excess("p50")
         if middle is None:
             return 0.0, math.inf
-        part = 0.0
-        if name and high is not None and self._least >= REQUESTS_TAIL:
-            part = _part(name)
-        excess = (1 - part) * middle + part * (high or 0.0)
-        scale = _scatter(part, name) if name else _covariance("p50", "p50")
-        return excess, INFLATED * scale * self._noise + FLOOR
+        high = self._excess(blend.name) if blend and self._least >= REQUESTS_TAIL else None
+        if blend is None or high is None:
+            return middle, INFLATED * _covariance("p50", "p50") * self._noise + FLOOR
+        excess = (1 - blend.part) * middle + blend.part * high
+        return excess, INFLATED * blend.scale * self._noise + FLOOR
 
     def tail(self) -> tuple[float, float]:
         excess = self._excess("p99")
@@ -338,16 +349,19 @@ def _covariance(one: str, other: str) -> float:
     return low * (1 - high) / (normal.pdf(_z(one)) * normal.pdf(_z(other)))
 
 
+class _Blend(NamedTuple):
+    """A higher quantile's part beside the median, and the variance of both, times n / sigma^2."""
+
+    name: str
+    part: float
+    scale: float
+
+
 @cache
-def _part(name: str) -> float:
-    """The part of the higher quantile that makes the blend's variance least."""
+def _blend(name: str) -> _Blend:
+    """With the part that makes the blend's variance least."""
     middle, high = _covariance("p50", "p50"), _covariance(name, name)
     shared = _covariance("p50", name)
-    return (middle - shared) / (middle + high - 2 * shared)
-
-
-@cache
-def _scatter(part: float, name: str) -> float:
-    middle, high = _covariance("p50", "p50"), _covariance(name, name)
-    both = 2 * part * (1 - part) * _covariance("p50", name)
-    return (1 - part) ** 2 * middle + part**2 * high + both
+    part = (middle - shared) / (middle + high - 2 * shared)
+    both = 2 * part * (1 - part) * shared
+    return _Blend(name, part, (1 - part) ** 2 * middle + part**2 * high + both)

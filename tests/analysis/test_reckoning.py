@@ -23,7 +23,8 @@ from rollout.analysis.excess import Margin, _Stake, may_reach, reached, weigh
 from rollout.analysis.grid import spaced
 from rollout.analysis.judge import Terms, judge, judge_since
 from rollout.analysis.report import Guard, Metric, Severity, Verdict
-from rollout.analysis.samples import Minute, Samples
+from rollout.analysis.samples import Counts, Latency, Minute, Samples
+from rollout.analysis.slowness import QUANTILES, Heard, beyond, weigh_percentiles
 from rollout.analysis.split import Split
 from tests.analysis.builders import MINUTE, NOON, WORSE
 from tests.analysis.test_properties import tables, trials
@@ -220,6 +221,10 @@ GUARDS = (
     Guard(Metric.UNAVAILABLE_RATE, worse_by_points=0.05),
     Guard(Metric.LATENCY_P95, worse_by_ratio=1.1, severity=Severity.HOLD),
     Guard(Metric.ERROR_RATE, worse_by_ratio=1.5, at_most=0.2),
+    Guard(Metric.LATENCY_P99, worse_by_ratio=1.2),
+    Guard(Metric.LATENCY_P90, worse_by_ratio=1.1, at_most=900),
+    Guard(Metric.ERROR_RATE, at_most=0.05, severity=Severity.HOLD),
+    Guard(Metric.LATENCY_P50, at_most=900),
 )
 
 
@@ -250,6 +255,41 @@ def test_what_failed_before_a_time_is_not_forgotten_and_passes_only_with_what_ca
     pairs = zip(whole.findings, here.findings, strict=True)
     wanted = [old if old.verdict is Verdict.FAIL else new for old, new in pairs]
     assert both.findings == tuple(wanted)
+
+
+@st.composite
+def heard_minutes(draw: st.DrawFn) -> list[tuple[Heard, Heard]]:
+    times = draw(st.lists(st.tuples(*[st.floats(0.9, 1.4)] * 3), min_size=1, max_size=12))
+    usual = Latency(20, 40, 50, 80)
+    return [
+        (Heard(500, Latency(20 * p50, 40 * p90, 50 * p90, 80 * p99)), Heard(500, usual))
+        for p50, p90, p99 in times
+    ]
+
+
+@MANY
+@given(heard_minutes(), st.sampled_from([*QUANTILES]))
+def test_percentiles_within_the_margin_have_never_spoken_against_a_canary(
+    minutes: list[tuple[Heard, Heard]], metric: Metric
+) -> None:
+    told = [(canary.latency, baseline.latency) for canary, baseline in minutes]
+
+    most = weigh_percentiles(minutes, 1.2, metric).most
+
+    assert most <= 0 or beyond(told, 1.2, metric)
+
+
+@pytest.mark.parametrize("metric", QUANTILES)
+def test_what_was_slow_before_a_time_is_not_forgotten(metric: Metric) -> None:
+    usual, slow = (Counts({200: 500}, Latency(*ms)) for ms in ((20, 40, 50, 80), (40, 80, 99, 160)))
+    arms = [slow] * 10 + [usual] * 10
+    trial = tuple(Minute(NOON + at * MINUTE, 50, one, usual) for at, one in enumerate(arms))
+
+    report = judge_since(
+        Samples(trial), NOON + 10 * MINUTE, (Guard(metric, worse_by_ratio=1.2),), Terms()
+    )
+
+    assert report.verdict is Verdict.FAIL
 
 
 @MANY
