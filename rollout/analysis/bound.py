@@ -59,7 +59,10 @@ def ratio_interval(minutes: Sequence[Split], phi: float) -> tuple[float, float |
 
     A ratio is inside unless the average over all ratios explains the failures 20 times as well.
     """
-    points = _likelihoods([one for one in minutes if one.tells], phi)
+    telling = [one for one in minutes if one.tells]
+    if not telling:
+        return 0.0, None
+    points = _likelihoods(telling, phi)
     least = _average(points) - phi * SURE
     inside = [at for at, (_, log) in enumerate(points) if log > least]
     low = _crossing(points[inside[0] - 1], points[inside[0]], least) if inside[0] else None

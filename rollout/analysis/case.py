@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from rollout.analysis.ground import Ground
 from rollout.analysis.report import Guard, Metric
@@ -85,8 +86,5 @@ class Case:
 def in_order(minutes: Iterable[Minute]) -> tuple[Minute, ...]:
     """Oldest first; of a minute that comes twice the last counts; gaps are left out."""
     once = {minute.at: minute for minute in minutes}
-    return tuple(
-        once[at]
-        for at in sorted(once)
-        if once[at].canary is not None or once[at].baseline is not None
-    )
+    ordered = sorted(once.values(), key=attrgetter("at"))
+    return tuple([one for one in ordered if not (one.canary is None and one.baseline is None)])

@@ -8,6 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from statistics import median
 from typing import NamedTuple, TypeAlias
 
@@ -93,23 +94,21 @@ def _covariance(errors: Sequence[float | None], lag: int) -> float:
     return math.fsum(pairs) / len(pairs) if pairs else 0.0
 
 
-class _Usual:
-    """The baseline's usual rate; without history, from the minutes before and this one's pool."""
+def _telling(minutes: Sequence[Split], past: Past) -> list[tuple[int, Split, float]]:
+    """The minutes that tell: number, counts, and the baseline's usual rate.
 
-    def __init__(self, past: Past) -> None:
-        self._known = past.rate
-        self._requests = 0
-        self._bad = 0
-
-    def rate(self, minute: Split) -> float:
-        if self._known is not None:
-            return self._known
-        requests = self._requests + minute.canary + minute.baseline
-        return (self._bad + minute.bad + 0.5) / (requests + 1)
-
-    def add(self, minute: Split) -> None:
-        self._requests += minute.baseline
-        self._bad += minute.baseline_bad
+    Without history that comes from the minutes before and this one's pool.
+    """
+    telling = [(number, one) for number, one in enumerate(minutes) if one.tells]
+    if past.rate is not None:
+        return [(number, one, past.rate) for number, one in telling]
+    requests = [0, *accumulate([one.baseline for one in minutes])]
+    bad = [0, *accumulate([one.baseline_bad for one in minutes])]
+    pools = [requests[number] + one.canary + one.baseline for number, one in telling]
+    return [
+        (number, one, (bad[number] + one.bad + 0.5) / (pool + 1))
+        for (number, one), pool in zip(telling, pools, strict=True)
+    ]
 
 
 class Scatter:
@@ -121,12 +120,7 @@ class Scatter:
 
     def __init__(self, minutes: Sequence[Split], past: Past) -> None:
         self._past = past if past.minutes else past._replace(measured=past.phi)
-        self._minutes: list[tuple[int, Split, float]] = []
-        usual = _Usual(past)
-        for number, minute in enumerate(minutes):
-            if minute.tells:
-                self._minutes.append((number, minute, usual.rate(minute)))
-            usual.add(minute)
+        self._minutes = _telling(minutes, past)
         self._begin()
         self._surprises: dict[_Fit, list[float]] = {}
         self._phis = {0: max(1.0, self._past.measured)}

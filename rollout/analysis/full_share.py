@@ -49,10 +49,11 @@ def _limited(guard: Guard, past: Sequence[Counts], terms: Terms) -> Guard | None
 
 def _rate_limit(guard: Guard, past: Sequence[Counts], terms: Terms) -> float:
     statuses = terms.statuses(guard.metric)
-    requests = sum(one.requests for one in past)
+    answers = [one.statuses for one in past]
+    requests = sum([sum(one.values()) for one in answers])
     if not requests:
         return min(1.0, FIRST_RATE + margin(guard).points)
-    usual = (sum(one.having(statuses) for one in past) + 1) / (requests + 1)
+    usual = (sum([one.get(bad, 0) for one in answers for bad in statuses]) + 1) / (requests + 1)
     ratio, points = margin(guard)
     return min(1.0, (usual * ratio + points) * ALLOWANCE)
 

@@ -29,10 +29,10 @@ def log_mean(logs: Sequence[float]) -> float:
     return top + math.log(sum([exp(one - top) for one in logs]) / len(logs))
 
 
-def log_sum(logs: Iterable[float]) -> float:
-    values, exp = tuple(logs), math.exp
-    top = max(values)
-    return top + math.log(sum([exp(value - top) for value in values]))
+def log_sum(one: float, other: float) -> float:
+    """The logarithm of the sum of two values."""
+    top, low = (one, other) if one >= other else (other, one)
+    return top + math.log(1.0 + math.exp(low - top))
 
 
 def scaled(factor: float, values: Iterable[float]) -> list[float]:

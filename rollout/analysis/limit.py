@@ -8,7 +8,8 @@ the rate is at most the limit.
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from typing import NamedTuple, Self
 
 from rollout.analysis.dispersion import VARIANCE_LEAST
 from rollout.analysis.excess import Trace
@@ -29,17 +30,18 @@ Tally = tuple[int, int]
 def weigh_limit(tallies: Sequence[Tally], limit: float, phi: float) -> Trace:
     """Weigh the canary's minutes against "at most `limit`"; `phi` is the baseline's dispersion."""
     within = max(limit, LIMIT_LEAST)
-    alternatives = [_by_odds(within, g) for g in ABOVE]
+    alternatives = [_Odds.of(_by_odds(within, g), within) for g in ABOVE]
     running = [-math.inf] * len(alternatives)
-    ln_e, phis, surprises = list[float](), list[float](), _surprises(tallies)
-    for number, (requests, bad) in enumerate(tallies):
-        phis.append(_phi(phi, surprises[: number + 1]))
+    ln_e, phis, surprises = list[float](), list[float](), accumulate(_surprises(tallies))
+    for number, ((requests, bad), surprise) in enumerate(zip(tallies, surprises, strict=False)):
+        divisor = _phi(phi, surprise, number + 1)
         begins = -math.log((number + 1) * (number + 2))
         running = [
-            log_sum((before, begins)) + _step(requests, bad, rate, within) / phis[-1]
-            for before, rate in zip(running, alternatives, strict=True)
+            log_sum(before, begins) + (bad * odds.bad + (requests - bad) * odds.good) / divisor
+            for before, odds in zip(running, alternatives, strict=True)
         ]
-        ln_e.append(log_sum((log_mean(running), -math.log(number + 2))))
+        phis.append(divisor)
+        ln_e.append(log_sum(log_mean(running), -math.log(number + 2)))
     return Trace(tuple(ln_e), tuple(phis))
 
 
@@ -48,7 +50,8 @@ def surely_within(tallies: Sequence[Tally], limit: float, phi: float) -> bool:
     if not 0 < limit < 1:
         return limit >= 1
     requests, bad = sum(n for n, _ in tallies), sum(x for _, x in tallies)
-    logs = [_step(requests, bad, limit * part, limit) / phi for part in BELOW]
+    below = [_Odds.of(limit * part, limit) for part in BELOW]
+    logs = [(bad * odds.bad + (requests - bad) * odds.good) / phi for odds in below]
     return log_mean(logs) >= math.log(20)
 
 
@@ -56,11 +59,17 @@ def _by_odds(limit: float, times: float) -> float:
     return times * limit / (1 - limit + times * limit)
 
 
-def _step(requests: int, bad: int, rate: float, limit: float) -> float:
-    if limit >= 1:
-        return 0.0
-    good = (requests - bad) * math.log((1 - rate) / (1 - limit))
-    return bad * math.log(rate / limit) + good
+class _Odds(NamedTuple):
+    """What a bad and a good answer each add to the evidence for a rate, against the limit."""
+
+    bad: float
+    good: float
+
+    @classmethod
+    def of(cls, rate: float, limit: float) -> Self:
+        if limit >= 1:
+            return cls(0.0, 0.0)
+        return cls(math.log(rate / limit), math.log((1 - rate) / (1 - limit)))
 
 
 def _surprises(tallies: Sequence[Tally]) -> list[float]:
@@ -79,6 +88,5 @@ def _surprise(one: Tally, two: Tally) -> float:
     return min(SURPRISE_MAX, error * error / variance)
 
 
-def _phi(prior: float, surprises: Sequence[float]) -> float:
-    weight = PRIOR_MINUTES + len(surprises)
-    return max(1.0, (PRIOR_MINUTES * prior + sum(surprises)) / weight)
+def _phi(prior: float, surprise: float, minutes: int) -> float:
+    return max(1.0, (PRIOR_MINUTES * prior + surprise) / (PRIOR_MINUTES + minutes))
