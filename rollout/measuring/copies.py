@@ -25,8 +25,10 @@ def copies_seen(
 ) -> tuple[CopiesSeen, ...]:
     """What that source should have counted in this mirror stage, and has; our own left out."""
     stage, begins = rollout.here, stage_begins(rollout)
+    if not isinstance(stage, Mirror) or source is Source.GUARDS:
+        return ()
     minutes = [one for one in found.minutes if one.at >= begins]
-    if not isinstance(stage, Mirror) or source is Source.GUARDS or not minutes:
+    if not minutes:
         return ()
     until = minutes[-1].at
     first = floor(begins, rollout.minute)  # where the first of ours is numbered

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from rollout.analysis.samples import Counts, Minute
+from rollout.analysis.samples import Minute
 from rollout.analysis.samples import Samples as Counted
+from rollout.analysis.split import NOTHING
 from rollout.core.minutes import ceil, floor
 from rollout.core.rollout import Rollout
 from rollout.errors import Unavailable
@@ -75,36 +76,32 @@ def stage_begins(rollout: Rollout) -> datetime:
 
 def heard(counted: Counted, minute: timedelta) -> datetime | None:
     """The end of the last minute with a point."""
-    ends = [one.at + minute for one in counted.minutes if one.canary or one.baseline]
-    return max(ends, default=None)
+    with_points = (one.at for one in reversed(counted.minutes) if one.canary or one.baseline)
+    last = next(with_points, None)
+    return last + minute if last else None
 
 
 def _trial(rollout: Rollout, read: Minutes, since: datetime, until: datetime) -> tuple[Minute, ...]:
     """The minutes of the trial; one with no point in either arm is a gap."""
+    latest_first = [(one.since, one.percent) for one in reversed(rollout.shares)]
     minutes = []
-    at = since
-    while at + rollout.minute <= until:
-        minutes.append(_minute(rollout, read, at))
-        at += rollout.minute
+    at, end = since, since + rollout.minute
+    while end <= until:
+        share = next(percent for begins, percent in latest_first if begins <= at)
+        arms = read.get(at, {})
+        canary, baseline = arms.get(rollout.canary), arms.get(rollout.baseline or "")
+        if canary is None and baseline is None:
+            minutes.append(Minute(at, share, None, None))
+        else:
+            minutes.append(Minute(at, share, canary or NOTHING, baseline or NOTHING))
+        at, end = end, end + rollout.minute
     return tuple(minutes)
-
-
-def _minute(rollout: Rollout, read: Minutes, at: datetime) -> Minute:
-    share = [one.percent for one in rollout.shares if one.since <= at][-1]
-    arms = read.get(at, {})
-    canary = arms.get(rollout.canary)
-    baseline = arms.get(rollout.baseline) if rollout.baseline else None
-    if canary is None and baseline is None:
-        return Minute(at, share, None, None)
-    return Minute(at, share, canary or Counts(), baseline or Counts())
 
 
 def _history(rollout: Rollout, read: Minutes) -> tuple[Minute, ...]:
     """The baseline's minutes before the rollout."""
-    started = floor(rollout.started_at, rollout.minute)
-    baseline = rollout.baseline
-    return tuple(
-        Minute(at, 0, None, read[at].get(baseline))
-        for at in sorted(read)
-        if baseline and at < started
-    )
+    started, baseline = floor(rollout.started_at, rollout.minute), rollout.baseline
+    if baseline is None:
+        return ()
+    before = [at for at in sorted(read) if at < started]
+    return tuple([Minute(at, 0, None, read[at].get(baseline)) for at in before])
