@@ -54,6 +54,8 @@ def owe(
         )
         for word in words
     )
+    if not new:
+        return head, entry
     outbox = (*head.outbox, *new)
     dropped = outbox[: max(0, len(outbox) - OUTBOX_MAX)]
     if dropped:

@@ -335,12 +335,13 @@ class Policy(Frozen):
 
         With no deployment to compare with (`first`) nothing can be mirrored or split.
         """
-        stages = [entry.stage for entry in self.stages]
-        if not any(stage.kind is Kind.BAKE for stage in stages):
-            last = len(stages) - any(stage.kind is Kind.RETIRE for stage in stages)
-            stages.insert(last, Bake(shortest_minutes=0))
-        left_out = {Kind.MIRROR, Kind.CANARY} if first else set()
-        return tuple(stage for stage in stages if stage.kind not in left_out)
+        stages: list[Stage] = [entry.given for entry in self.stages]
+        kinds = [stage.kind for stage in stages]
+        if Kind.BAKE not in kinds:
+            stages.insert(len(stages) - (Kind.RETIRE in kinds), Bake(shortest_minutes=0))
+        if first:
+            stages = [stage for stage in stages if stage.kind not in _BESIDE_ANOTHER]
+        return tuple(stages)
 
     @property
     def too_little(self) -> OnTooLittle:
@@ -360,6 +361,7 @@ class Policy(Frozen):
         return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
+_BESIDE_ANOTHER = frozenset({Kind.MIRROR, Kind.CANARY})
 _ORDER = {Kind.SMOKE: 0, Kind.MIRROR: 1, Kind.CANARY: 2, Kind.BAKE: 3, Kind.RETIRE: 4}
 _ONCE = (Kind.MIRROR, Kind.BAKE, Kind.RETIRE)
 

@@ -1,14 +1,14 @@
 """What one decision leaves behind: the row with its debts and next look, and the entry it tells."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic_core import to_json
 
 from rollout.analysis.pace import allowed
-from rollout.analysis.report import Finding, Report
+from rollout.analysis.report import Arm, Evidence, Finding, Report
 from rollout.core import outbox
 from rollout.core.actions import Action, SetTraffic
 from rollout.core.chain import first_link, link
@@ -295,17 +295,16 @@ def _short(found: Finding, text_max: int) -> dict[str, Any]:
 
 def _in_numbers(found: Finding) -> dict[str, Any]:
     """Both arms' counts and rates, and the numbers behind them, to be checked years later."""
-    known = asdict(found.evidence) if found.evidence else {}
-    evidence = {name: _plain(value) for name, value in known.items() if value is not None}
+    evidence = _known(found.evidence) if found.evidence else {}
     if found.evidence:
         evidence["one_in"] = _plain(math.exp(min(LN_ONE_IN_MAX, found.evidence.ln_e)))
     arms = {"canary": found.canary, "baseline": found.baseline}
-    counted = {
-        name: {key: _plain(value) for key, value in asdict(arm).items() if value is not None}
-        for name, arm in arms.items()
-        if arm
-    }
-    return {**counted, "evidence": evidence}
+    return {**{name: _known(arm) for name, arm in arms.items() if arm}, "evidence": evidence}
+
+
+def _known(numbers: Evidence | Arm) -> dict[str, object]:
+    values = [(one.name, getattr(numbers, one.name)) for one in fields(numbers)]
+    return {name: _plain(value) for name, value in values if value is not None}
 
 
 def _plain(value: object) -> object:

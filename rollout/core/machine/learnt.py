@@ -13,9 +13,8 @@ def learnt(
 ) -> tuple[Head, Rollout, tuple[str, ...]]:
     """Both with what they know now, and a sentence for each thing that is new."""
     copies = news(head.copies, event.copies)
-    wiser = head.model_copy(
-        update={"copies": {**head.copies, **{one.source: bool(one.seen) for one in copies}}}
-    )
+    seen = {one.source: bool(one.seen) for one in copies}
+    wiser = head.model_copy(update={"copies": {**head.copies, **seen}}) if seen else head
     told = tuple(map(str, copies))
     chosen = event.pairs.choice if event.pairs and rollout.pairs_from is None else None
     if chosen is None:
