@@ -267,8 +267,8 @@ class FakeSamples:
         self.minutes[key, source] |= minutes
 
     def read(self, key: str, source: str, since: datetime, until: datetime) -> Minutes:
-        kept = sorted(self.minutes[key, source].items())
-        return {at: arms for at, arms in kept if since <= at < until}
+        kept = self.minutes[key, source]
+        return {at: kept[at] for at in sorted(kept) if since <= at < until}
 
     def forget(self, key: str, before: datetime) -> None:
         for (owner, _), kept in self.minutes.items():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import itemgetter
 from random import Random
 
 from rollout.analysis.samples import Counts, Latency
@@ -141,7 +142,7 @@ class SimulatedAzure:
 
     def _at(self, time: datetime) -> Traffic:
         self.settle()
-        place = bisect_right([at for at, _ in self.maps], time)
+        place = bisect_right(self.maps, time, key=itemgetter(0))
         return self.maps[max(place - 1, 0)][1]
 
     # -- Endpoints -----------------------------------------------------------------------------
@@ -171,13 +172,8 @@ class SimulatedAzure:
     def _view(self, name: str) -> DeploymentView:
         one = self.deployments[name]
         creating = one.ready_at is not None and self.clock.now() < one.ready_at
-        return DeploymentView(
-            name=name,
-            state=Provisioning.CREATING if creating else one.state,
-            fingerprint=one.fingerprint,
-            instances=one.instances,
-            model=one.model,
-        )
+        state = Provisioning.CREATING if creating else one.state
+        return _view(name, state, one.fingerprint, one.instances, one.model)
 
     def set_traffic(
         self,
@@ -317,12 +313,12 @@ class SimulatedAzure:
     def metrics_of(self, since: datetime, until: datetime, source: str = "metrics") -> Minutes:
         """Counts are a pure function of seed, minute and share: read twice, they are the same."""
         minutes: dict[datetime, dict[str, Counts]] = {}
-        at = since
-        while at + self.clock.minute <= until:
-            counts = self._minute(at, copies=source not in self.faults.copies_unseen)
+        at, minute, copies = since, self.clock.minute, source not in self.faults.copies_unseen
+        while at + minute <= until:
+            counts = self._minute(at, copies=copies)
             if counts:
                 minutes[at] = self._as_known(at, counts)
-            at += self.clock.minute
+            at += minute
         return minutes
 
     def _minute(self, at: datetime, *, copies: bool) -> dict[str, Counts]:
@@ -330,7 +326,7 @@ class SimulatedAzure:
         if silent and silent[0] <= at < silent[1]:
             self.chances.struck["silent"] += 1
             return {}
-        if self._of_minute("missing", at) or self._is_late(at):
+        if self._of_minute("missing", self.faults.metrics_missing, at) or self._is_late(at):
             return {}
         traffic = self._at(at + self.clock.minute / 2)
         shares = {**traffic.live, **(traffic.mirror if copies else {})}
@@ -340,15 +336,17 @@ class SimulatedAzure:
             if name in self.deployments
         }
 
-    def _of_minute(self, what: str, at: datetime) -> bool:
+    def _of_minute(self, what: str, rate: float, at: datetime) -> bool:
         """Whether it strikes this minute: the same whenever it is read."""
-        rate: float = getattr(self.faults, f"metrics_{what}")
-        struck = rate > 0 and _dice(f"{self.seed}/{what}", at) < rate
-        self.chances.struck[f"metrics_{what}"] += struck
-        return struck
+        if rate <= 0 or _dice(self.seed, what, at) >= rate:
+            return False
+        self.chances.struck[f"metrics_{what}"] += 1
+        return True
 
     def _is_late(self, at: datetime) -> bool:
-        return self._is_young(at, 4) and (self.tardy(at) or self._of_minute("late", at))
+        return self._is_young(at, 4) and (
+            self.tardy(at) or self._of_minute("late", self.faults.metrics_late, at)
+        )
 
     def _is_young(self, at: datetime, minutes: int) -> bool:
         return self.clock.now() - at < self.lag + minutes * self.clock.minute
@@ -365,14 +363,16 @@ class SimulatedAzure:
 
     def _as_known(self, at: datetime, counts: dict[str, Counts]) -> dict[str, Counts]:
         """A young minute may be counted in part: later it is revised."""
-        if not (self._is_young(at, 3) and self._of_minute("partial", at)):
+        if not (
+            self._is_young(at, 3) and self._of_minute("partial", self.faults.metrics_partial, at)
+        ):
             return counts
         return {name: _halved(one) for name, one in counts.items()}
 
     def _counts(self, name: str, at: datetime, share: int) -> Counts:
         one = self.deployments[name]
         served = self.requests_per_minute * share / 100
-        return _counts(f"{self.seed}/{name}", at, served, one.error_rate(at), one.latency_ms)
+        return _counts(self.seed, name, at, served, one.error_rate(at), one.latency_ms)
 
 
 @dataclass
@@ -394,20 +394,31 @@ class SimulatedMetrics:
         return self.azure.metrics_of(since, until)
 
 
+@lru_cache(maxsize=REMEMBERED)
+def _view(
+    name: str, state: Provisioning, fingerprint: str, instances: int, model: str | None
+) -> DeploymentView:
+    return DeploymentView(
+        name=name, state=state, fingerprint=fingerprint, instances=instances, model=model
+    )
+
+
 def _halved(counts: Counts) -> Counts:
     return replace(counts, statuses={status: n // 2 for status, n in counts.statuses.items()})
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _dice(of: str, at: datetime) -> float:
+def _dice(seed: int, of: str, at: datetime) -> float:
     """The same again, whenever it is asked."""
-    return Random(f"{of}/{at.timestamp()}").random()
+    return Random(f"{seed}/{of}/{at.timestamp()}").random()
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _counts(of: str, at: datetime, mean: float, error_rate: float, base: float) -> Counts:
+def _counts(
+    seed: int, of: str, at: datetime, mean: float, error_rate: float, base: float
+) -> Counts:
     """The same again, whenever it is read."""
-    chance = Random(f"{of}/{at.timestamp()}")
+    chance = Random(f"{seed}/{of}/{at.timestamp()}")
     requests = _poisson(chance, mean)
     errors = min(requests, _poisson(chance, requests * error_rate))
     noise = 1 + chance.gauss(0, 0.02)

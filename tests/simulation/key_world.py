@@ -191,8 +191,11 @@ class KeyWorld(World):
         for client in self.clients:
             if client.reads_at <= now:
                 client.key, client.reads_at = self.published, client.reads_at + OVERLAP
-            if not self.keys.opens(client.key) and client.key not in self.killed:
-                self.refused.append(f"{now:%H:%M:%S} {client.key} in {self.rotation.phase}")
+        held = {client.key for client in self.clients} - self.killed
+        shut = {key for key in held if not self.keys.opens(key)}
+        if shut:
+            told = f"{now:%H:%M:%S} {{}} in {self.rotation.phase}"
+            self.refused += [told.format(one.key) for one in self.clients if one.key in shut]
 
     # -- what is so ----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import itertools
 from datetime import timedelta
 
+from rollout.core.head import Head, HistoryEntry
 from rollout.core.policy import Canary
 from rollout.core.rollout import Phase, Rollout
 from rollout.core.traffic import Traffic
@@ -30,15 +31,23 @@ class Promises:
         self._decided_back_at: int | None = None
         self._entries = 0
         self._frozen_checked = 0
+        self._is_told = True
         world.checks.append(self.check)
+        world.saved.append(self.saved)
         world.azure.written.append(self.written)
 
     def check(self) -> None:
-        self._nothing_raises_after_a_rollback()
-        self._history_is_whole()
-        self._owed_is_of_this_generation()
+        head = self._world.head
+        self._nothing_raises_after_a_rollback(head)
+        self._owed_is_of_this_generation(head)
         self._notices_go_alone()
-        self._no_step_up_begins_in_a_freeze()
+        if self._is_told:
+            self._history_is_whole()
+            self._no_step_up_begins_in_a_freeze(head)
+            self._is_told = False
+
+    def saved(self, _before: Head, _after: Head, entry: HistoryEntry | None) -> None:
+        self._is_told = self._is_told or entry is not None
 
     def written(self, write: Write) -> None:
         """1: the canary never gets more traffic than the stages it has reached allow."""
@@ -61,9 +70,9 @@ class Promises:
             assert not (canary in before.mirror and canary in after.live), write
             assert not (canary in before.live and canary in after.mirror), write
 
-    def _nothing_raises_after_a_rollback(self) -> None:
+    def _nothing_raises_after_a_rollback(self, head: Head) -> None:
         """2: once decided, only the recorded map is asked for."""
-        rollout = self._world.head.rollout
+        rollout = head.rollout
         going_back = rollout is not None and rollout.rollback is not None
         if not going_back:
             self._decided_back_at = None
@@ -81,8 +90,7 @@ class Promises:
         assert len(numbers) >= self._entries
         self._entries = len(numbers)
 
-    def _owed_is_of_this_generation(self) -> None:
-        head = self._world.head
+    def _owed_is_of_this_generation(self, head: Head) -> None:
         assert all(debt.generation == head.generation for debt in head.owed), head.owed
 
     def _notices_go_alone(self) -> None:
@@ -90,11 +98,11 @@ class Promises:
         errands = self._world.notice_errands
         assert all(errand is not None and errand.outbox for errand in errands), errands
 
-    def _no_step_up_begins_in_a_freeze(self) -> None:
+    def _no_step_up_begins_in_a_freeze(self, head: Head) -> None:
         """A freeze keeps back what raises the canary's share, and only that."""
+        rollout = head.rollout
         for entry in self._world.store.history(CHURN.key, self._frozen_checked):
             self._frozen_checked = entry.number
-            rollout = self._world.head.rollout
             begins = entry.after is Phase.SHIFTING and entry.before is not Phase.SHIFTING
             if rollout and begins and entry.rollout_id == rollout.id:
                 assert not rollout.policy.freeze.frost(entry.at), entry

@@ -113,14 +113,21 @@ class Deaths:
         return self._stepped if frame.f_code.co_filename in PLACES else None
 
     def _stepped(self, frame: FrameType, what: str, _about: object) -> Any:
-        if what == "line":
-            here = (PLACES[frame.f_code.co_filename], frame.f_lineno)
-            self.lines[here] = self.lines.get(here, 0) + 1
-            exactly = self.line == (*here, self.lines[here])
-            if exactly or (self.line_rate and self.random.random() < self.line_rate):
-                self.died.append(f"line {here[0]}:{here[1]}")
-                raise Died(here)
+        if what == "line" and (self._is_there(frame) or self._is_struck()):
+            place = f"line {PLACES[frame.f_code.co_filename]}:{frame.f_lineno}"
+            self._die(place)
         return self._stepped
+
+    def _is_struck(self) -> bool:
+        return bool(self.line_rate) and self.random.random() < self.line_rate
+
+    def _is_there(self, frame: FrameType) -> bool:
+        """Whether this is the line that is aimed at, that time; where one is, lines are counted."""
+        if not (self.line or self.watching):
+            return False
+        here = (PLACES[frame.f_code.co_filename], frame.f_lineno)
+        self.lines[here] = self.lines.get(here, 0) + 1
+        return self.line == (*here, self.lines[here])
 
 
 @dataclass
@@ -131,19 +138,19 @@ class Mortal:
     deaths: Deaths
 
     def __getattr__(self, name: str) -> Any:  # a port's own methods
-        called = getattr(self.port, name)
-        if not callable(called):
-            return called
+        port, deaths, before, after = self.port, self.deaths, f"before {name}", f"after {name}"
+        if not callable(getattr(port, name)):
+            return getattr(port, name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            deaths = self.deaths
-            deaths.maybe(f"before {name}")
+            deaths.maybe(before)
             deaths.depth += 1
             try:
-                answer = called(*args, **kwargs)
+                answer = getattr(port, name)(*args, **kwargs)
             finally:
                 deaths.depth -= 1
-            deaths.maybe(f"after {name}")
+            deaths.maybe(after)
             return answer
 
+        setattr(self, name, call)  # made once
         return call
