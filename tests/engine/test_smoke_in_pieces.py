@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_read_for_a_moment_costs_nothing() -> None:
     down = iter([True])
 
     def attachment(path: str) -> bytes:
-        if world.azure.scored and next(down, False):
+        if bool(world.azure.scored) and next(down, False):
             raise Unavailable(f"503 {path}")
         return world.policies.smoke
 

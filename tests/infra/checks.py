@@ -300,6 +300,10 @@ def events(template: Template) -> Iterator[str]:
             yield f"{one}: nobody listens to it"
         if _at(one.properties, "topicType") not in _TOPICS:
             yield f"{one}: {_at(one.properties, 'topicType')} is no kind of topic that is heard"
+    yield from _writes_heard(template)
+
+
+def _writes_heard(template: Template) -> Iterator[str]:
     written = [one for one in template.resources if one.name == "deploymentWritten"]
     for one in written:
         operations = [
