@@ -118,7 +118,7 @@ class Engine:
                 self._deliver(wake.endpoint)
             else:
                 self._wake(wake)
-        except Unavailable as later:
+        except (Unavailable, Refused) as later:
             self._wake_later(wake, later)
 
     def _wake(self, wake: Wake) -> None:
@@ -202,7 +202,7 @@ class Engine:
             except Conflict:
                 held = None
                 continue
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 return self._unsaved.give_back(held.head, decision, event, error), ()
             if saved.head.turn != held.head.turn:
                 self._send(saved.head, saved.head.due_at)
@@ -219,7 +219,7 @@ class Engine:
         """Do what is owed; what cannot be noted as done stays owed, and holds up nothing."""
         try:
             self._perform(endpoint, owed)
-        except Unavailable as later:
+        except (Unavailable, Refused) as later:
             log.warning("%s: decided, but not noted as done: %s", endpoint, later)
 
     def _perform(self, endpoint: EndpointId, debts: Iterable[Debt]) -> None:
@@ -324,10 +324,11 @@ class Engine:
             return  # another worker has looked or decided, and sends its own message
         self._send(saved.head, saved.head.due_at)
 
-    def _wake_later(self, wake: Wake, later: Unavailable) -> None:
+    def _wake_later(self, wake: Wake, later: Unavailable | Refused) -> None:
         """Send it again under an id of its own; raises where the queue cannot be had either."""
         again = wake.model_copy(update={"retries": wake.retries + 1})
-        wait = max(self._unsaved.patience(wake), later.after or timedelta(0))
+        asked = later.after if isinstance(later, Unavailable) else None
+        wait = max(self._unsaved.patience(wake), asked or timedelta(0))
         log.warning("%s: the state waits %s: %s", wake.endpoint, wait, later)
         if wake.attempt <= 0 or wake.outbox:  # what the sweep has sent it sends again itself
             self._queue.send(wake_message(again, self._clock.now() + wait))

@@ -17,7 +17,7 @@ from rollout.core.machine.back import CONTROLLER
 from rollout.core.machine.decision import Decision
 from rollout.core.rollout import Outcome, Rollout
 from rollout.core.way_back import AbortedAtAzure
-from rollout.errors import RolloutError, Unavailable
+from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.ports import Clock, Queue
 from rollout.waits import backed_off
 from rollout.wakes import wake_message, wake_of
@@ -42,7 +42,7 @@ class Unsaved:
         self._sent = 0
 
     def give_back(
-        self, before: Head, decision: Decision, event: Event, error: Unavailable
+        self, before: Head, decision: Decision, event: Event, error: Unavailable | Refused
     ) -> Decision:
         """Do it at Azure instead; raises `error` for all that is not a way back.
 

@@ -27,7 +27,7 @@ from rollout.core.machine.repeats import answered
 from rollout.core.pairs_from import JOINED
 from rollout.core.policy import Approval
 from rollout.core.rollout import Order, Rollout
-from rollout.errors import Conflict, RolloutError, Unavailable, Unknown
+from rollout.errors import Conflict, Refused, RolloutError, Unavailable, Unknown
 from rollout.inbox import (
     COMMANDS,
     UPWARD,
@@ -265,9 +265,10 @@ def _aborted(parts: Parts, request: Request, body: RolloutCommandBody) -> Respon
     """Where neither store nor Azure takes it the answer names the ways that need no controller."""
     try:
         return _commanded(parts, request, ABORT, body)
-    except Unavailable as error:
+    except (Unavailable, Refused) as error:
         ways = _ways_back(parts, request.path["ref"])
-        raise Unavailable(f"{error}. The abort is not decided{ways}", error.after) from error
+        after = error.after if isinstance(error, Unavailable) else None
+        raise Unavailable(f"{error}. The abort is not decided{ways}", after) from error
 
 
 def _ways_back(parts: Parts, ref: str) -> str:

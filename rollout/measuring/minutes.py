@@ -10,7 +10,7 @@ from rollout.analysis.samples import Samples as Counted
 from rollout.analysis.split import NOTHING
 from rollout.core.minutes import ceil, floor
 from rollout.core.rollout import Rollout
-from rollout.errors import Unavailable
+from rollout.errors import Refused, Unavailable
 from rollout.ports import Minutes, Samples
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Series:
             if not known:
                 self.samples.forget(self.key, self.begins - KEPT)
             self.samples.save(self.key, self.source, fresh)
-        except Unavailable as full:
+        except (Unavailable, Refused) as full:
             log.warning("minutes of %s are not kept: %s", self.key, full)
         return {**known, **fresh}
 

@@ -767,11 +767,14 @@ def test_an_abort_that_nobody_takes_names_the_ways_that_need_no_store(
     assert '--traffic "blue=100 green=0"' in detail
 
 
+@pytest.mark.parametrize(
+    "says", [Unavailable("the store is away"), Refused("table rollout: 403 AuthorizationFailure")]
+)
 def test_an_abort_where_nothing_can_be_read_names_the_way_without_a_controller(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
+    says: RolloutError, caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
-        raise Unavailable("the store is away")
+        raise says
 
     monkeypatch.setattr(caller.world.store, "load", away)
 

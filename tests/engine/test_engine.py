@@ -465,13 +465,14 @@ def _raising(error: Exception) -> Callable[[object], None]:
     return call
 
 
+@pytest.mark.parametrize("no", [Unavailable("the state is away"), Refused("403 a role is missing")])
 def test_a_step_without_state_is_sent_again_each_time_later(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, no: Exception
 ) -> None:
     world = World()
     wake = _woken(world)
     world.queue.rows.clear()
-    monkeypatch.setattr(world.store, "load", _raising(Unavailable("the state is away")))
+    monkeypatch.setattr(world.store, "load", _raising(no))
 
     for retries in range(7):
         world.engine.wake(wake.model_copy(update={"retries": retries}))

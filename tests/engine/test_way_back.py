@@ -14,7 +14,7 @@ from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Outcome, Phase
 from rollout.core.traffic import Traffic
 from rollout.core.way_back import AbortedAtAzure
-from rollout.errors import Unavailable
+from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.ports import Held, Message, Minutes, Question
 from tests.builders import frozen
 from tests.fakes import FakeClock, FakeStore
@@ -28,15 +28,20 @@ APPROVED = POLICY.replace(
 ).replace("guards:", "guards:\n  - {name: ours, http: 'https://guard.example/', severity: watch}")
 
 
+FULL = Unavailable("database or disk is full; make room on the disk")
+FORBIDDEN = Refused("storage account st, table rollout: 403 AuthorizationPermissionMismatch")
+
+
 class FullDisk(FakeStore):
     """Takes so many saves more, and then none; what was saved can be read."""
 
     saves_left: int | None = None
+    says: RolloutError = FULL
 
     def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
         if self.saves_left is not None:
             if not self.saves_left:
-                raise Unavailable("database or disk is full; make room on the disk")
+                raise self.says
             self.saves_left -= 1
         return super().save(held, head, entry)
 
@@ -97,13 +102,17 @@ def _store_full_after_the_decision(world: World) -> None:
     world.store.saves_left = 1
 
 
-def _store_read_only(world: World) -> None:
+def _store_read_only(world: World, says: RolloutError = FULL) -> None:
     def read_only(*_: object) -> None:
-        raise Unavailable("attempt to write a readonly database")
+        raise says
 
     assert isinstance(world.store, FullDisk)
-    world.store.saves_left = 0
+    world.store.saves_left, world.store.says = 0, says
     world.samples.save = read_only  # type: ignore[assignment,method-assign]
+
+
+def _store_refuses(world: World) -> None:
+    _store_read_only(world, FORBIDDEN)
 
 
 def _guard_hangs(world: World) -> None:
@@ -122,6 +131,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "guard hangs": _guard_hangs,
     "store full after the decision": _store_full_after_the_decision,
     "store read-only": _store_read_only,
+    "store refuses": _store_refuses,
 }
 MESSAGES_MAX = 3
 
@@ -239,11 +249,14 @@ def test_a_step_that_is_owed_is_not_taken_over_an_abort_that_could_not_be_saved(
     assert {str(one.traffic) for one in world.azure.writes[before:]} == {str(BLUE)}
 
 
-def test_a_bad_canary_is_found_and_rolled_back_while_nothing_can_be_saved() -> None:
+@pytest.mark.parametrize("says", [FULL, FORBIDDEN], ids=["full", "forbidden"])
+def test_a_bad_canary_is_found_and_rolled_back_while_nothing_can_be_saved(
+    says: RolloutError,
+) -> None:
     world = troubled(())
     world.run(minutes=2)
     assert world.rollout.shares
-    _store_read_only(world)
+    _store_read_only(world, says)
     world.azure.deployments["green"].error_rate = lambda _: 0.3
 
     world.run(minutes=30)
