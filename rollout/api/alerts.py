@@ -1,5 +1,6 @@
 """The doors of those who watch: an alert is decided inside its request."""
 
+import logging
 from contextlib import suppress
 
 from rollout import marks
@@ -7,8 +8,11 @@ from rollout.api.answers import Decided
 from rollout.api.exchange import Request, Response, answer
 from rollout.api.parts import Parts
 from rollout.core.endpoint import EndpointId
+from rollout.core.events import AlertNotice
 from rollout.errors import Malformed, RolloutError, Unknown
 from rollout.inbox import Alert, read_alert, read_alertmanager
+
+log = logging.getLogger(__name__)
 
 
 def azure_monitor(parts: Parts, request: Request) -> Response:
@@ -22,16 +26,27 @@ def alertmanager(parts: Parts, request: Request) -> Response:
 
 
 def _decided(parts: Parts, heard: Alert) -> Response:
+    """One that fails keeps no other waiting; its error is the answer, so that all come again."""
     told = list(heard.told)
+    failed: RolloutError | None = None
     for name, notice in heard.notices:
         try:
-            endpoint = parts.engine.recall(name)
-        except (Unknown, Malformed) as stranger:
-            told.append(str(stranger))
-        else:
-            told.append(parts.engine.handle(endpoint, notice).why)
+            told.append(_decided_of(parts, name, notice))
+        except RolloutError as error:
+            log.warning("%s: alert %s waits: %s", name, notice.rule, error)
+            failed = failed or error
     _leave_mark(parts, heard)
+    if failed:
+        raise failed
     return answer(Decided(decided="; ".join(told) or "no alert was in it"), 202)
+
+
+def _decided_of(parts: Parts, name: str, notice: AlertNotice) -> str:
+    try:
+        endpoint = parts.engine.recall(name)
+    except (Unknown, Malformed) as stranger:
+        return str(stranger)
+    return parts.engine.handle(endpoint, notice).why
 
 
 def _leave_mark(parts: Parts, heard: Alert) -> None:

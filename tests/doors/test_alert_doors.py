@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from rollout.core.endpoint import EndpointId
 from rollout.core.rollout import Phase
+from rollout.errors import Unavailable
+from rollout.ports import Held
 from tests.doors.callers import Caller, a_caller, read
 from tests.doors.payloads import payload
 from tests.simulation.azure import SimulatedMetrics
@@ -62,6 +65,32 @@ def test_a_repeated_group_is_decided_once_and_refreshed(caller: Caller) -> None:
 
     assert read(again)["decided"] == "it is decided already"
     assert caller.start().status == 422
+
+
+def test_an_alert_that_cannot_be_decided_keeps_no_other_of_its_group_waiting(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _with_traffic(caller)
+    group = _group(caller, severity="critical")
+    (ours,) = group["alerts"]
+    other = {**ours, "labels": {**ours["labels"], "endpoint": "fraud"}, "fingerprint": "f"}
+    _cannot_read(caller, "fraud", monkeypatch)
+
+    answer = caller.ask("take_alertmanager", {**group, "alerts": [other, ours]})
+
+    assert (answer.status, caller.world.phase) == (503, Phase.ROLLING_BACK)
+    assert read(answer)["detail"] == "the Head of fraud cannot be read"
+
+
+def _cannot_read(caller: Caller, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = caller.world.store.load
+
+    def load_others(endpoint: EndpointId) -> Held:
+        if endpoint.name == name:
+            raise Unavailable(f"the Head of {name} cannot be read")
+        return load(endpoint)
+
+    monkeypatch.setattr(caller.world.store, "load", load_others)
 
 
 @pytest.mark.parametrize("body", [{"version": "4", "alerts": []}, b""])
