@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from rollout.core import outbox
+from rollout.core.actions import SetTraffic
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AlertNotice,
@@ -230,7 +231,8 @@ class Engine:
             still_wanted = partial(self._is_owed, endpoint, debt)
             asked_at = debt.asked_at or self._clock.now()
             try:
-                self._let_key_go_first(endpoint, debt)
+                if not self._may_be_done(endpoint, debt):
+                    continue
                 answer = self._effects.perform(debt, still_wanted)
             except Unavailable as later:
                 answer = Partly(debt.smoked, later)
@@ -244,11 +246,18 @@ class Engine:
             else:
                 waiting.extend(self._decide(endpoint, answer, debt)[1])
 
-    def _let_key_go_first(self, endpoint: EndpointId, debt: Debt) -> None:
-        """Raises Unavailable while a key is regenerated that the action has to wait for."""
-        why = waits_for_key(self._store.load(endpoint).head, debt.action)
+    def _may_be_done(self, endpoint: EndpointId, debt: Debt) -> bool:
+        """Whether it is still owed; a way back is asked for whatever the store can tell now.
+
+        Raises Unavailable while a key is regenerated that the action has to wait for.
+        """
+        if isinstance(debt.action, SetTraffic) and debt.action.is_rollback:
+            return True
+        head = self._store.load(endpoint).head
+        why = waits_for_key(head, debt.action)
         if why:
             raise Unavailable(why, timedelta(seconds=1))
+        return debt in head.owed
 
     def _is_owed(self, endpoint: EndpointId, debt: Debt) -> bool:
         return debt in self._store.load(endpoint).head.owed

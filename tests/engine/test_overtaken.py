@@ -1,0 +1,67 @@
+"""What comes between a save and what was decided in it: another worker, or a store that is away."""
+
+from collections.abc import Callable
+
+from rollout.core.endpoint import EndpointId
+from rollout.core.events import AbortRequested
+from rollout.core.head import Head, HistoryEntry
+from rollout.core.rollout import Phase
+from rollout.core.traffic import Traffic
+from rollout.errors import Unavailable
+from rollout.ports import Held
+from tests.fakes import FakeStore
+from tests.simulation.world import POLICY, World
+
+BLUE = Traffic.all_to("blue")
+ABORT = AbortRequested(id="abort", who="anna", why="complaints")
+DELETED = POLICY.replace("guards:", "  - retire: {baseline: delete}\nguards:")
+
+
+class OvertakenStore(FakeStore):
+    """Something happens as soon as a rollout is saved in that phase."""
+
+    phase: Phase
+    then: Callable[[], object] | None = None
+    away: bool = False
+
+    def load(self, endpoint: EndpointId) -> Held:
+        if self.away:
+            raise Unavailable("503 the store does not answer")
+        return super().load(endpoint)
+
+    def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
+        saved = super().save(held, head, entry)
+        then = self.then
+        if then and head.phase is self.phase:
+            self.then = None
+            then()
+        return saved
+
+
+def overtaken(phase: Phase, policy: str = POLICY) -> tuple[World, OvertakenStore]:
+    store = OvertakenStore()
+    store.phase = phase
+    world = World(policy=policy, store=store)
+    world.start()
+    return world, store
+
+
+def test_an_old_baseline_is_not_deleted_once_a_rollback_to_it_is_decided() -> None:
+    world, store = overtaken(Phase.RETIRING, DELETED)
+    store.then = lambda: world.tell(ABORT)
+
+    rollout = world.run(minutes=120)
+
+    assert "blue" in world.azure.deployments
+    assert (rollout.phase, world.azure.traffic) == (Phase.ROLLED_BACK, BLUE)
+
+
+def test_a_rollback_that_is_saved_is_sent_though_the_store_is_away_by_then() -> None:
+    world, store = overtaken(Phase.ROLLING_BACK)
+    world.run(minutes=12)
+    store.then = lambda: setattr(store, "away", True)
+
+    world.tell(ABORT)
+
+    last = world.azure.writes[-1]
+    assert (last.traffic, last.at) == (BLUE, world.clock.now())
