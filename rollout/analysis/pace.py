@@ -86,6 +86,14 @@ def allowed(seen: Seen, budget: Budget | None = None) -> int:
     return 100 if worst <= failures else int(100 * failures / worst)
 
 
+def beyond(seen: Seen, share: int, budget: Budget | None = None) -> str:
+    """Why the budget does not allow that share; nothing: it does."""
+    limit = allowed(seen, budget)
+    if share <= limit:
+        return ""
+    return f"the budget of failed requests allows {limit} %, and {share} % is next"
+
+
 # -- what keeps a canary from a share, in words; nothing: it may have it ---------------------------
 
 
@@ -101,10 +109,7 @@ def _unread(seen: Seen, _share: int, _budget: Budget) -> str:
 
 
 def _over_budget(seen: Seen, share: int, budget: Budget) -> str:
-    limit = allowed(seen, budget)
-    if share <= limit or seen.share >= NEARLY_ALL:
-        return ""
-    return f"the budget of failed requests allows {limit} %, and {share} % is next"
+    return "" if seen.share >= NEARLY_ALL else beyond(seen, share, budget)
 
 
 def _unproven(seen: Seen, share: int, _budget: Budget) -> str:

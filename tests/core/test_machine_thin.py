@@ -223,6 +223,29 @@ def test_no_notch_is_given_where_nobody_has_weighed_its_risk(
         assert why in decision.why
 
 
+@pytest.mark.parametrize(
+    ("points", "looked", "why"),
+    [
+        (1, {}, "a weight of 6 gives it 3 % of the requests, which it has already"),
+        (
+            10,
+            {"report": thin(bound=0.5), "load": Load(100, 0.001)},
+            "the budget of failed requests allows 4 %, and 9 % is next",
+        ),
+    ],
+)
+def test_beside_others_a_notch_is_told_as_the_share_that_it_is(
+    points: int, looked: dict[str, Any], why: str
+) -> None:
+    others = Traffic(live={"blue": 60, "red": 40})
+    policy = a_policy(CANARY_5, on_too_little={"then": "notch", "points": points})
+    rollout = a_rollout(policy=policy, recorded=others)
+
+    decision = decided(rollout, **{"report": thin(), "traffic": rollout.observed, **looked})
+
+    assert decision.why == f"{WHY}; no notch more: {why}"
+
+
 def test_a_canary_without_room_for_its_notch_is_scaled_first_where_the_policy_says_so() -> None:
     busy = Load(1000, 0.1)
 

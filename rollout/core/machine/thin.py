@@ -108,18 +108,14 @@ def notched(here: Canary, stages: Sequence[Stage], rule: OnTooLittle) -> int:
 
 def _no_notch(rollout: Rollout, event: Looked, weight: int) -> str | None:
     """Why more weight would be a risk nobody has weighed, or nothing."""
-    here = rollout.here
-    assert isinstance(here, Canary), here
-    if live_share(rollout, weight) <= rollout.observed.share(rollout.canary):
-        return f"{weight} % is the next weight already"
+    share = live_share(rollout, weight)
+    if share <= rollout.observed.share(rollout.canary):
+        return f"a weight of {weight} gives it {share} % of the requests, which it has already"
     if worrying := warned(event):
         return f"the evidence is a warning: {worrying[0].because}"
     if event.load is None:
         return "it is not known how many requests come"
-    allowed = pace.allowed(seen(rollout, event), budget(rollout))
-    if live_share(rollout, weight) > allowed:
-        return f"the budget of failed requests allows {allowed} %, and {weight} % would be next"
-    return None
+    return pace.beyond(seen(rollout, event), share, budget(rollout)) or None
 
 
 def _mirror(head: Head, rollout: Rollout, event: Looked, now: datetime, why: str) -> Decision:
