@@ -294,6 +294,11 @@ class Rollout(Frozen):
         return self.canary in self.fingerprints
 
     @property
+    def awaited(self) -> bool:
+        """Whether the canary is still to be made here: until then it cannot be gone."""
+        return self.order.create is not None and not self.ready
+
+    @property
     def proven(self) -> bool:
         """Whether every trial is passed: only the old baseline's fate is open."""
         return self.here.kind is Kind.RETIRE

@@ -31,6 +31,7 @@ from tests.builders import (
     a_question,
     a_rollout,
     a_view,
+    an_order,
     looked,
     measured,
     mirrored,
@@ -308,6 +309,17 @@ def test_a_lost_canary_gives_the_traffic_back(
     decision = decide(a_head(rollout), looked(view), LATER)
 
     assert told(decision) == (Phase.ROLLING_BACK, BACK, f"roll back: {why}")
+
+
+@pytest.mark.parametrize("phase", [Phase.HOLDING, Phase.APPROVING])
+def test_a_canary_that_is_still_to_be_made_is_not_lost(phase: Phase) -> None:
+    making = an_order(create={"template": "deployments/churn.yaml", "values": {}})
+    rollout = a_rollout(phase, order=making, fingerprints={"blue": "v1"}, observed=BLUE)
+    view = a_view(BLUE).model_copy(update={"deployments": {"blue": a_deployment("blue")}})
+
+    decision = decide(a_head(rollout.model_copy(update={"wanted": BLUE})), looked(view), LATER)
+
+    assert told(decision)[:2] == (phase, ())
 
 
 CHANGED = a_deployment("green", fingerprint="v2")

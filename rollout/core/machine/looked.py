@@ -84,7 +84,7 @@ def _never_ready(head: Head, rollout: Rollout, event: Looked, now: datetime) -> 
     limit = rollout.policy.ready_within_minutes
     late = now >= rollout.phase_since + limit * rollout.minute
     state = canary.state if canary else None
-    awaited = canary is not None or rollout.order.create is not None
+    awaited = canary is not None or rollout.awaited
     if awaited and not late and state is not Provisioning.FAILED:
         return None
     still = f"it is {state}, the endpoint is {event.view.state}"

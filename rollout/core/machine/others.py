@@ -28,6 +28,8 @@ def without_share(rollout: Rollout, traffic: Traffic) -> Rollout:
 
 def canary_gone(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decision | None:
     canary = canary_seen(rollout, event)
+    if canary is None and rollout.awaited:
+        return None
     if canary is None:
         return back.roll_back(head, rollout, f"{rollout.canary} is gone from the endpoint", now)
     if canary.state is Provisioning.FAILED:
