@@ -20,10 +20,12 @@ from tests.builders import (
     PASS,
     SECOND,
     SMOKE,
+    a_deployment,
     a_head,
     a_hold,
     a_policy,
     a_rollout,
+    a_view,
     an_order,
     looked,
     measured,
@@ -228,6 +230,15 @@ def test_an_alert_that_straddles_and_stays_rolls_back_at_the_next_look() -> None
         BACK,
         "roll back: alert errors (Sev1) is not resolved; the canary is not proven guilty",
     )
+
+
+def test_an_alert_that_straddles_does_not_wait_for_a_baseline_that_was_changed() -> None:
+    held = decide(a_head(a_rollout()), before_traffic(), LATER).head
+    changed = a_view(split(5), blue=a_deployment("blue", fingerprint="v2"))
+
+    decision = decide(held, looked(changed), LATER + MINUTE)
+
+    assert decision.head.phase is Phase.ROLLING_BACK
 
 
 def test_an_alert_that_straddles_and_goes_lets_the_rollout_go_on() -> None:

@@ -493,6 +493,42 @@ def test_a_changed_baseline_holds_once(blue: DeploymentView | None, why: str) ->
     assert told(decision)[0] is Phase.MEASURING
 
 
+BLUE_CHANGED = a_deployment("blue", fingerprint="v2")
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [
+        Phase.PREPARING,
+        Phase.SMOKING,
+        Phase.SHIFTING,
+        Phase.MEASURING,
+        Phase.HOLDING,
+        Phase.APPROVING,
+    ],
+)
+def test_a_changed_baseline_is_noticed_at_the_next_look(phase: Phase) -> None:
+    rollout = a_rollout(phase, fingerprints={"blue": "v1"})
+
+    decision = decide(a_head(rollout), looked(a_view(rollout.observed, blue=BLUE_CHANGED)), LATER)
+
+    assert told(decision) == (
+        Phase.HOLDING,
+        (),
+        "the baseline blue was changed under its name; evidence starts again",
+    )
+    assert rollout_of(decision).evidence_since == LATER
+
+
+def test_a_baseline_changed_in_a_freeze_lets_nothing_go_up_when_that_is_over() -> None:
+    hold = a_hold(HoldCause.FROZEN, during=Phase.SHIFTING)
+    rollout = a_rollout(Phase.HOLDING, stage=1, observed=split(5), wanted=split(5), hold=hold)
+
+    decision = decide(a_head(rollout), looked(a_view(split(5), blue=BLUE_CHANGED)), LATER)
+
+    assert told(decision)[:2] == (Phase.HOLDING, ())
+
+
 def test_fresh_evidence_gets_the_whole_shortest_time() -> None:
     at = NOON + 4 * MINUTE
     view = a_view(split(5), blue=a_deployment("blue", fingerprint="v2"))

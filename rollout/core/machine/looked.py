@@ -189,6 +189,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
     Phase.PREPARING: (
         aborted,
         foreign_map,
+        baseline_changed,
         deadline,
         _ready,
         _never_ready,
@@ -215,6 +216,7 @@ CONCERNS: Mapping[Phase, tuple[Concern, ...]] = {
         foreign_map,
         canary_changed,
         still_fires,
+        baseline_changed,
         guards_failed,
         deadline,
         other_source,
