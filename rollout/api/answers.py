@@ -80,7 +80,9 @@ class RolloutList(Frozen):
         (), description="starts that have not begun; told by the first page"
     )
     next: str | None = Field(
-        None, description="ask with `after` for the rest; none: these were the last"
+        None,
+        description="ask with `after` for the rest; none: these were the last. What ends meanwhile"
+        " may come again, as over",
     )
 
 

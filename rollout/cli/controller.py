@@ -89,19 +89,22 @@ class Controller:
         return self._ask(method, path, json=body, headers=headers)
 
     def rollouts(self, state: str, limit: int | None = None) -> dict[str, Any]:
-        """So many of the list of rollouts, or all of it, page after page, as one answer."""
-        found: list[Any] = []
+        """So many of the list of rollouts, or all of it, page after page, as one answer.
+
+        What has ended since its page was read comes again, among those that are over.
+        """
+        found: dict[str, Any] = {}
         first: dict[str, Any] = {}
         query: dict[str, Any] = {"state": state}
         while True:
             room = LIST_PAGE if limit is None else min(LIST_PAGE, limit - len(found))
             body = self.read("rollouts", **query, limit=room)
-            found += self.items(body, "rollouts")
+            found |= {_id(one): one for one in self.items(body, "rollouts")}
             first = first or body
             more = body.get("next")  # an older controller has one page
             if not more or (limit is not None and len(found) >= limit):
                 told = {"next": more} if "next" in body else {}
-                return {**first, "rollouts": found, **told}
+                return {**first, "rollouts": list(found.values()), **told}
             query["after"] = more
 
     def rollout(self, ref: str) -> RolloutView:
@@ -215,6 +218,10 @@ def _remedy(status: int, path: str) -> str:
         413: "send less at once",
     }
     return remedies.get(status, "")
+
+
+def _id(listed: object) -> str:
+    return str(listed.get("id")) if isinstance(listed, dict) else ""
 
 
 def in_path(ref: str) -> str:

@@ -92,9 +92,9 @@ Now  Nothing bad so far, too early to tell
 
 
 def test_list_shows_first_what_needs_a_person(canned: Canned, shell: Shell) -> None:
-    prices = ended(Outcome.PROMOTED, endpoint="contoso/prices")
-    digits = a_view(endpoint="contoso/digits")
-    fraud = {**stuck_rollback(), "endpoint": "contoso/fraud"}
+    prices = ended(Outcome.PROMOTED, endpoint="contoso/prices", id="prices-1")
+    digits = a_view(endpoint="contoso/digits", id="digits-1")
+    fraud = {**stuck_rollback(), "endpoint": "contoso/fraud", "id": "fraud-1"}
     canned.says("GET", "rollouts", {"rollouts": [prices, digits, approving(), fraud]})
 
     done = shell.run("list")
@@ -263,20 +263,33 @@ def test_each_reading_has_json(canned: Canned, shell: Shell) -> None:
 
 
 def test_a_long_list_is_asked_for_page_by_page(canned: Canned, shell: Shell) -> None:
+    views = [a_view(id=f"churn-0123456789-{number}") for number in range(600)]
     pages: list[dict[str, Any]] = [
-        {"rollouts": [a_view()] * 500, "waiting": [], "next": "live:a"},
-        {"rollouts": [a_view()] * 100, "next": "ended:1:b"},
+        {"rollouts": views[:500], "waiting": [], "next": "live:a"},
+        {"rollouts": views[500:], "next": "ended:1:b"},
     ]
     canned.says("GET", "rollouts", *pages)
 
     body = json.loads(shell.run("list", "--limit", "600", "--json").stdout)
 
-    assert len(body["rollouts"]) == 600
+    assert body["rollouts"] == views
     assert body["next"] == "ended:1:b"
     assert [parse_qs(one.query) for one in canned.requests] == [
         {"state": ["all"], "limit": ["500"]},
         {"state": ["all"], "limit": ["100"], "after": ["live:a"]},
     ]
+
+
+def test_what_ends_between_two_pages_is_listed_once_as_it_ended(
+    canned: Canned, shell: Shell
+) -> None:
+    over = a_view(phase="promoted", outcome="promoted")
+    live = {"rollouts": [a_view()], "waiting": [], "next": "live:a"}
+    canned.says("GET", "rollouts", live, {"rollouts": [over], "next": None})
+
+    body = json.loads(shell.run("list", "--json").stdout)
+
+    assert body["rollouts"] == [over]
 
 
 def test_a_list_that_goes_on_says_how_to_see_more(canned: Canned, shell: Shell) -> None:
