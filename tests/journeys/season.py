@@ -101,14 +101,13 @@ class Seen:
 class Asked:
     """The rollouts of one endpoint, one after another."""
 
-    def __init__(self, stage: Stage, seen: Seen) -> None:
+    def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._seen = seen
         self._serving = "blue"
         self._known = set[str]()
 
-    def roll_out(self, number: int, *, bad: bool) -> None:
-        """From the order to the end, and everything that has to be true then."""
+    def roll_out(self, number: int, *, bad: bool) -> str:
+        """From the order to its outcome, and everything that has to be true then."""
         before = self._stage.eventually(self._map, ROLLOUT_SECONDS)
         canary = "red" if bad else {"blue": "green", "green": "blue"}[self._serving]
         key = f"{self._stage.name}-{number}"
@@ -120,7 +119,7 @@ class Asked:
         assert told["outcome"] == ("rolled_back" if bad else "promoted"), self._stage.report()
         after = self._stage.eventually(self._map, ROLLOUT_SECONDS)
         assert after == (before if bad else live(**{canary: 100}))
-        self._seen.ended[told["outcome"]] += 1
+        return str(told["outcome"])
 
     def _map(self) -> Map | None:
         """None while Azure throttles us too, is away, or takes its time."""
@@ -182,7 +181,7 @@ class Season:
             ]
             try:
                 for way in ways:
-                    way.result()
+                    self.seen.ended += way.result()
             finally:
                 over.set()
             for trouble in troubles:
@@ -191,10 +190,11 @@ class Season:
         self._told_in_the_end()
         return self.seen
 
-    def _one_endpoint(self, stage: Stage, rollouts: int, place: int) -> None:
-        asked = Asked(stage, self.seen)
-        for number in range(rollouts):
-            asked.roll_out(number, bad=(number + place) % 3 == 2)
+    def _one_endpoint(self, stage: Stage, rollouts: int, place: int) -> Counter[str]:
+        asked = Asked(stage)
+        return Counter(
+            asked.roll_out(number, bad=(number + place) % 3 == 2) for number in range(rollouts)
+        )
 
     def _weather(self, over: Event) -> None:
         for seconds, switches in cycle(WEATHER):
