@@ -27,7 +27,7 @@ class News(Frozen):
     values: Mapping[str, str]
     who: str
     why: str = ""
-    at: datetime | None = None
+    at: datetime = Field(description="when it happened: what is forgotten is known by it")
     workspace: WorkspaceId | None = Field(None, description="where a model was registered")
     endpoint: EndpointId | None = Field(None, description="whose deployment was written")
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -108,6 +108,13 @@ def _id(told: _EventGridEvent) -> str:
     return f"event:{hashlib.sha256(f'{told.topic.lower()} {told.id}'.encode()).hexdigest()[:24]}"
 
 
+def _happened(told: _EventGridEvent) -> datetime:
+    """What tells a repeat of an id that is forgotten; raises Malformed where it is not there."""
+    if told.event_time is None:
+        raise Malformed("eventTime: missing; without it a repeat would not be known")
+    return told.event_time.astimezone(UTC)
+
+
 # -- a model was registered --------------------------------------------------------------------
 
 
@@ -116,7 +123,7 @@ def _model_registered(told: _EventGridEvent) -> News | Unread:
     if not name or version is None:
         return Unread(told.event_type, f"{told.subject[:_NAME_MAX]}: no ModelName or ModelVersion")
     try:
-        workspace = WorkspaceId.parse(told.topic)
+        workspace, at = WorkspaceId.parse(told.topic), _happened(told)
     except Malformed as error:
         return Unread(told.event_type, one_line(str(error), 300))
     model, number = one_line(str(name), _NAME_MAX), one_line(str(version), _NAME_MAX)
@@ -132,7 +139,7 @@ def _model_registered(told: _EventGridEvent) -> News | Unread:
         },
         who="Event Grid",
         why=f"model {model}:{number} was registered",
-        at=told.event_time and told.event_time.astimezone(UTC),
+        at=at,
         workspace=workspace,
     )
 
@@ -154,6 +161,10 @@ def _resource_written(told: _EventGridEvent) -> News | Unread:
         return Unread(told.event_type, f"{one_line(resource, 300)} is no online deployment")
     if not deployment or "/" in deployment:
         return Unread(told.event_type, f"{endpoint} was written, and no deployment of it")
+    try:
+        at = _happened(told)
+    except Malformed as error:
+        return Unread(told.event_type, str(error))
     name = one_line(deployment, _NAME_MAX)
     values = {"workspace": endpoint.workspace, "endpoint": endpoint.name, "deployment": name}
     return News(
@@ -162,7 +173,7 @@ def _resource_written(told: _EventGridEvent) -> News | Unread:
         values=values,
         who="Event Grid",
         why=f"deployment {name} was written",
-        at=told.event_time and told.event_time.astimezone(UTC),
+        at=at,
         endpoint=endpoint,
     )
 

@@ -43,7 +43,7 @@ def read_github(event: str, delivery: str, body: bytes) -> News | str:
         values=_texts([("repository", repository), *read(payload)]),
         who=one_line(f"{who} (GitHub)", 100),
         why=one_line(f"{event} of {repository or 'no repository'}", 200),
-        at=_signed_at(payload, event),
+        at=_checked_time(_signed_at(payload, event), f"{event}.updated_at"),
     )
 
 
@@ -64,7 +64,7 @@ def read_azure_devops(body: bytes) -> News | str:
         values=_texts([("project", _project(payload)), *read(payload["resource"])]),
         who=one_line(str(who), 100),
         why=one_line(str(_at(payload, "message", "text") or event), 200),
-        at=_time(payload.get("createdDate")),
+        at=_checked_time(_time(payload.get("createdDate")), "createdDate"),
     )
 
 
@@ -79,6 +79,13 @@ def _time(text: object) -> datetime | None:
         at = datetime.fromisoformat(text) if isinstance(text, str) else None
         return at.astimezone(UTC) if at and at.tzinfo else None
     return None
+
+
+def _checked_time(at: datetime | None, place: str) -> datetime:
+    """What tells a repeat of an id that is forgotten; raises Malformed where it is not there."""
+    if at is None:
+        raise Malformed(f"{place}: missing, or no time; without it a repeat would not be known")
+    return at
 
 
 def checked_id(text: str, place: str) -> str:

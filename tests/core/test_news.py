@@ -13,6 +13,7 @@ from rollout.core.policy_text import parse_policy
 from rollout.core.start_on import CONDITIONS, Source, StartRule
 from rollout.errors import PolicyError
 from tests.builders import CANARY_5, an_endpoint
+from tests.fakes import NOON
 
 ML = WorkspaceId(subscription="s", resource_group="rg", workspace="ml")
 RUN = {
@@ -37,7 +38,7 @@ def policy(*rules: dict[str, Any], match: str = "churn") -> Policy:
 
 def a_run(**values: str) -> News:
     told = {**RUN, **values}
-    return News(id="github:1", source=Source.GITHUB_WORKFLOW_RUN, values=told, who="octo")
+    return News(id="github:1", source=Source.GITHUB_WORKFLOW_RUN, values=told, who="octo", at=NOON)
 
 
 # -- which rule fits ---------------------------------------------------------------------------
@@ -114,6 +115,7 @@ def test_a_model_is_rolled_out_in_its_own_workspace() -> None:
         source=Source.MODEL_REGISTERED,
         values={"workspace": "ml", "model": "churn", "model_version": "7"},
         who="Event Grid",
+        at=NOON,
         workspace=ML,
     )
     made = rule("churn-v{model_version}", model_registered={"model": "churn"})
@@ -132,6 +134,7 @@ def written(endpoint: EndpointId | None = None) -> News:
         source=Source.DEPLOYMENT_WRITTEN,
         values=values,
         who="Event Grid",
+        at=NOON,
         endpoint=where,
     )
 

@@ -219,6 +219,15 @@ def test_one_that_is_older_than_all_that_are_remembered_starts_nothing(caller: C
     assert caller.world.head.generation == 3
 
 
+def test_a_delivery_that_tells_no_time_starts_nothing(caller: Caller) -> None:
+    """Sent again after a hundred others it would not be known."""
+    answer = signed(caller, "workflow_run", a_run(created_at=None, updated_at=None))
+
+    assert answer.status == 400
+    assert "without it a repeat would not be known" in read(answer)["detail"]
+    assert caller.world.phase is Phase.IDLE
+
+
 @pytest.mark.parametrize("days", [4, -1])
 def test_a_delivery_of_another_time_starts_nothing(caller: Caller, days: int) -> None:
     at = NOON - timedelta(days=days)

@@ -214,6 +214,11 @@ def test_other_events_of_github_say_that_they_start_nothing() -> None:
     ("delivery", "body", "told"),
     [
         ("", raw(payload("github/workflow_run")), "X-GitHub-Delivery: missing"),
+        (
+            "d",
+            b'{"workflow_run": {"updated_at": "now"}}',
+            "workflow_run.updated_at: missing, or no",
+        ),
         ("d", b"payload=%7B%7D", "choose the content type application/json"),
         ("d", b"[]", "must be a JSON object"),
         ("d", b"{", "not JSON"),
@@ -263,6 +268,13 @@ def test_a_hook_without_its_resource_says_what_to_choose() -> None:
     hook = {**payload("azure_devops/build_complete"), "resource": None}
 
     with pytest.raises(Malformed, match="Resource details to send, All"):
+        read_azure_devops(raw(hook))
+
+
+def test_a_hook_that_tells_no_time_is_malformed() -> None:
+    hook = {**payload("azure_devops/build_complete"), "createdDate": "yesterday"}
+
+    with pytest.raises(Malformed, match="createdDate: missing, or no time"):
         read_azure_devops(raw(hook))
 
 
@@ -338,6 +350,7 @@ def test_a_handshake_brings_its_code() -> None:
         ({"eventType": "Microsoft.Storage.BlobCreated"}, "means nothing here; read are Microsoft"),
         ({"topic": "/subscriptions/s"}, "is not the ARM id of a workspace"),
         ({"data": {}}, "no ModelName or ModelVersion"),
+        ({"eventTime": None}, "eventTime: missing; without it a repeat would not be known"),
     ],
 )
 def test_an_event_that_means_nothing_says_so(change: dict[str, Any], told: str) -> None:
@@ -347,6 +360,15 @@ def test_an_event_that_means_nothing_says_so(change: dict[str, Any], told: str) 
 
     assert isinstance(unread, Unread)
     assert told in unread.why
+
+
+def test_a_written_deployment_that_tells_no_time_starts_nothing() -> None:
+    (event,) = payload("azure/event_deployment_written")
+
+    (unread,) = read_events(raw({**event, "eventTime": None}))
+
+    assert isinstance(unread, Unread)
+    assert unread.why == "eventTime: missing; without it a repeat would not be known"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 
 import requests
 
@@ -33,6 +34,7 @@ def announced_by_github(stage: Stage, secret: str = GITHUB_SECRET) -> requests.R
     """As GitHub sends it: the body's signature under the webhook's secret."""
     told = payload("github/deployment_status")
     told["deployment"]["payload"] = {"endpoint": stage.name, "deployment": "green"}
+    told["deployment_status"]["updated_at"] = datetime.now(UTC).isoformat()
     body = json.dumps(told).encode()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
