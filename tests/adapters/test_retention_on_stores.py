@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -18,7 +19,7 @@ from rollout.core.rollout import Phase
 from rollout.retention import Retention
 from tests.adapters.contracts.rows import a_head, an_endpoint, an_entry
 from tests.adapters.contracts.test_archive import KEPT, Kept
-from tests.azurite.bad_line import BadLine, bad_line
+from tests.azurite.bad_line import BadLine, Sent, bad_line
 from tests.azurite.running import Azurite
 from tests.simulation.world import CHURN, World
 
@@ -51,6 +52,31 @@ def test_places_in_the_account_go_with_their_entries(account: Account) -> None:
     left = Counter(row["key"].partition("-")[0] for row in rows)
     assert left == {"churn": 2, "fraud": 123}
     assert len(store.feed(0, 500).entries) == 125
+
+
+def test_a_removal_does_not_read_the_places_of_all_that_came_later(
+    storage: Azurite, account: Account, connection: str, line: BadLine
+) -> None:
+    store = TableStore(account)
+    held = store.load(an_endpoint())
+    for number in range(1, 9):
+        written = a_head().model_copy(update={"entries": number})
+        held = store.save(held, written, an_entry(number))
+    store.feed(0, 1)
+    pruned = Checkpoint(through=3, link="0" * 64)
+    store.save(held, held.head.model_copy(update={"pruned": pruned}))
+    watched = TableArchive(Account.in_azurite(connection.replace(storage.tables, line.url), "test"))
+
+    removed = watched.remove(an_endpoint().key, 3, [])
+
+    asked = [query(one) for one in line.sent if "place-" in unquote(one.path)]
+    assert removed == 3
+    assert [one["$top"] for one in asked] == [["4"]]
+    assert len(store.feed(0, 500).entries) == 5
+
+
+def query(sent: Sent) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(sent.path).query)
 
 
 def test_years_of_rollouts_are_pruned_and_each_time_the_rest_verifies(kept: Kept) -> None:

@@ -47,7 +47,7 @@ class TableArchive:
         border = f"{_HISTORY}{through + 1:010d}"
         entries = list(self._table.between(partition, _HISTORY, border, wanted=("evidence",)))
         if entries:  # first of all: an entry that is left behind is removed by the next call
-            self._places.forget(key, through)
+            self._places.forget(key, through, len(entries))
         self._forget_evidence(partition, border, entries)
         wanted = {f"{_ROLLOUT}{escaped(name)}" for name in rollouts}
         ended = (

@@ -21,6 +21,7 @@ from rollout.errors import Conflict
 PARTITION = "feed"
 AT_ONCE_MAX = 98
 """A transaction has at most a hundred rows, of which two count."""
+PAGE_MAX = 1000
 TRIES = 5
 
 _COUNT = "count"
@@ -70,9 +71,20 @@ class Places:
         ]
         return found, found[-1].sequence if found and len(found) == limit else end
 
-    def forget(self, key: str, through: int) -> None:
-        """Remove the places of the endpoint's entries up to that number; they come in its order."""
-        rows = self._table.between(PARTITION, "place-", "place.", wanted=("key", "number"), of=key)
+    def forget(self, key: str, through: int, entries: int) -> None:
+        """Remove the places of the endpoint's entries up to that number; they come in its order.
+
+        `entries` tells how many they are: the table reads on to the first one that stays, and not
+        through all that came later.
+        """
+        rows = self._table.between(
+            PARTITION,
+            "place-",
+            "place.",
+            page=min(entries + 1, PAGE_MAX),
+            wanted=("key", "number"),
+            of=key,
+        )
         names = [row["RowKey"] for row in takewhile(lambda row: _number(row) <= through, rows)]
         for start in range(0, len(names), TRANSACTION_ROWS_MAX):
             some = names[start : start + TRANSACTION_ROWS_MAX]
@@ -95,8 +107,8 @@ class Places:
     def _row(self, name: str) -> Row | None:
         return self._table.row(PARTITION, name)
 
-    def _between(self, first: str, end: str, page: int = 1000) -> Iterator[Row]:
-        return self._table.between(PARTITION, first, end, page=min(page, 1000))
+    def _between(self, first: str, end: str, page: int = PAGE_MAX) -> Iterator[Row]:
+        return self._table.between(PARTITION, first, end, page=min(page, PAGE_MAX))
 
 
 def _number(row: Row | None) -> int:
