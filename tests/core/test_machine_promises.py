@@ -369,7 +369,7 @@ def check_evidence(world: World, event: Event, decision: Decision) -> None:
     assert verdicts <= allowed
     short = [one.evidence.requests_needed for one in event.report.open if one.evidence]
     assert not event.report.open or not all(short) or len(short) < len(event.report.open)
-    assert not rollout.observed.mirror or isinstance(stage, Mirror)
+    assert rollout.canary not in rollout.observed.mirror or isinstance(stage, Mirror)
     assert world.measuring_since is not None
     shortest = stage.shortest_minutes * rollout.minute
     assert world.measured_before + (world.now - world.measuring_since) >= shortest
