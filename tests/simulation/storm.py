@@ -96,7 +96,7 @@ def storm_of(seed: int) -> Storm:
     rate = dice.choice((0.3, 0.6, 1.0))
     known = [*KEY_FAULTS, *ALSO] if story in KEY_STORIES else [*(FAULTS.keys() - KEY_FAULTS)]
     faults = [
-        name for name in sorted(known) if dice.random() < (rate / 5 if name in _RARE else rate)
+        name for name in sorted(known) if dice.random() < (rate / 20 if name in _RARE else rate)
     ]
     storm = Storm(seed, story, ())
     return replace(storm, faults=tuple(one for one in faults if one not in storm.plot.spared))
