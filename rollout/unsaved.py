@@ -114,4 +114,5 @@ def _mark(rollout: Rollout, event: Event) -> AbortedAtAzure:
     assert back is not None, rollout
     who = back.who if back.outcome is Outcome.ABORTED else CONTROLLER
     why = event.why if isinstance(event, Command) else back.why
-    return AbortedAtAzure(rollout_id=rollout.id, who=who, why=why)
+    event_id = "" if isinstance(event, Looked) else event.id
+    return AbortedAtAzure(rollout_id=rollout.id, who=who, why=why, event_id=event_id)

@@ -3,7 +3,7 @@
 import re
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from rollout.core.frozen import Frozen
 from rollout.core.traffic import Traffic
@@ -11,6 +11,7 @@ from rollout.core.traffic import Traffic
 TAG_MAX = 256
 """So many characters Azure keeps of a tag's value."""
 
+_EVENT = "event="
 _PART = re.compile(r"(?P<mirror>mirror:)?(?P<name>[^=:\s]+)=(?P<share>[0-9]{1,3})")
 
 
@@ -54,15 +55,21 @@ class AbortedAtAzure(Frozen):
     rollout_id: str
     who: str
     why: str = ""
+    event_id: str = Field("", description="what was decided so: it is decided once")
 
     @property
     def tag(self) -> str:
         """As a tag's value; a long reason is cut."""
         who = "_".join(self.who.split()) or "somebody"
-        return " ".join([self.rollout_id, who, *self.why.split()])[:TAG_MAX]
+        event = [f"{_EVENT}{self.event_id}"] if self.event_id else []
+        return " ".join([self.rollout_id, who, *event, *self.why.split()])[:TAG_MAX]
 
     @classmethod
     def parse(cls, tag: str) -> Self | None:
         rollout_id, _, rest = tag.partition(" ")
         who, _, why = rest.partition(" ")
-        return cls(rollout_id=rollout_id, who=who, why=why) if who else None
+        event_id = ""
+        if why.startswith(_EVENT):
+            event, _, why = why.partition(" ")
+            event_id = event.removeprefix(_EVENT)
+        return cls(rollout_id=rollout_id, who=who, why=why, event_id=event_id) if who else None

@@ -94,19 +94,20 @@ def a_look(aborted: AbortedAtAzure | None = None) -> Looked:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "event", "who", "why"),
+    ("outcome", "event", "who", "why", "event_id"),
     [
-        (Outcome.ABORTED, ABORT, "anna", "complaints"),
-        (Outcome.ROLLED_BACK, a_look(), CONTROLLER, "too many errors"),
-        (Outcome.ROLLED_BACK, ALERT, CONTROLLER, "too many errors"),
+        (Outcome.ABORTED, ABORT, "anna", "complaints", "abort"),
+        (Outcome.ROLLED_BACK, a_look(), CONTROLLER, "too many errors", ""),
+        (Outcome.ROLLED_BACK, ALERT, CONTROLLER, "too many errors", "a1"),
     ],
 )
 def test_a_person_signs_an_abort_and_the_controller_what_it_decides_itself(
-    outcome: Outcome, event: Event, who: str, why: str, bench: Bench
+    outcome: Outcome, event: Event, who: str, why: str, event_id: str, bench: Bench
 ) -> None:
     decision = bench.give_back(event, bench.back(outcome, "anna"))
 
-    assert bench.azure.marks == [AbortedAtAzure(rollout_id="churn-1", who=who, why=why)]
+    left = AbortedAtAzure(rollout_id="churn-1", who=who, why=why, event_id=event_id)
+    assert bench.azure.marks == [left]
     assert "the endpoint's tags tell who asked" in decision.why
     assert bench.unsaved.waiting(bench.endpoint) is None
 

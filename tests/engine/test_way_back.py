@@ -13,7 +13,7 @@ from rollout.core.events import AbortRequested, PauseRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Outcome, Phase
 from rollout.core.traffic import Traffic
-from rollout.core.way_back import AbortedAtAzure
+from rollout.core.way_back import TAG_MAX, AbortedAtAzure
 from rollout.errors import Refused, RolloutError, Unavailable
 from rollout.ports import Held, Message, Minutes, Question
 from tests.builders import frozen
@@ -230,6 +230,45 @@ def test_an_abort_that_cannot_be_saved_is_kept_at_azure_and_agreed_with_later() 
         "aborted at Azure by anna: complaints",
     )
     assert [one.traffic for one in world.azure.writes].count(BLUE) == 2  # after the copies, and now
+
+
+def test_an_abort_that_could_not_be_saved_is_known_when_it_comes_again() -> None:
+    """A repeat an hour later must not end the next rollout."""
+    world = troubled(())
+    _store_read_only(world)
+    world.tell(ABORT)
+    world.run(minutes=5)
+    _writable_again(world)
+    assert world.run(minutes=30).outcome is Outcome.ABORTED
+    world.engine.retry(CHURN, "again", "anna", "once more")
+    world.run(minutes=10)
+
+    again = world.tell(ABORT)
+
+    assert again.repeated
+    assert world.rollout.rollback is None
+
+
+@pytest.mark.parametrize(
+    ("who", "why", "event_id"),
+    [
+        ("anna", "complaints", "abort"),
+        ("anna", "", "abort"),
+        ("anna", "it is night", ""),
+        ("anna", "", ""),
+        ("anna", "x " * 200, "abort"),
+    ],
+)
+def test_a_mark_at_azure_is_read_as_it_was_left(who: str, why: str, event_id: str) -> None:
+    left = AbortedAtAzure(rollout_id="churn-1", who=who, why=why, event_id=event_id)
+
+    found = AbortedAtAzure.parse(left.tag)
+
+    assert len(left.tag) <= TAG_MAX
+    assert found is not None
+    assert (found.rollout_id, found.who, found.event_id) == ("churn-1", who, event_id)
+    assert why.startswith(found.why)
+    assert bool(found.why) == bool(why)
 
 
 def test_a_step_that_is_owed_is_not_taken_over_an_abort_that_could_not_be_saved() -> None:

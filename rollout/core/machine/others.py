@@ -42,6 +42,8 @@ def aborted(head: Head, rollout: Rollout, event: Looked, now: datetime) -> Decis
     mark = event.view.aborted
     if mark is None or mark.rollout_id != rollout.id:
         return None
+    if mark.event_id:
+        head = head.remembering(mark.event_id)
     found = event.view.traffic
     seen = with_map(rollout, found)
     if found.live and not found.reaches(rollout.canary):  # the map a person chose is left alone
