@@ -25,8 +25,7 @@ def main() -> int:
     sys.stdout.write(told(result) + "\n")
     if asked.page:
         asked.page.write_text(page(result), encoding="utf-8")
-    never = result.never if asked.seeds >= 500 else []
-    return 1 if result.broken or never else 0
+    return 1 if result.broken or result.never else 0
 
 
 def _asked() -> argparse.Namespace:

@@ -289,6 +289,14 @@ def rolled_back(world: World) -> None:
     _over(world, Phase.ROLLED_BACK, world.rollout.recorded)
 
 
+def taken_back(world: World) -> None:
+    """Rolled back; or refused, where the canary was gone before anything was sent for it."""
+    if world.phase is Phase.REFUSED:
+        assert not world.azure.writes, f"P2: sent, and then refused: {world.azure.writes}"
+        return
+    rolled_back(world)
+
+
 def silent_is_back(world: World) -> None:
     silent = world.azure.faults.silent
     assert silent is not None
@@ -355,7 +363,7 @@ STORIES: Mapping[str, Story] = {
     ),
     "by hand, abort": Story(by_hand_then_abort, rolled_back, frozenset({"stale_seconds"})),
     "silence": Story(falls_silent, silent_is_back),
-    "canary vanishes": Story(canary_vanishes, rolled_back),
+    "canary vanishes": Story(canary_vanishes, taken_back),
     "canary changes": Story(canary_changes, begun_again),
     "paused": Story(pauses, promoted),
     "paused while measuring": Story(pauses_while_measuring, promoted),

@@ -8,7 +8,7 @@ import pytest
 from tests.simulation.cells import CELLS
 from tests.simulation.census import Census
 from tests.simulation.ledger import kept_storms
-from tests.simulation.many import Result, storms
+from tests.simulation.many import ENOUGH, Result, storms
 from tests.simulation.report import told
 from tests.simulation.storm import COUNTED, Storm, weather
 from tools.mutations.planted import PLANTED, Planted
@@ -26,7 +26,7 @@ def test_no_promise_is_broken_in_any_storm(result: Result) -> None:
     assert not result.broken, told(result)
 
 
-@pytest.mark.skipif(len(SEEDS) < 500, reason="too few storms for every transition")
+@pytest.mark.skipif(len(SEEDS) < ENOUGH, reason="too few storms for every transition")
 def test_every_fault_phase_and_transition_has_occurred(result: Result) -> None:
     """Each cell of the table once in fair weather too: what strikes may keep a storm from it."""
     calm = [weather(Storm(0, cell, ())) for cell in CELLS]
