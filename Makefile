@@ -16,7 +16,7 @@ demo: .venv/emulator.done .venv-scoring/done  ## a good canary is promoted, a ba
 	$(BIN)/python -m demo
 
 test: setup check  ## everything, real parts included, five hundred storms among it
-	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 \
+	STORMS=$(or $(STORMS),500) $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 \
 		$(addprefix --ignore ,$(FAST)) $(if $(K),-k "$(K)")
 
 check: .venv/dev.done  ## what a commit needs: style, types, layers, the fast tests

@@ -25,6 +25,9 @@ start_on:
 """
 """The rule of a policy by which `deployment_written` starts."""
 
+_HAPPENED = datetime.now(UTC).isoformat()
+"""What is delivered again tells the same time."""
+
 _WRITTEN_IN = (
     "/subscriptions/S/resourceGroups/RG/providers/Microsoft.MachineLearningServices/workspaces/ML"
 )
@@ -34,7 +37,7 @@ def announced_by_github(stage: Stage, secret: str = GITHUB_SECRET) -> requests.R
     """As GitHub sends it: the body's signature under the webhook's secret."""
     told = payload("github/deployment_status")
     told["deployment"]["payload"] = {"endpoint": stage.name, "deployment": "green"}
-    told["deployment_status"]["updated_at"] = datetime.now(UTC).isoformat()
+    told["deployment_status"]["updated_at"] = _HAPPENED
     body = json.dumps(told).encode()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {

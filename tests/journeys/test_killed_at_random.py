@@ -72,7 +72,7 @@ def test_random_deaths_do_not_stop_a_good_canary(a_stage: StageMaker, seed: int)
 @pytest.mark.parametrize("seed", [2])
 def test_random_deaths_do_not_stop_the_way_back(a_stage: StageMaker, seed: int) -> None:
     stage = a_stage(CAREFUL, launcher=LAUNCHER, green=BAD)
-    stage.emulator.switch(operation_seconds=4)
+    stage.emulator.switch(operation_seconds=10)
 
     with stage.visited():
         assert stage.start("green").status_code == 201
