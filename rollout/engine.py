@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from rollout.core import outbox
-from rollout.core.actions import SetTraffic
+from rollout.core.actions import Action, DeleteDeployment, ScaleDeployment, SetTraffic
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import (
     AlertNotice,
@@ -257,7 +257,14 @@ class Engine:
         why = waits_for_key(head, debt.action)
         if why:
             raise Unavailable(why, timedelta(seconds=1))
-        return debt in head.owed
+        return debt in head.owed and not self._is_given_back(head, debt.action)
+
+    def _is_given_back(self, head: Head, action: Action) -> bool:
+        """Whether only Azure knows of a rollback to what is to be deleted or made smaller."""
+        retires = isinstance(action, DeleteDeployment | ScaleDeployment)
+        with suppress(Refused, Unknown):  # the action meets the same, and that is told
+            return retires and head.rollout is not None and self._looks.is_given_back(head.rollout)
+        return False
 
     def _is_owed(self, endpoint: EndpointId, debt: Debt) -> bool:
         return debt in self._store.load(endpoint).head.owed

@@ -140,6 +140,11 @@ class Looks:
         except (Unavailable, Refused, Unknown):
             return None
 
+    def is_given_back(self, rollout: Rollout) -> bool:
+        """Whether the endpoint's tag tells of a way back; raises what Azure says against it."""
+        mark = self._from.endpoints.read(rollout.endpoint).aborted
+        return mark is not None and mark.rollout_id == rollout.id
+
     def _policy(self, order: Order) -> tuple[str, Policy]:
         """The policy that is named, or the most specific one that matches; a broken one is told."""
         if order.policy is not None:

@@ -1,13 +1,16 @@
 """What comes between a save and what was decided in it: another worker, or a store that is away."""
 
 from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
 
 from rollout.core.endpoint import EndpointId
 from rollout.core.events import AbortRequested
 from rollout.core.head import Head, HistoryEntry
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
-from rollout.errors import Unavailable
+from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Held
 from tests.fakes import FakeStore
 from tests.simulation.world import POLICY, World
@@ -54,6 +57,41 @@ def test_an_old_baseline_is_not_deleted_once_a_rollback_to_it_is_decided() -> No
 
     assert "blue" in world.azure.deployments
     assert (rollout.phase, world.azure.traffic) == (Phase.ROLLED_BACK, BLUE)
+
+
+@pytest.mark.parametrize("fate", ["baseline: delete", "scale_to: 1"])
+@pytest.mark.parametrize("lost", [0.0, 1.0], ids=["on its way", "lost at Azure"])
+def test_a_rollback_that_only_azure_knows_of_keeps_the_old_baseline_as_it_is(
+    fate: str, lost: float
+) -> None:
+    world, store = overtaken(Phase.RETIRING, DELETED.replace("baseline: delete", fate))
+    before = world.azure.deployments["blue"]
+
+    def aborted() -> None:
+        world.roads.refuse_until(world.clock.now() + timedelta(minutes=3))
+        world.azure.faults.never_done = lost
+        world.tell(ABORT)
+        world.azure.faults.never_done = 0.0
+
+    store.then = aborted
+    rollout = world.run(minutes=120)
+
+    assert store.then is None
+    assert (world.azure.deployments.get("blue"), before.instances) == (before, 2)
+    assert (rollout.phase, world.azure.traffic) == (Phase.ROLLED_BACK, BLUE)
+
+
+@pytest.mark.parametrize("no", [Refused("403 no right to read"), Unknown("404 churn")])
+def test_a_deletion_before_which_azure_cannot_be_read_meets_that_itself(no: RolloutError) -> None:
+    world, store = overtaken(Phase.RETIRING, DELETED)
+
+    def unread(*_: object) -> None:
+        raise no
+
+    store.then = lambda: setattr(world.azure, "read", unread)
+    world.run(minutes=60)
+
+    assert any(f"Azure refuses to delete blue: {no}" in told for told in world.told)
 
 
 def test_a_rollback_that_is_saved_is_sent_though_the_store_is_away_by_then() -> None:

@@ -22,7 +22,7 @@ from rollout.core.rollout import Order, Phase, Rollout
 from rollout.core.traffic import Traffic
 from rollout.effects import Effects
 from rollout.engine import Engine
-from rollout.errors import Conflict, RolloutError, Unavailable
+from rollout.errors import Conflict, Refused, RolloutError, Unavailable
 from rollout.feed_ports import FedStore
 from rollout.links import Desk
 from rollout.looks import Looks
@@ -52,6 +52,7 @@ LEASE = timedelta(minutes=1)
 LOOK_TAKES = timedelta(milliseconds=300)
 """Only where clocks are wrong: what is due by a late clock is due again before time goes on."""
 SWEEP = timedelta(minutes=1)
+STAYS_REFUSED = 0.5
 
 POLICY = """
 schema: 1
@@ -119,6 +120,10 @@ ERRAND = ContextVar[Wake | None]("errand", default=None)
 """What each worker is about, where it was woken by a message."""
 
 
+class StoreRefuses(Refused):
+    """The store says no: a role is missing, or a row is too large for it."""
+
+
 @dataclass
 class Roads:
     """How the ways between the parts misbehave; a rate is the chance for one message or call."""
@@ -127,15 +132,25 @@ class Roads:
     queue_down: float = 0.0
     store_down: float = 0.0  # nothing is read or saved
     store_deaf: float = 0.0  # it is saved, and the caller hears a broken connection
+    store_refuses: float = 0.0  # one save, or all of the next minute and a half
+    refuses_until: datetime | None = None
     skew_seconds: float = 0.0  # each step is another worker's, with a clock of its own
     workers: int = 1
+
+    def refuse_until(self, end: datetime) -> None:
+        self.refuses_until = max(end, self.refuses_until or end)
+
+    def taken_since(self, since: datetime) -> datetime:
+        """That time, or when the store takes something again."""
+        return max(since, self.refuses_until or since)
 
 
 @dataclass
 class ShakyStore:
-    """A store that fails before and after a commit, and tells what was saved."""
+    """A store that fails before and after a commit, or says no; it tells what was saved."""
 
     store: Any
+    clock: FakeClock
     roads: Roads
     chances: Chances
     saved: list[Callable[[Head, Head, HistoryEntry | None], None]]
@@ -152,18 +167,28 @@ class ShakyStore:
     def save(self, held: Held, head: Head, entry: HistoryEntry | None = None) -> Held:
         try:
             return self._save(held, head, entry)
-        except Unavailable:
+        except (Unavailable, Refused):
             self.unsaved.append(head)
             raise
 
     def _save(self, held: Held, head: Head, entry: HistoryEntry | None) -> Held:
         self._may_fail("store_down")
+        self._may_refuse()
         before = self.store.load(head.endpoint).head
         after: Held = self.store.save(held, head, entry)
         for tell in self.saved:
             tell(before, head, entry)
         self._may_fail("store_deaf")
         return after
+
+    def _may_refuse(self) -> None:
+        roads, now = self.roads, self.clock.now()
+        struck = self.chances.strikes("store_refuses", roads.store_refuses)
+        dice = self.chances.dice("how long it refuses")
+        if struck and dice.random() < STAYS_REFUSED:
+            roads.refuse_until(now + timedelta(seconds=dice.uniform(0, 90)))
+        if struck or now < roads.taken_since(now):
+            raise StoreRefuses("403 AuthorizationPermissionMismatch")
 
     def _may_fail(self, fault: str) -> None:
         if self.chances.strikes(fault, getattr(self.roads, fault)):
@@ -278,7 +303,9 @@ class World:
         return Engine(store, queue, self.worker_clock, looks, effects, post=post)
 
     def shaky_store(self) -> ShakyStore:
-        return ShakyStore(self.store, self.roads, self.chances, self.saved, self.unsaved)
+        return ShakyStore(
+            self.store, self.clock, self.roads, self.chances, self.saved, self.unsaved
+        )
 
     def send(self, target: Target, letter: Letter) -> None:
         """A place where notices go; `deliver_notices` is how often it takes one."""
