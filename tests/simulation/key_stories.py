@@ -32,6 +32,7 @@ ALSO = (
     "queue_down",
     "store_down",
     "store_deaf",
+    "store_refuses",
     "deaths",
 )
 

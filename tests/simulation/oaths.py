@@ -136,7 +136,8 @@ class Oaths:
         if rollout is None or rollout.phase is not Phase.ROLLING_BACK or azure.gone:
             return
         now, closed = self._world.clock.now(), azure.faults.refused
-        since = max(rollout.phase_since, closed[1] if closed else rollout.phase_since)
+        since = self._world.roads.taken_since(rollout.phase_since)
+        since = max(since, closed[1] if closed else since)
         gone = set(rollout.recorded.live) - set(azure.deployments)
         assert gone or now - since <= BACK_WITHIN, f"P2: not back {now - since} after the decision"
 
@@ -144,5 +145,5 @@ class Oaths:
         """3: what is due is looked at, however many messages are lost, late or doubled."""
         head, now = self._world.head, self._world.clock.now()
         if head.live and head.due_at:
-            late = now - head.due_at
+            late = now - self._world.roads.taken_since(head.due_at)
             assert late <= OVERDUE_MAX, f"P3: nobody has looked for {late}, in {head.phase}"

@@ -22,7 +22,7 @@ from rollout.errors import Refused, RolloutError, Unknown
 from tests.fakes import NOON
 from tests.simulation.azure import Deployment
 from tests.simulation.workers import Died
-from tests.simulation.world import CHURN, POLICY, World
+from tests.simulation.world import CHURN, POLICY, StoreRefuses, World
 
 MINUTE = timedelta(minutes=1)
 BLUE, GREEN = Traffic.all_to("blue"), Traffic.all_to("green")
@@ -36,6 +36,8 @@ def insisting(world: World, do: Callable[[], object]) -> None:
             do()
         except Died:
             world.engine = world.new_worker()
+        except StoreRefuses:  # somebody mends the role
+            world.clock.advance(timedelta(seconds=1))
         except (Refused, Unknown):  # an answer, though not the one that was hoped for
             return
         except RolloutError:

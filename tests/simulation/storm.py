@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
+from tests.simulation.baseline_stories import BASELINE_STORIES
 from tests.simulation.cells import CELLS, cell_story
 from tests.simulation.census import Census
 from tests.simulation.hook_stories import HOOK_STORIES
@@ -11,6 +12,7 @@ from tests.simulation.key_stories import ALSO, KEY_FAULTS, KEY_STORIES, key_faul
 from tests.simulation.oaths import Oaths
 from tests.simulation.promises import Promises
 from tests.simulation.smoke_stories import SMOKE_STORIES
+from tests.simulation.store_stories import STORE_STORIES
 from tests.simulation.stories import STORIES, Story, insisting
 from tests.simulation.world import CHURN, World
 
@@ -48,6 +50,7 @@ FAULTS: Mapping[str, Callable[[World], None]] = {
     "queue_down": _roads("queue_down", 0.05),
     "store_down": _roads("store_down", 0.01),
     "store_deaf": _roads("store_deaf", 0.02),
+    "store_refuses": _roads("store_refuses", 0.01),
     "skew_seconds": _roads("skew_seconds", 20),
     "workers": _roads("workers", 3),
     "deaths": _deaths("rate", 0.003),
@@ -57,7 +60,14 @@ FAULTS: Mapping[str, Callable[[World], None]] = {
 _RARE = frozenset({"line_deaths"})
 """What is slow to watch for strikes in fewer storms."""
 
-PLOTS: Mapping[str, Story] = {**STORIES, **SMOKE_STORIES, **HOOK_STORIES, **KEY_STORIES}
+PLOTS: Mapping[str, Story] = {
+    **STORIES,
+    **BASELINE_STORIES,
+    **STORE_STORIES,
+    **SMOKE_STORIES,
+    **HOOK_STORIES,
+    **KEY_STORIES,
+}
 """What is not a cell of the table."""
 
 COUNTED = frozenset({*FAULTS, "silent", "refused", "late_landing"})

@@ -57,6 +57,30 @@ PLANTED: tuple[Planted, ...] = (
         "return bool(self._store.load(endpoint).head or debt)",
     ),
     Planted(
+        "a deletion that was withdrawn since it was saved is done",
+        ENGINE,
+        "return debt in head.owed",
+        "return bool(head.owed or debt)",
+    ),
+    Planted(
+        "a deletion is done although a rollback is kept in the endpoint's tags",
+        ENGINE,
+        "return retires and head.rollout is not None and",
+        "return retires and head.rollout is None and",
+    ),
+    Planted(
+        "a store that refuses keeps the way back",
+        ENGINE,
+        "except (Unavailable, Refused) as error:\n                return self._unsaved",
+        "except Unavailable as error:\n                return self._unsaved",
+    ),
+    Planted(
+        "how far the smoke requests came is not kept",
+        ENGINE,
+        '"smoked": done.smoked',
+        '"smoked": None',
+    ),
+    Planted(
         "an action that waits is forgotten",
         ENGINE,
         "owed = tuple(waiting if one == debt else one for one in head.owed)",
@@ -187,6 +211,18 @@ PLANTED: tuple[Planted, ...] = (
         f"{MACHINE}/others.py",
         "if canary is None or known in {None, canary.fingerprint}:",
         "if canary is None or known != canary.name:",
+    ),
+    Planted(
+        "a baseline that is changed while its rollout holds goes unnoticed",
+        f"{MACHINE}/looked.py",
+        "still_fires,\n        baseline_changed,",
+        "still_fires,",
+    ),
+    Planted(
+        "a baseline that is changed while the canary is made goes unnoticed",
+        f"{MACHINE}/looked.py",
+        "foreign_map,\n        baseline_changed,\n        deadline,\n        _ready",
+        "foreign_map,\n        deadline,\n        _ready",
     ),
     Planted(
         "a canary that is gone goes unnoticed",
