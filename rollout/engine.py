@@ -267,7 +267,11 @@ class Engine:
         return False
 
     def _is_owed(self, endpoint: EndpointId, debt: Debt) -> bool:
-        return debt in self._store.load(endpoint).head.owed
+        """Raises Unavailable where the store refuses: that is no answer of Azure's."""
+        try:
+            return debt in self._store.load(endpoint).head.owed
+        except Refused as no:
+            raise Unavailable(str(no)) from no
 
     def _strike_off(self, endpoint: EndpointId, debt: Debt) -> None:
         self._change(endpoint, debt, lambda head: without(head, debt))

@@ -42,8 +42,12 @@ class Post:
         return head
 
     def _try(self, endpoint: EndpointId, notice: Notice) -> Head:
+        written = self._written(endpoint, notice)
+        if written is None:
+            gone = "the history entry that it tells is not kept any more"
+            return self._settle(endpoint, notice, given_up=gone)
         try:
-            self._notices.send(notice.target, self._written(endpoint, notice))
+            self._notices.send(notice.target, written)
         except Unavailable as later:
             if outbox.is_last_try(notice):
                 return self._settle(endpoint, notice, given_up=str(later))
@@ -52,8 +56,8 @@ class Post:
             return self._settle(endpoint, notice, given_up=str(no))
         return self._settle(endpoint, notice)
 
-    def _written(self, endpoint: EndpointId, notice: Notice) -> Letter:
-        """Raises Refused where nothing is left to tell."""
+    def _written(self, endpoint: EndpointId, notice: Notice) -> Letter | None:
+        """None where nothing is left to tell; raises what the store raises."""
         found = self._store.history(endpoint.key, notice.entry - 1, 1)
         entry = found[0] if found and found[0].number == notice.entry else None
         if entry is not None and notice.of_keys:
@@ -61,7 +65,7 @@ class Post:
         rollout_id = entry.rollout_id if entry else None
         rollout = self._store.rollout(endpoint.key, rollout_id) if rollout_id else None
         if entry is None or rollout is None:
-            raise Refused("the history entry that it tells is not kept any more")
+            return None
         return letter(notice, entry, rollout, self._links.links(notice, rollout))
 
     def _settle(

@@ -1,10 +1,15 @@
 """Word back to people: after the deed, apart from it, at least once, and given up aloud."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
 from rollout.core.events import AbortRequested
+from rollout.core.head import HistoryEntry
 from rollout.core.rollout import Phase
 from rollout.core.traffic import Traffic
+from rollout.errors import Refused, RolloutError, Unavailable
 from tests.builders import MINUTE
 from tests.fakes import NOON
 from tests.simulation.world import CHURN, POLICY, World
@@ -103,3 +108,25 @@ def test_a_last_notice_whose_message_was_lost_is_found_by_the_sweep() -> None:
 
     assert topics(world) == ["ended"]
     assert (world.head.outbox, world.head.due_at) == ((), None)
+
+
+@pytest.mark.parametrize("no", [Refused("403 a role is missing"), Unavailable("it is away")])
+def test_a_history_that_cannot_be_read_for_a_while_loses_no_notice(no: RolloutError) -> None:
+    """It was taken for a history entry that is not kept any more, and the notice was given up."""
+    world = World(policy=TOLD)
+    history, ends = world.store.history, NOON + 4 * MINUTE
+
+    def closed(key: str, after: int = 0, limit: int = 1000) -> Sequence[HistoryEntry]:
+        if limit == 1 and world.clock.now() < ends:  # so much is read for a letter
+            raise no
+        return history(key, after, limit)
+
+    vars(world.store)["history"] = closed
+    world.start()
+    world.run(minutes=3)
+    assert world.letters == []
+    world.run(minutes=297)
+
+    assert topics(world) == ["started", *["stage"] * 5, "ended"]
+    assert world.head.outbox == ()
+    assert "NoticeGivenUp" not in [one.event for one in history(CHURN.key)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from rollout.core.traffic import Traffic
 from rollout.errors import Refused, RolloutError, Unavailable, Unknown
 from rollout.ports import Held
 from tests.fakes import FakeStore
-from tests.simulation.world import POLICY, World
+from tests.simulation.world import CHURN, POLICY, World
 
 BLUE = Traffic.all_to("blue")
 ABORT = AbortRequested(id="abort", who="anna", why="complaints")
@@ -103,3 +104,29 @@ def test_a_rollback_that_is_saved_is_sent_though_the_store_is_away_by_then() -> 
 
     last = world.azure.writes[-1]
     assert (last.traffic, last.at) == (BLUE, world.clock.now())
+
+
+def test_a_store_that_refuses_beside_a_write_is_no_answer_of_azure() -> None:
+    world = World()
+    set_traffic, load = world.azure.set_traffic, world.store.load
+    refusals, asking = iter([Refused("403 a role is missing")] * 2), []
+
+    def asked(*wish: Any) -> Any:
+        asking.append(wish)
+        try:
+            return set_traffic(*wish)
+        finally:
+            asking.pop()
+
+    def refused(endpoint: EndpointId) -> Held:
+        if asking and (no := next(refusals, None)):
+            raise no
+        return load(endpoint)
+
+    vars(world.azure)["set_traffic"], vars(world.store)["load"] = asked, refused
+    world.start()
+    rollout = world.run(minutes=300)
+
+    assert next(refusals, None) is None
+    assert rollout.phase is Phase.PROMOTED
+    assert "ActionRefused" not in [one.event for one in world.store.history(CHURN.key)]
