@@ -26,6 +26,12 @@ What these storms found, and what became of it:
 - The map of before landed minutes after such a canary was back at its first stage, and was taken
   for somebody else's: the canary kept its share until a person came. Now the first map is asked for
   again (`test_a_map_of_before_that_lands_late_is_followed_at_once`).
+- An abort that the store did not take was kept in the endpoint's tags, and not by its id: heard
+  again an hour later it took the next rollout back. The tag tells the id now
+  (`test_an_abort_that_could_not_be_saved_is_known_when_it_comes_again`).
+- Such an abort did not withdraw the deletion of the old baseline that was owed already: the traffic
+  had nowhere to go back to. Azure is asked before anything is deleted or made smaller now
+  (`test_overtaken.py`).
 - The table let a newer deployment take over while the old baseline is retired. No event reaches
   that, since what is proven is not superseded; the table does not say so any more.
 - A regeneration that an aborted rotation had sent, or that had been sent twice, landed in the next
