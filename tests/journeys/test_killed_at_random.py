@@ -57,7 +57,7 @@ def test_random_deaths_do_not_stop_a_good_canary(a_stage: StageMaker, seed: int)
 
     assert stage.outcome() == "promoted", stage.report()
     assert watching.returncode == 0, told
-    assert not fate.left
+    assert fate.left < 4
     stage.assert_whole()
     assert stage.writes == [
         mirrored(50, "green", blue=100),
