@@ -98,6 +98,7 @@ class SimulatedAzure:
     answers_take: timedelta = timedelta(0)  # so long each answer is waited for
     scored: list[bytes] = field(default_factory=list)  # requests that were answered
     answered: list[Callable[[], None]] = field(default_factory=list)
+    asked: list[Callable[[Traffic], None]] = field(default_factory=list)  # for a map, not yet sent
     marking: str = "taken"  # what becomes of our mark: it may be "late", or "refused"
     way_back: WayBack | None = None
     aborted: AbortedAtAzure | None = None
@@ -184,6 +185,8 @@ class SimulatedAzure:
         way_back: WayBack | None = None,
     ) -> Accepted | OtherMap | Withdrawn:
         seen = self.read(endpoint)
+        for tell in self.asked:
+            tell(traffic)
         if seen.traffic == traffic and seen.state.settled:
             return Accepted(None)
         if expect is not None and seen.traffic != expect:

@@ -139,6 +139,19 @@ def pauses(world: World, dice: Random) -> None:
     _paused_at(world, dice.uniform(1, 25))
 
 
+def abort_while_a_map_is_asked_for(world: World, dice: Random) -> None:
+    """It comes when the step has been read as owed, and is not sent yet."""
+    stop = AbortRequested(id="stop", who="anna", why="complaints")
+    place, ups = dice.choice((1, 1, 2, 3)), list[Traffic]()
+
+    def asked(traffic: Traffic) -> None:
+        ups.extend([traffic] if traffic.reaches("green") else ())
+        if len(ups) == place:
+            told(world, stop)
+
+    world.azure.asked.append(asked)
+
+
 def pauses_while_measuring(world: World, dice: Random) -> None:
     """The stage's time stands still, however long the pause is."""
     _while_measuring(world, Canary, lambda: _paused_at(world, dice.uniform(0.5, 3)))
@@ -357,6 +370,7 @@ STORIES: Mapping[str, Story] = {
     "fails late": Story(fails_late, rolled_back),
     "abort": Story(abort, rolled_back),
     "abort before the mark": Story(abort_before_the_mark, rolled_back),
+    "abort, just then": Story(abort_while_a_map_is_asked_for, rolled_back),
     "alert": Story(alert, rolled_back),
     "alert again": Story(alert_again, rolled_back),
     "by hand": Story(by_hand, held_for_a_person, frozenset({"stale_seconds"}), minutes=120),
