@@ -310,6 +310,10 @@ def taken_back(world: World) -> None:
         assert not world.azure.writes, f"P2: sent, and then refused: {world.azure.writes}"
         return
     rolled_back(world)
+    back = world.rollout.rollback
+    why = back.why if back else "nothing"
+    if not +world.chances.struck:  # otherwise it may have had another reason before
+        assert why.endswith("is gone from the endpoint"), f"P6: nobody noticed: {why}"
 
 
 def silent_is_back(world: World) -> None:
