@@ -34,6 +34,15 @@ MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
 BLUE = Traffic.all_to("blue")
 GREEN = Traffic.all_to("green")
+ON_TRIAL = (
+    Phase.PREPARING,
+    Phase.SMOKING,
+    Phase.SHIFTING,
+    Phase.MEASURING,
+    Phase.HOLDING,
+    Phase.APPROVING,
+)
+"""The phases in which it is open whether the canary gets all traffic."""
 
 StageText = dict[str, dict[str, Any]]
 

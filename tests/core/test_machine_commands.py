@@ -32,6 +32,7 @@ from tests.builders import (
     KEEP,
     MINUTE,
     MIRROR,
+    ON_TRIAL,
     SMOKE,
     a_head,
     a_hold,
@@ -59,17 +60,7 @@ RESUME = ResumeRequested(id="r", who="anna")
 # -- abort, skip, promote ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "phase",
-    [
-        Phase.PREPARING,
-        Phase.SMOKING,
-        Phase.SHIFTING,
-        Phase.MEASURING,
-        Phase.HOLDING,
-        Phase.APPROVING,
-    ],
-)
+@pytest.mark.parametrize("phase", ON_TRIAL)
 def test_an_abort_gives_the_traffic_back_whatever_is_waited_for(phase: Phase) -> None:
     decision = decide(a_head(a_rollout(phase)), ABORT, NOON)
 

@@ -20,6 +20,7 @@ from tests.builders import (
     DELETE,
     GREEN,
     MINUTE,
+    ON_TRIAL,
     PASS,
     SECOND,
     SMOKE,
@@ -496,17 +497,7 @@ def test_a_changed_baseline_holds_once(blue: DeploymentView | None, why: str) ->
 BLUE_CHANGED = a_deployment("blue", fingerprint="v2")
 
 
-@pytest.mark.parametrize(
-    "phase",
-    [
-        Phase.PREPARING,
-        Phase.SMOKING,
-        Phase.SHIFTING,
-        Phase.MEASURING,
-        Phase.HOLDING,
-        Phase.APPROVING,
-    ],
-)
+@pytest.mark.parametrize("phase", ON_TRIAL)
 def test_a_changed_baseline_is_noticed_at_the_next_look(phase: Phase) -> None:
     rollout = a_rollout(phase, fingerprints={"blue": "v1"})
 
